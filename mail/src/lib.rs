@@ -1,1 +1,15 @@
-//! Room.
+//! The words of mail: domain, address, reply, enhanced status, message composition.
+//!
+//! Pure: no clock, no socket, no randomness. What cannot be computed from the arguments is an argument.
+
+mod address;
+mod compose;
+mod mask;
+mod reply;
+mod state;
+
+pub use address::{Address, Domain, LocalPart, NotADomain, NotAnAddress};
+pub use compose::{Body, ComposeError, Draft, compose};
+pub use mask::mask;
+pub use reply::{EnhancedStatus, Reply, Severity};
+pub use state::{BounceClass, RecipientState, Stream, WaitReason};

@@ -1,1 +1,14 @@
-//! Room.
+//! Everything that differs between two runs: clock, randomness, DNS, dialing.
+//!
+//! Traits and their real forms. The simulated ones live in `sandbox`. No other room reads the wall clock, draws a
+//! random number or opens an outgoing socket.
+
+mod clock;
+mod dial;
+mod dns;
+mod random;
+
+pub use clock::{Clock, SystemClock};
+pub use dial::{Dial, Stream};
+pub use dns::{Dns, DnsError, MxRecord};
+pub use random::{Random, SystemRandom};

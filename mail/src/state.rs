@@ -1,0 +1,167 @@
+//! The closed sets of words that cross rooms: recipient states, wait reasons, bounce classes, streams.
+//!
+//! Each is stored as the text that `as_str` gives; the schema's CHECK constraints list the same words and a test in
+//! `storage` compares them.
+
+/// Declares an enum with its stored words, `as_str`, `parse`, `ALL` and `Display`.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $name {
+            /// Every value, in order of declaration.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            /// The stored word.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+
+            /// The value of a stored word.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<$name> {
+                match text { $($text => Some($name::$variant),)* _ => None }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// Where a recipient is. Every recipient is in exactly one state.
+    RecipientState {
+        /// Waiting for its due time; may have been deferred before.
+        Queued = "queued",
+        /// Taken by the scheduler; nothing of the message has been sent.
+        Claimed = "claimed",
+        /// The final dot may have gone out: after a crash a bulk recipient here becomes `Unknown`.
+        Sending = "sending",
+        /// Kept back by a person (paused campaign) until released.
+        Held = "held",
+        /// Final: the receiving server answered 2yz to the final dot.
+        Delivered = "delivered",
+        /// Final: refused for good, in session or by a later report.
+        Bounced = "bounced",
+        /// Final: deferred until its time was over.
+        Expired = "expired",
+        /// Final: on a suppression list at the last moment before sending.
+        Suppressed = "suppressed",
+        /// Final: cancelled by a person, or content that could not be made.
+        Cancelled = "cancelled",
+        /// Final: the answer to the final dot never came; bulk mail is not sent again.
+        Unknown = "unknown",
+    }
+}
+
+impl RecipientState {
+    /// Whether nothing more will be attempted.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Queued | Self::Claimed | Self::Sending | Self::Held)
+    }
+}
+
+words! {
+    /// Why a queued recipient is not being sent right now; always shown to the operator.
+    WaitReason {
+        /// Waiting for its turn; nothing speaks against it.
+        Turn = "turn",
+        /// Scheduled for later.
+        Scheduled = "scheduled",
+        /// The receiving server said not now (4yz).
+        Deferred = "deferred",
+        /// The receiving server asked to come back later (greylisting, RFC 6647).
+        Greylisted = "greylisted",
+        /// Every source of the pool is blocked or penalized at this site.
+        SourceBlocked = "source_blocked",
+        /// The site's connections or rate are used up.
+        LaneFull = "lane_full",
+        /// The site's addresses could not be found for now.
+        Dns = "dns",
+        /// No connection to any of the site's hosts.
+        Connect = "connect",
+        /// TLS is required and could not be had.
+        Tls = "tls",
+        /// The campaign, or everything, is paused.
+        Paused = "paused",
+        /// Our own trouble: content or key not available for now.
+        Local = "local",
+    }
+}
+
+words! {
+    /// What a reply or report means. Class and action are two things: the action is chosen in `mta::outcome`.
+    BounceClass {
+        /// No such mailbox.
+        BadMailbox = "bad_mailbox",
+        /// The mailbox exists but is disabled or inactive.
+        Inactive = "inactive",
+        /// The domain takes no mail or does not exist.
+        BadDomain = "bad_domain",
+        /// Over quota.
+        MailboxFull = "mailbox_full",
+        /// The message is too large.
+        TooLarge = "too_large",
+        /// Refused by a rule of the receiver.
+        Policy = "policy",
+        /// SPF, DKIM, DMARC, PTR or TLS of ours is missing or wrong.
+        Authentication = "authentication",
+        /// Our IP address or domain is blocked or has a bad name.
+        Reputation = "reputation",
+        /// The content looks like spam or malware.
+        Content = "content",
+        /// Come back later, first contact (RFC 6647).
+        Greylist = "greylist",
+        /// Too many messages.
+        RateLimit = "rate_limit",
+        /// Too many connections.
+        TooManyConnections = "too_many_connections",
+        /// DNS of the receiver failed.
+        Dns = "dns",
+        /// The connection failed or broke.
+        Connection = "connection",
+        /// TLS failed.
+        Tls = "tls",
+        /// A command was not understood.
+        Protocol = "protocol",
+        /// The receiver does not relay for that domain.
+        RelayDenied = "relay_denied",
+        /// Trouble of the receiving system.
+        System = "system",
+        /// Deferred until its time was over.
+        Expired = "expired",
+        /// Not understood.
+        Unclassified = "unclassified",
+    }
+}
+
+words! {
+    /// What kind of mail: chooses pool and retry policy.
+    Stream {
+        /// One message for one person, at least once.
+        Transactional = "transactional",
+        /// Campaigns and journeys, at most once.
+        Bulk = "bulk",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_read_back() {
+        assert!(RecipientState::ALL.iter().all(|s| RecipientState::parse(s.as_str()) == Some(*s)));
+        assert!(BounceClass::ALL.iter().all(|c| BounceClass::parse(c.as_str()) == Some(*c)));
+        assert_eq!(RecipientState::parse("nonsense"), None);
+        assert_eq!(RecipientState::ALL.iter().filter(|s| s.is_final()).count(), 6);
+    }
+}
