@@ -1,1 +1,22 @@
-//! Room.
+//! The shapes that cross the wire between daemon, console and other programs. Serde only; builds for wasm.
+//!
+//! Every path begins with `/api/v1`. Lists are pages with `cursor` and `limit` (1 to 200, 50 when absent). Times are RFC 3339 in UTC.
+//! Requests that change something need the session's `X-CSRF-Token`, or an API key.
+
+mod campaign;
+mod common;
+mod contact;
+mod delivery;
+mod filter;
+mod segment;
+mod session;
+mod template;
+
+pub use campaign::*;
+pub use common::*;
+pub use contact::*;
+pub use delivery::*;
+pub use filter::*;
+pub use segment::*;
+pub use session::*;
+pub use template::*;

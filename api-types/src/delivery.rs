@@ -1,0 +1,343 @@
+//! Overview, queue, domains, egress, suppressions.
+//!
+//! `GET /api/v1/overview` · `GET /api/v1/queue` · `GET /api/v1/recipients` (`state`, `domain`, `source`, `campaign_id`, `q`, `cursor`,
+//! `limit`; live ones) · `GET /api/v1/recipients/{id}` · `GET, POST /api/v1/domains` · `GET, DELETE /api/v1/domains/{id}` ·
+//! `POST /api/v1/domains/{id}/verify` · `GET /api/v1/egress` · `GET, POST /api/v1/suppressions` (`q`, `reason`, `cursor`, `limit`) ·
+//! `POST /api/v1/suppressions/{id}/remove`
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Campaign, Count, Time};
+
+/// The first page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Overview {
+    /// Contacts in the workspace.
+    pub contacts: u64,
+    /// Addresses on the suppression list.
+    pub suppressed: u64,
+    /// Recipients in the queue.
+    pub queued: u64,
+    /// Delivered in the last 24 hours.
+    pub delivered_day: u64,
+    /// Bounced in the last 24 hours.
+    pub bounced_day: u64,
+    /// Deferred attempts in the last 24 hours.
+    pub deferred_day: u64,
+    /// The last 24 hours by the hour, oldest first.
+    pub hours: Vec<HourFigures>,
+    /// Delivered and bounced in the last 24 hours per provider, largest first.
+    pub providers: Vec<ProviderDay>,
+    /// Newest campaigns.
+    pub campaigns: Vec<Campaign>,
+    /// What needs attention.
+    pub notices: Vec<Notice>,
+}
+
+/// Figures of one hour.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HourFigures {
+    /// Beginning of the hour.
+    pub at: Time,
+    /// Delivered.
+    pub delivered: u64,
+    /// Bounced.
+    pub bounced: u64,
+    /// Deferred attempts.
+    pub deferred: u64,
+}
+
+/// A provider's figures of the last 24 hours.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ProviderDay {
+    /// Provider.
+    pub provider: String,
+    /// Delivered.
+    pub delivered: u64,
+    /// Bounced.
+    pub bounced: u64,
+    /// Deferred attempts.
+    pub deferred: u64,
+}
+
+/// Something that needs attention.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Notice {
+    /// `info`, `warning` or `danger`.
+    pub tone: String,
+    /// What happened and what to do.
+    pub message: String,
+    /// Page of the console that helps, if any.
+    pub link: Option<String>,
+}
+
+/// The queue in figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct QueueSummary {
+    /// By state.
+    pub states: Vec<Count>,
+    /// By wait reason.
+    pub reasons: Vec<Count>,
+    /// By recipient domain, largest first, at most 20.
+    pub domains: Vec<Count>,
+    /// By campaign, largest first, at most 20.
+    pub campaigns: Vec<Count>,
+    /// When the oldest waiting recipient was accepted.
+    pub oldest_at: Option<Time>,
+    /// accepted = delivered + bounced + expired + suppressed + cancelled + unknown + queued
+    pub ledger: Ledger,
+}
+
+/// The invariant, checked now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Ledger {
+    /// Ever accepted.
+    pub accepted: u64,
+    /// Delivered.
+    pub delivered: u64,
+    /// Bounced.
+    pub bounced: u64,
+    /// Expired.
+    pub expired: u64,
+    /// Suppressed.
+    pub suppressed: u64,
+    /// Cancelled.
+    pub cancelled: u64,
+    /// Unknown.
+    pub unknown: u64,
+    /// Still in the queue.
+    pub queued: u64,
+    /// Whether the sum holds.
+    pub holds: bool,
+}
+
+/// A domain that mail is sent from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SendingDomain {
+    /// Id.
+    pub id: i64,
+    /// The name.
+    pub domain: String,
+    /// Domain of the return path.
+    pub return_path_domain: String,
+    /// When added.
+    pub created_at: Time,
+    /// When its records were last looked up.
+    pub checked_at: Option<Time>,
+    /// Records found as wanted.
+    pub records_ok: u32,
+    /// Records in all.
+    pub records_total: u32,
+}
+
+/// A new sending domain; keys are made with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewDomain {
+    /// The name.
+    pub domain: String,
+}
+
+/// A sending domain with its records to publish.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DomainDetail {
+    /// The domain.
+    pub domain: SendingDomain,
+    /// The records.
+    pub records: Vec<DomainRecord>,
+    /// The signing keys.
+    pub keys: Vec<DomainKey>,
+}
+
+/// A record to publish.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DomainRecord {
+    /// What it is for, for example "DKIM key (RSA)".
+    pub purpose: String,
+    /// Whether mail suffers without it.
+    pub required: bool,
+    /// `TXT`, `MX`, `CNAME`, `A`, `PTR`.
+    pub kind: String,
+    /// Full name.
+    pub name: String,
+    /// Value as wanted.
+    pub wanted: String,
+    /// Values found at the last look-up.
+    pub found: Vec<String>,
+    /// How it stands.
+    pub status: RecordStatus,
+    /// What differs, or what to do.
+    pub message: String,
+}
+
+/// How a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RecordStatus {
+    /// Not looked up yet.
+    Unchecked,
+    /// As wanted.
+    Found,
+    /// Not there.
+    Missing,
+    /// There, but different.
+    Differs,
+    /// The look-up failed for now.
+    Failed,
+}
+
+/// A signing key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DomainKey {
+    /// Selector.
+    pub selector: String,
+    /// `rsa-sha256` or `ed25519-sha256`.
+    pub algorithm: String,
+    /// When made.
+    pub created_at: Time,
+}
+
+/// Sources, pools and lanes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Egress {
+    /// Sources of the configuration.
+    pub sources: Vec<EgressSource>,
+    /// Pools of the configuration.
+    pub pools: Vec<EgressPool>,
+    /// Lanes with work or connections now, busiest first, at most 200.
+    pub lanes: Vec<Lane>,
+}
+
+/// An egress source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EgressSource {
+    /// Name.
+    pub name: String,
+    /// IP address; the system's choice when absent.
+    pub ip: Option<String>,
+    /// EHLO name.
+    pub ehlo: String,
+    /// Whether it is used.
+    pub enabled: bool,
+    /// Whether this host has the address.
+    pub bound: bool,
+    /// Delivered in the last 24 hours.
+    pub delivered_day: u64,
+    /// Deferred attempts in the last 24 hours.
+    pub deferred_day: u64,
+    /// Attempts blocked in the last 24 hours.
+    pub blocked_day: u64,
+}
+
+/// A pool of sources.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EgressPool {
+    /// Name.
+    pub name: String,
+    /// Sources with their weights.
+    pub sources: Vec<PoolMember>,
+}
+
+/// A source in a pool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PoolMember {
+    /// The source's name.
+    pub source: String,
+    /// Share relative to the others.
+    pub weight: u32,
+}
+
+/// A lane: one source to one site.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Lane {
+    /// Source.
+    pub source: String,
+    /// Site.
+    pub site: String,
+    /// Provider.
+    pub provider: String,
+    /// Open connections.
+    pub connections: u32,
+    /// Connections allowed.
+    pub connections_max: u32,
+    /// Recipients ready in memory.
+    pub ready: u32,
+    /// Why it waits, if it does.
+    pub wait_reason: Option<String>,
+    /// Until when.
+    pub wait_until: Option<Time>,
+    /// The answer that made it wait.
+    pub reply: Option<String>,
+}
+
+/// An address that nothing is sent to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Suppression {
+    /// Id.
+    pub id: i64,
+    /// The address; absent where only its hash is kept.
+    pub address: Option<String>,
+    /// Why.
+    pub reason: SuppressionReason,
+    /// What led to it: the server's words, the campaign, a note.
+    pub origin: String,
+    /// Who did it, when a person did.
+    pub created_by: Option<String>,
+    /// Since when.
+    pub created_at: Time,
+    /// Until when, if not for ever.
+    pub expires_at: Option<Time>,
+}
+
+/// Why nothing is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SuppressionReason {
+    /// The address does not work.
+    HardBounce,
+    /// The recipient reported the mail as spam.
+    Complaint,
+    /// The recipient unsubscribed.
+    Unsubscribe,
+    /// A person decided.
+    Manual,
+    /// Came with an import.
+    Import,
+}
+
+/// A new suppression by hand.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewSuppression {
+    /// The address.
+    pub address: String,
+    /// Why.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// Taking an address off the list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RemoveSuppression {
+    /// Why; kept with the event.
+    pub reason: String,
+}

@@ -1,0 +1,95 @@
+//! Sign-in, the signed-in user, API keys.
+//!
+//! `POST /api/v1/session` · `POST /api/v1/session/link` · `GET /api/v1/session` · `DELETE /api/v1/session` ·
+//! `GET, POST /api/v1/api_keys` · `DELETE /api/v1/api_keys/{id}`
+
+use serde::{Deserialize, Serialize};
+
+use crate::Time;
+
+/// Signing in with a password.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SignIn {
+    /// Mail address of the user.
+    pub email: String,
+    /// Password.
+    pub password: String,
+}
+
+/// Signing in with a one-time link from the terminal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SignInLink {
+    /// The token at the end of the link.
+    pub token: String,
+}
+
+/// Who is signed in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Me {
+    /// Mail address.
+    pub email: String,
+    /// Name as shown.
+    pub name: String,
+    /// What the user may do.
+    pub role: Role,
+    /// The workspace the session works in.
+    pub workspace: String,
+    /// Its time zone (IANA name).
+    pub time_zone: String,
+    /// Sent back as `X-CSRF-Token` with every request that changes something.
+    pub csrf_token: String,
+    /// Version of the daemon.
+    pub version: String,
+}
+
+/// What a user may do; each role may do what the next may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Everything.
+    Owner,
+    /// Everything but removing the workspace.
+    Admin,
+    /// Contacts, segments, templates, campaigns, suppressions.
+    Marketer,
+    /// Looking only.
+    Viewer,
+}
+
+/// An API key as listed; the key itself is shown once, when made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ApiKey {
+    /// Id.
+    pub id: i64,
+    /// What it is for.
+    pub name: String,
+    /// Its first characters.
+    pub prefix: String,
+    /// When made.
+    pub created_at: Time,
+    /// When last used.
+    pub last_used_at: Option<Time>,
+}
+
+/// A request for a new API key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewApiKey {
+    /// What it is for.
+    pub name: String,
+}
+
+/// A new API key; `key` is shown this once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CreatedApiKey {
+    /// The key as listed.
+    pub api_key: ApiKey,
+    /// The secret: send it as `Authorization: Bearer KEY`.
+    pub key: String,
+}
