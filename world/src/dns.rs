@@ -1,4 +1,4 @@
-//! DNS questions of a mail sender, and hickory's answers to them.
+//! DNS questions of a mail sender. `hickory` answers them.
 //!
 //! Only the questions are here; what an answer means for delivery (null MX, implicit MX, order) is decided in
 //! `mta::site`.

@@ -6,9 +6,11 @@
 mod clock;
 mod dial;
 mod dns;
+mod hickory;
 mod random;
 
 pub use clock::{Clock, SystemClock};
-pub use dial::{Dial, Stream};
+pub use dial::{Dial, Stream, TcpDial};
 pub use dns::{Dns, DnsError, MxRecord};
+pub use hickory::{DnsOptions, DnsSetupError, HickoryDns};
 pub use random::{Random, SystemRandom};
