@@ -1,1 +1,26 @@
-//! Room.
+//! The one room with SQL: schema, migrations, typed rows, transactions, the group-commit writers.
+//!
+//! Three files: `main.db` (people and settings), `queue.db` (recipients and what is decided with them in one commit),
+//! `events.db` (what happened). Each has one writer thread; all readers come from one pool whose connections have the
+//! other two files attached. Table names are unique over the files, so a statement reads the same on both sides.
+//!
+//! One module per noun: statement, row type, function, side by side; the first argument is the connection or
+//! transaction, so that callers compose transactions.
+
+mod error;
+mod hash;
+mod ids;
+mod open;
+mod pragmas;
+mod schema;
+mod writer;
+
+pub use error::StorageError;
+pub use hash::{AddressHash, address_hash, secret_hash};
+pub use ids::{
+    ApiKeyId, CampaignId, ContactId, DkimKeyId, DomainId, ImportId, RecipientId, SegmentId, SuppressionId, TemplateId,
+    TemplateVersionId, UserId, WorkspaceId,
+};
+pub use open::{OpenOptions, Storage};
+pub use rusqlite::{Connection, Transaction};
+pub use writer::Writer;

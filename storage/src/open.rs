@@ -1,0 +1,247 @@
+//! Opening the data folder: one daemon at a time, migrations, writers, the pool of readers.
+
+use crate::schema::{self, File};
+use crate::{StorageError, Writer, pragmas};
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::{Connection, OpenFlags};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How to open a data folder.
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// The folder; made when absent.
+    pub dir: PathBuf,
+    /// Readers in the pool.
+    pub readers: u32,
+}
+
+/// The open database. Clones share it.
+#[derive(Clone)]
+pub struct Storage {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dir: PathBuf,
+    main: Writer,
+    queue: Writer,
+    events: Writer,
+    readers: r2d2::Pool<SqliteConnectionManager>,
+    // Released by the system when the process ends, however it ends. Last: the writers close first.
+    _lock: fs::File,
+}
+
+impl Storage {
+    /// Opens the folder, migrates the three files, starts their writers.
+    ///
+    /// # Errors
+    /// Folder not usable, another daemon on it, a newer schema, a failed migration.
+    pub fn open(options: &OpenOptions) -> Result<Storage, StorageError> {
+        let folder = |cause| StorageError::Folder { path: options.dir.clone(), cause };
+        fs::create_dir_all(&options.dir).map_err(folder)?;
+        let lock = lock(&options.dir)?;
+        let inner = Inner {
+            main: writer(&options.dir, File::Main)?,
+            queue: writer(&options.dir, File::Queue)?,
+            events: writer(&options.dir, File::Events)?,
+            readers: readers(&options.dir, options.readers)?,
+            dir: options.dir.clone(),
+            _lock: lock,
+        };
+        Ok(Storage { inner: Arc::new(inner) })
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.inner.dir
+    }
+
+    /// Writes people and settings.
+    #[must_use]
+    pub fn main(&self) -> &Writer {
+        &self.inner.main
+    }
+
+    /// Writes recipients and what is decided with them.
+    #[must_use]
+    pub fn queue(&self) -> &Writer {
+        &self.inner.queue
+    }
+
+    /// Writes what happened.
+    #[must_use]
+    pub fn events(&self) -> &Writer {
+        &self.inner.events
+    }
+
+    /// Reads, off the async threads. The connection sees all three files.
+    ///
+    /// # Errors
+    /// What `work` returned, or that no reader became free.
+    pub async fn read<T, F>(&self, work: F) -> Result<T, StorageError>
+    where
+        F: FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
+        T: Send + 'static,
+    {
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || this.read_blocking(work)).await.unwrap_or(Err(StorageError::Closed))
+    }
+
+    /// Reads on this thread.
+    ///
+    /// # Errors
+    /// As [`Storage::read`].
+    pub fn read_blocking<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let connection = self.inner.readers.get()?;
+        work(&connection)
+    }
+}
+
+/// Takes the folder for this process.
+fn lock(dir: &Path) -> Result<fs::File, StorageError> {
+    let folder = |cause| StorageError::Folder { path: dir.to_owned(), cause };
+    let file = fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(dir.join("packetboat.lock"))
+        .map_err(folder)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(StorageError::Locked { path: dir.to_owned() }),
+        Err(fs::TryLockError::Error(cause)) => Err(folder(cause)),
+    }
+}
+
+fn writer(dir: &Path, file: File) -> Result<Writer, StorageError> {
+    let path = dir.join(file.name());
+    let mut connection = Connection::open(&path)?;
+    pragmas::writer(&connection)?;
+    schema::migrate(&mut connection, file, &path)?;
+    Writer::start(file.name(), connection).map_err(|cause| StorageError::Folder { path: dir.to_owned(), cause })
+}
+
+fn readers(dir: &Path, count: u32) -> Result<r2d2::Pool<SqliteConnectionManager>, StorageError> {
+    let attached: Vec<(PathBuf, &'static str)> =
+        vec![(dir.join(File::Queue.name()), "queue"), (dir.join(File::Events.name()), "events")];
+    let manager = SqliteConnectionManager::file(dir.join(File::Main.name()))
+        .with_flags(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .with_init(move |connection| {
+            for (path, name) in &attached {
+                connection.execute(&format!("ATTACH DATABASE ?1 AS {name}"), [path.to_string_lossy()])?;
+            }
+            pragmas::reader(connection)
+        });
+    let pool = r2d2::Pool::builder()
+        .max_size(count.max(2))
+        .min_idle(Some(1))
+        .connection_timeout(Duration::from_secs(10))
+        .test_on_check_out(false)
+        .build(manager)?;
+    Ok(pool)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(dir: &tempfile::TempDir) -> OpenOptions {
+        OpenOptions { dir: dir.path().join("data"), readers: 2 }
+    }
+
+    fn set(tx: &rusqlite::Transaction<'_>, key: &str) -> Result<(), StorageError> {
+        tx.execute("INSERT INTO meta (key, value) VALUES (?1, x'00')", [key])?;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn what_was_answered_is_there_after_opening_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Storage::open(&options(&dir)).unwrap();
+        storage.main().write(|tx| set(tx, "a")).await.unwrap();
+        drop(storage);
+        let storage = Storage::open(&options(&dir)).unwrap();
+        let count: i64 =
+            storage.read(|c| Ok(c.query_row("SELECT count(*) FROM meta", [], |row| row.get(0))?)).await.unwrap();
+        assert_eq!(count, 1);
+    }
+
+    #[tokio::test]
+    async fn one_that_fails_takes_only_its_own_changes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Storage::open(&options(&dir)).unwrap();
+        let writes = (0..50).map(|n| {
+            let storage = storage.clone();
+            async move {
+                let key = format!("{}", n % 40);
+                storage
+                    .main()
+                    .write(move |tx| {
+                        set(tx, &format!("before-{n}"))?;
+                        set(tx, &key)
+                    })
+                    .await
+            }
+        });
+        let outcomes = futures_join(writes).await;
+        assert_eq!(outcomes.iter().filter(|o| matches!(o, Err(StorageError::Exists))).count(), 10);
+        let count: i64 =
+            storage.read(|c| Ok(c.query_row("SELECT count(*) FROM meta", [], |row| row.get(0))?)).await.unwrap();
+        assert_eq!(count, 80);
+    }
+
+    async fn futures_join<F: Future + Send + 'static>(all: impl Iterator<Item = F>) -> Vec<F::Output>
+    where
+        F::Output: Send,
+    {
+        let tasks: Vec<_> = all.map(tokio::spawn).collect();
+        let mut out = Vec::new();
+        for task in tasks {
+            out.push(task.await.unwrap());
+        }
+        out
+    }
+
+    #[test]
+    fn a_second_daemon_is_told_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = Storage::open(&options(&dir)).unwrap();
+        assert!(matches!(Storage::open(&options(&dir)), Err(StorageError::Locked { .. })));
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Storage::open(&options(&dir)).unwrap());
+        let connection = Connection::open(dir.path().join("data/queue.db")).unwrap();
+        connection
+            .execute(
+                "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) VALUES (99, 'x', '', '')",
+                [],
+            )
+            .unwrap();
+        drop(connection);
+        let error = Storage::open(&options(&dir)).err().unwrap().to_string();
+        assert!(error.contains("schema version 99"), "{error}");
+    }
+
+    #[test]
+    fn a_reader_cannot_write_and_sees_all_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Storage::open(&options(&dir)).unwrap();
+        storage
+            .read_blocking(|c| {
+                assert!(c.execute("DELETE FROM recipient", []).is_err());
+                c.query_row("SELECT count(*) FROM contact, recipient, event", [], |row| row.get::<_, i64>(0))?;
+                Ok(())
+            })
+            .unwrap();
+    }
+}

@@ -1,0 +1,48 @@
+-- events.db: what happened. Ids come from queue.db's outbox, so that moving an event twice changes nothing.
+CREATE TABLE event (
+    id           INTEGER PRIMARY KEY,
+    at_ms        INTEGER NOT NULL,
+    workspace_id INTEGER NOT NULL,
+    kind         TEXT NOT NULL,
+    recipient_id INTEGER,
+    campaign_id  INTEGER,
+    contact_id   INTEGER,
+    source       TEXT,
+    site         TEXT,
+    provider     TEXT,
+    mx           TEXT,
+    class        TEXT,
+    reply_code   INTEGER,
+    enhanced     TEXT,
+    text         TEXT,
+    attempt      INTEGER,
+    took_ms      INTEGER,
+    tls          TEXT,
+    actor        TEXT
+) STRICT;
+CREATE INDEX event_contact ON event (contact_id, at_ms) WHERE contact_id IS NOT NULL;
+CREATE INDEX event_recipient ON event (recipient_id, at_ms) WHERE recipient_id IS NOT NULL;
+
+-- For ever, however short the events' own retention is.
+CREATE TABLE rollup_hour (
+    workspace_id INTEGER NOT NULL,
+    hour_ms      INTEGER NOT NULL,
+    kind         TEXT NOT NULL,
+    provider     TEXT NOT NULL,
+    source       TEXT NOT NULL,
+    class        TEXT NOT NULL,
+    n            INTEGER NOT NULL,
+    PRIMARY KEY (workspace_id, hour_ms, kind, provider, source, class)
+) STRICT, WITHOUT ROWID;
+
+-- Reports that no recipient could be found for: forged or expired return path, unknown recipient, not a report at all.
+CREATE TABLE unmatched_report (
+    id          INTEGER PRIMARY KEY,
+    received_ms INTEGER NOT NULL,
+    peer        TEXT NOT NULL,
+    rcpt        TEXT NOT NULL,
+    why         TEXT NOT NULL,
+    -- The first 64 KiB.
+    raw         BLOB NOT NULL
+) STRICT;
+CREATE INDEX unmatched_report_received ON unmatched_report (received_ms);

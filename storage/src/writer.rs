@@ -1,0 +1,168 @@
+//! Group commit: one writer thread per file turns the operations waiting for it into one transaction.
+//!
+//! Each operation runs in a savepoint of its own, so that one that fails takes only its own changes back; all are
+//! answered after the commit. An operation whose answer says "done" is on disk.
+
+use crate::StorageError;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+
+/// Operations in one commit at most: bounds the time that the first waits for the last.
+const GROUP_MAX: usize = 1024;
+/// Operations waiting at most; who comes then waits for a place.
+const WAITING_MAX: usize = 8192;
+
+/// Runs inside the group's transaction; the outcome is told to `answer` once the commit has succeeded or failed.
+trait Operation: Send {
+    fn run(&mut self, tx: &Transaction<'_>);
+    /// `commit` is the commit's own failure.
+    fn answer(self: Box<Self>, commit: Result<(), &StorageError>);
+}
+
+struct Write<F, T> {
+    work: Option<F>,
+    outcome: Option<Result<T, StorageError>>,
+    answer: oneshot::Sender<Result<T, StorageError>>,
+}
+
+impl<F, T> Operation for Write<F, T>
+where
+    F: FnOnce(&Transaction<'_>) -> Result<T, StorageError> + Send,
+    T: Send,
+{
+    fn run(&mut self, tx: &Transaction<'_>) {
+        let Some(work) = self.work.take() else { return };
+        self.outcome = Some(in_savepoint(tx, work));
+    }
+
+    fn answer(self: Box<Self>, commit: Result<(), &StorageError>) {
+        let outcome = match (commit, self.outcome) {
+            (Ok(()), Some(outcome)) => outcome,
+            (Err(StorageError::DiskFull), _) => Err(StorageError::DiskFull),
+            (Err(StorageError::Sqlite(e)), _) => Err(StorageError::Sqlite(rusqlite::Error::SqliteFailure(
+                e.sqlite_error().copied().unwrap_or(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR)),
+                Some(format!("the commit failed: {e}")),
+            ))),
+            _ => Err(StorageError::Closed),
+        };
+        // Nobody waits any more: the caller was cancelled; what is committed is committed.
+        let _ = self.answer.send(outcome);
+    }
+}
+
+/// Writes to one file. Dropping it waits for what is under way and closes the file.
+pub struct Writer {
+    /// `None` only while being dropped.
+    waiting: Option<Sender<Box<dyn Operation>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.waiting = None;
+        if let Some(thread) = self.thread.take() {
+            // Its panic was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Writer {
+    /// Starts the thread that owns `connection`.
+    pub(crate) fn start(name: &str, connection: Connection) -> std::io::Result<Writer> {
+        let (waiting, operations) = bounded(WAITING_MAX);
+        let thread =
+            std::thread::Builder::new().name(format!("write-{name}")).spawn(move || serve(connection, &operations))?;
+        Ok(Writer { waiting: Some(waiting), thread: Some(thread) })
+    }
+
+    /// Runs `work` in the next group's transaction and waits for the commit.
+    ///
+    /// # Errors
+    /// What `work` returned (its changes are taken back), or the commit's failure.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, StorageError>
+    where
+        F: FnOnce(&Transaction<'_>) -> Result<T, StorageError> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let mut operation: Box<dyn Operation> = Box::new(Write { work: Some(work), outcome: None, answer });
+        // The channel is almost never full; when it is, the disk is the bottleneck and a short wait is right.
+        loop {
+            let Some(waiting) = &self.waiting else { return Err(StorageError::Closed) };
+            match waiting.try_send(operation) {
+                Ok(()) => break,
+                Err(crossbeam_channel::TrySendError::Full(back)) => {
+                    operation = back;
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                }
+                Err(crossbeam_channel::TrySendError::Disconnected(_)) => return Err(StorageError::Closed),
+            }
+        }
+        answered.await.unwrap_or(Err(StorageError::Closed))
+    }
+
+    /// The same from a thread outside the async runtime.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub fn write_blocking<T, F>(&self, work: F) -> Result<T, StorageError>
+    where
+        F: FnOnce(&Transaction<'_>) -> Result<T, StorageError> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let operation = Box::new(Write { work: Some(work), outcome: None, answer });
+        let Some(waiting) = &self.waiting else { return Err(StorageError::Closed) };
+        waiting.send(operation).map_err(|_| StorageError::Closed)?;
+        answered.blocking_recv().unwrap_or(Err(StorageError::Closed))
+    }
+}
+
+fn serve(mut connection: Connection, operations: &Receiver<Box<dyn Operation>>) {
+    while let Ok(first) = operations.recv() {
+        let mut group = vec![first];
+        let outcome = commit_group(&mut connection, operations, &mut group);
+        if let Err(e) = &outcome {
+            tracing::error!(error = %e, operations = group.len(), "a database commit failed; nothing of it was kept");
+        }
+        for operation in group {
+            operation.answer(outcome.as_ref().map(|()| ()));
+        }
+    }
+    // Leaves one file without a WAL beside it, where no reader holds it open.
+    let _ = connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
+}
+
+fn commit_group(
+    connection: &mut Connection,
+    operations: &Receiver<Box<dyn Operation>>,
+    group: &mut Vec<Box<dyn Operation>>,
+) -> Result<(), StorageError> {
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    group[0].run(&tx);
+    // What arrived while the last commit was written joins this one.
+    while group.len() < GROUP_MAX {
+        let Ok(mut next) = operations.try_recv() else { break };
+        next.run(&tx);
+        group.push(next);
+    }
+    tx.commit()?;
+    Ok(())
+}
+
+/// Runs `work` so that its failure takes back its own changes and nobody else's.
+fn in_savepoint<T>(
+    tx: &Transaction<'_>,
+    work: impl FnOnce(&Transaction<'_>) -> Result<T, StorageError>,
+) -> Result<T, StorageError> {
+    tx.prepare_cached("SAVEPOINT operation")?.execute([])?;
+    let outcome = work(tx);
+    if outcome.is_err() {
+        tx.prepare_cached("ROLLBACK TO operation")?.execute([])?;
+    }
+    tx.prepare_cached("RELEASE operation")?.execute([])?;
+    outcome
+}
