@@ -1,1 +1,23 @@
-//! Room.
+//! `packetboat.toml` as checked values.
+//!
+//! Each setting is declared once, in `sections`; parsing, error texts, the example file and the reference page come
+//! from that declaration. Loading validates and does nothing else: no DNS, no files but the one named. All mistakes
+//! of a file are reported at once, each with line, column, key and what is allowed.
+
+mod check;
+mod declare;
+mod document;
+mod problem;
+mod read;
+pub mod secret;
+mod sections;
+mod setting;
+mod suggest;
+
+pub use check::{Config, Pool, Source, load, parse};
+pub use document::{example, reference};
+pub use problem::{Place, Problem, Problems};
+pub use sections::{
+    DnsSection, HttpSection, LogFormat, LogLevel, LogSection, ServerSection, SmtpSection, StorageSection, TlsMode,
+};
+pub use setting::{DnsServer, Label, Name, PoolMember, PublicUrl};

@@ -1,0 +1,327 @@
+//! The whole file: its sections read, and what only shows when they are seen together.
+
+use crate::declare::Section;
+use crate::problem::{Collector, Problem, Problems};
+use crate::read::Reader;
+use crate::sections::{
+    DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
+};
+use crate::setting::{Name, PoolMember};
+use mail::Domain;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// The checked configuration. Only the daemon sees all of it; each room is handed its own section.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// `[server]`
+    pub server: ServerSection,
+    /// `[storage]`
+    pub storage: StorageSection,
+    /// `[http]`
+    pub http: HttpSection,
+    /// `[smtp]`
+    pub smtp: SmtpSection,
+    /// `[[source]]`, at least one; names and addresses are unique.
+    pub sources: Vec<Source>,
+    /// `[[pool]]`, at least one; names are unique, members exist.
+    pub pools: Vec<Pool>,
+    /// `[dns]`
+    pub dns: DnsSection,
+    /// `[log]`
+    pub log: LogSection,
+}
+
+/// An egress source: where a connection comes from, and the name it gives itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Unique name.
+    pub name: Name,
+    /// The address to bind; the system's choice when `None`.
+    pub ip: Option<IpAddr>,
+    /// The EHLO name.
+    pub ehlo: Domain,
+    /// Whether mail may leave from it.
+    pub enabled: bool,
+}
+
+/// Sources that share a stream's mail by weight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// Unique name.
+    pub name: Name,
+    /// At least one; each names an existing source, and each only once.
+    pub sources: Vec<PoolMember>,
+}
+
+impl Config {
+    /// Where the master key lies.
+    #[must_use]
+    pub fn master_key_file(&self) -> PathBuf {
+        self.server.master_key_file.clone().unwrap_or_else(|| self.storage.dir.join("master.key"))
+    }
+
+    /// The pool for mail that names none: `default`, or the first.
+    #[must_use]
+    pub fn default_pool(&self) -> &Pool {
+        self.pools.iter().find(|pool| pool.name.as_str() == "default").unwrap_or(&self.pools[0])
+    }
+}
+
+impl Default for Config {
+    /// What an empty file means.
+    fn default() -> Config {
+        // A test reads every default, so this is an invariant of the declarations.
+        parse("defaults", "").expect("the declared defaults are good")
+    }
+}
+
+macro_rules! default_section {
+    ($($section:ty => $field:ident),+) => { $(
+        impl Default for $section {
+            fn default() -> $section {
+                Config::default().$field
+            }
+        }
+    )+ };
+}
+default_section!(ServerSection => server, StorageSection => storage, HttpSection => http, SmtpSection => smtp,
+    DnsSection => dns, LogSection => log);
+
+/// Reads and checks a file.
+///
+/// # Errors
+/// Every mistake at once, or that the file cannot be read.
+pub fn load(path: &Path) -> Result<Config, Problems> {
+    let file = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|error| {
+        let message = format!("the configuration cannot be read: {error}");
+        Problems(vec![Problem { file: file.clone(), place: None, key: String::new(), message }])
+    })?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        let mut problems = Collector::new(&file, &good);
+        problems.add(&(good.len()..good.len()), "", "a character is not UTF-8; save the file as UTF-8".to_owned());
+        Problems(problems.finish())
+    })?;
+    parse(&file, text)
+}
+
+/// Checks a text; `file` names it in errors.
+///
+/// # Errors
+/// Every mistake at once.
+pub fn parse(file: &str, text: &str) -> Result<Config, Problems> {
+    let mut problems = Collector::new(file, text);
+    let (root, broken) = DeTable::parse_recoverable(text);
+    if !broken.is_empty() {
+        // What the parser recovers after a mistake of grammar is guesswork: judging it would report mistakes that
+        // the operator never made.
+        for error in &broken {
+            let at = error.span().unwrap_or(0..0);
+            let quote = problems.quote(&at);
+            let near = if quote.is_empty() { String::new() } else { format!(" at {quote}") };
+            problems.add(&at, "", format!("not valid TOML{near}: {}", error.message()));
+        }
+        return Err(Problems(problems.finish()));
+    }
+    let config = read_all(root.get_ref(), &mut problems);
+    match (config, problems.finish()) {
+        (Some(config), found) if found.is_empty() => Ok(config),
+        (_, found) => Err(Problems(found)),
+    }
+}
+
+fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> {
+    refuse_unknown_sections(root, problems);
+    let server: Option<ServerSection> = table(root, problems);
+    let storage = table(root, problems);
+    let http = table(root, problems);
+    let smtp = table(root, problems);
+    let dns = table(root, problems);
+    let log = table(root, problems);
+    let source_entries: Vec<(SourceEntry, &DeTable<'_>)> = tables(root, problems);
+    let pool_entries: Vec<(PoolEntry, &DeTable<'_>)> = tables(root, problems);
+    unique_sources(&source_entries, problems);
+    check_pools(&pool_entries, &source_names(root), problems);
+    let server = server?;
+    let sources = sources(source_entries, &server.hostname);
+    let pools = pools(pool_entries, &sources);
+    check_smtp(smtp.as_ref(), root, problems);
+    Some(Config { server, storage: storage?, http: http?, smtp: smtp?, sources, pools, dns: dns?, log: log? })
+}
+
+fn sources(entries: Vec<(SourceEntry, &DeTable<'_>)>, hostname: &Domain) -> Vec<Source> {
+    if entries.is_empty() {
+        return vec![Source { name: Name::coined("default"), ip: None, ehlo: hostname.clone(), enabled: true }];
+    }
+    let source = |entry: SourceEntry| Source {
+        name: entry.name,
+        ip: entry.ip,
+        ehlo: entry.ehlo.unwrap_or_else(|| hostname.clone()),
+        enabled: entry.enabled,
+    };
+    entries.into_iter().map(|(entry, _)| source(entry)).collect()
+}
+
+fn pools(entries: Vec<(PoolEntry, &DeTable<'_>)>, sources: &[Source]) -> Vec<Pool> {
+    if entries.is_empty() {
+        let all = sources.iter().map(|source| PoolMember { source: source.name.clone(), weight: 1 });
+        return vec![Pool { name: Name::coined("default"), sources: all.collect() }];
+    }
+    entries.into_iter().map(|(entry, _)| Pool { name: entry.name, sources: entry.sources }).collect()
+}
+
+/// Every section and its keys, for "it belongs to [http]".
+fn section_of_key(name: &str) -> Option<&'static str> {
+    fn has<S: Section>(name: &str) -> Option<&'static str> {
+        S::settings().iter().any(|declared| declared.name == name).then_some(S::KEY)
+    }
+    has::<ServerSection>(name)
+        .or_else(|| has::<StorageSection>(name))
+        .or_else(|| has::<HttpSection>(name))
+        .or_else(|| has::<SmtpSection>(name))
+        .or_else(|| has::<DnsSection>(name))
+        .or_else(|| has::<LogSection>(name))
+        .or_else(|| has::<SourceEntry>(name))
+        .or_else(|| has::<PoolEntry>(name))
+}
+
+const SECTIONS: [&str; 8] = [
+    ServerSection::KEY,
+    StorageSection::KEY,
+    HttpSection::KEY,
+    SmtpSection::KEY,
+    SourceEntry::KEY,
+    PoolEntry::KEY,
+    DnsSection::KEY,
+    LogSection::KEY,
+];
+
+fn refuse_unknown_sections(root: &DeTable<'_>, problems: &mut Collector<'_>) {
+    for (key, value) in root {
+        let name: &str = key.get_ref();
+        if SECTIONS.contains(&name) {
+            continue;
+        }
+        let what = if value.get_ref().is_table() { "section" } else { "key" };
+        let hint = match (section_of_key(name), crate::suggest::nearest(name, &SECTIONS)) {
+            (Some(section), _) if what == "key" => format!("it belongs to [{section}]"),
+            (_, Some(near)) => format!("did you mean {near}?"),
+            _ => format!("known sections: {}", SECTIONS.join(", ")),
+        };
+        problems.add(&key.span(), name, format!("unknown {what} {name}; {hint}"));
+    }
+}
+
+fn table<S: Section>(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<S> {
+    let found = root.get(S::KEY);
+    let table = found.and_then(|value| value.get_ref().as_table());
+    if let (Some(value), None) = (found, table) {
+        let message = format!("{key} must be a section written [{key}], once", key = S::KEY);
+        problems.add(&value.span(), S::KEY, message);
+    }
+    let at = found.map_or(0..0, Spanned::span);
+    S::read(&mut Reader::new(S::KEY.to_owned(), table, at, section_of_key, problems))
+}
+
+/// Reads `[[key]]` sections; those with mistakes are reported and left out.
+fn tables<'t, S: Section>(root: &'t DeTable<'t>, problems: &mut Collector<'_>) -> Vec<(S, &'t DeTable<'t>)> {
+    let Some(value) = root.get(S::KEY) else { return Vec::new() };
+    let Some(array) = value.get_ref().as_array() else {
+        problems.add(&value.span(), S::KEY, format!("{key} must be written [[{key}]]", key = S::KEY));
+        return Vec::new();
+    };
+    let mut good = Vec::new();
+    for (number, item) in array.iter().enumerate() {
+        let path = format!("{}[{number}]", S::KEY);
+        match item.get_ref().as_table() {
+            Some(table) => {
+                let read = S::read(&mut Reader::new(path, Some(table), item.span(), section_of_key, problems));
+                good.extend(read.map(|entry| (entry, table)));
+            }
+            None => problems.add(&item.span(), &path, format!("{path} must be a section written [[{}]]", S::KEY)),
+        }
+    }
+    good
+}
+
+/// Names of all sources in the file, those with other mistakes too: a pool that names one of these doesn't dangle.
+fn source_names<'t>(root: &'t DeTable<'_>) -> Vec<&'t str> {
+    let Some(array) = root.get(SourceEntry::KEY).and_then(|value| value.get_ref().as_array()) else {
+        return vec!["default"];
+    };
+    let name = |item: &'t Spanned<DeValue<'_>>| item.get_ref().as_table()?.get("name")?.get_ref().as_str();
+    array.iter().filter_map(name).collect()
+}
+
+fn span_of(table: &DeTable<'_>, key: &str) -> Range<usize> {
+    table.get(key).map_or(0..0, Spanned::span)
+}
+
+fn unique_sources(entries: &[(SourceEntry, &DeTable<'_>)], problems: &mut Collector<'_>) {
+    for (number, (entry, table)) in entries.iter().enumerate() {
+        let before = || entries[..number].iter().map(|(earlier, _)| earlier);
+        if before().any(|earlier| earlier.name == entry.name) {
+            let message = format!("two sources are named {}; names must be unique", entry.name);
+            problems.add(&span_of(table, "name"), "source.name", message);
+        }
+        if let Some(twin) = before().find(|earlier| entry.ip.is_some() && earlier.ip == entry.ip) {
+            // Limits count per source: the same address twice would get twice what it may.
+            let message = format!("sources {} and {} have the same address; each needs its own", twin.name, entry.name);
+            problems.add(&span_of(table, "ip"), "source.ip", message);
+        }
+    }
+}
+
+fn check_pools(entries: &[(PoolEntry, &DeTable<'_>)], sources: &[&str], problems: &mut Collector<'_>) {
+    for (number, (entry, table)) in entries.iter().enumerate() {
+        if entries[..number].iter().any(|(earlier, _)| earlier.name == entry.name) {
+            let message = format!("two pools are named {}; names must be unique", entry.name);
+            problems.add(&span_of(table, "name"), "pool.name", message);
+        }
+        if entry.sources.is_empty() {
+            let message = format!("pool {} has no sources; name at least one", entry.name);
+            problems.add(&span_of(table, "sources"), "pool.sources", message);
+        }
+        let spans: Vec<Range<usize>> = table
+            .get("sources")
+            .and_then(|value| value.get_ref().as_array())
+            .into_iter()
+            .flat_map(|array| array.iter())
+            .map(|item| item.get_ref().as_table().map_or(item.span(), |member| span_of(member, "source")))
+            .collect();
+        for (place, member) in entry.sources.iter().enumerate() {
+            let name = member.source.as_str();
+            let key = format!("pool.sources[{place}].source");
+            let at = spans.get(place).cloned().unwrap_or(0..0);
+            if !sources.contains(&name) {
+                let hint = match crate::suggest::nearest(name, sources) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => format!("sources: {}", sources.join(", ")),
+                };
+                problems.add(
+                    &at,
+                    &key,
+                    format!("pool {} names source {name}, which does not exist; {hint}", entry.name),
+                );
+            } else if entry.sources[..place].iter().any(|earlier| earlier.source == member.source) {
+                problems.add(&at, &key, format!("pool {} names source {name} twice", entry.name));
+            }
+        }
+    }
+}
+
+fn check_smtp(smtp: Option<&SmtpSection>, root: &DeTable<'_>, problems: &mut Collector<'_>) {
+    let Some(table) = root.get(SmtpSection::KEY).and_then(|value| value.get_ref().as_table()) else { return };
+    let Some(smtp) = smtp else { return };
+    for (key, schedule) in [("bulk_retry", &smtp.bulk_retry), ("transactional_retry", &smtp.transactional_retry)] {
+        if schedule.is_empty() {
+            let message = format!("smtp.{key} must have at least one wait, such as [\"5m\"]");
+            problems.add(&span_of(table, key), &format!("smtp.{key}"), message);
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The configuration as its readers and writers see it.
+
+use config::{Config, TlsMode};
+use expect_test::{Expect, expect, expect_file};
+use std::time::Duration;
+
+fn check(text: &str, expected: Expect) {
+    let found = match config::parse("packetboat.toml", text) {
+        Ok(_) => "good".to_owned(),
+        Err(problems) => problems.to_string(),
+    };
+    expected.assert_eq(&found);
+}
+
+#[test]
+fn everything_is_optional() {
+    let config = config::parse("x", "").unwrap();
+    assert_eq!(config, Config::default());
+    assert_eq!(config.http.base_url().as_str(), "http://127.0.0.1:8080");
+    assert!(!config.http.secure_cookies());
+    assert_eq!(config.master_key_file().to_str(), Some("/var/lib/packetboat/master.key"));
+    assert_eq!(config.smtp.bulk_retry[0], Duration::from_secs(300));
+    assert_eq!(config.smtp.tls, TlsMode::Opportunistic);
+    assert_eq!(config.sources.len(), 1);
+    assert_eq!(config.sources[0].ip, None);
+    assert_eq!(config.sources[0].ehlo.as_str(), "localhost.localdomain");
+    assert_eq!(config.default_pool().sources[0].source, config.sources[0].name);
+}
+
+#[test]
+fn a_full_file() {
+    let config = config::parse(
+        "x",
+        r#"
+        [server]
+        hostname = "mail.example.com"
+        [storage]
+        dir = "/data"
+        [http]
+        public_url = "https://mail.example.com/"
+        [smtp]
+        remote_port = 2525
+        tls = "required"
+        bulk_retry = ["1s", "1h30m"]
+        [[source]]
+        name = "mx1"
+        ip = "127.0.1.1"
+        ehlo = "MX1.example.com."
+        [[source]]
+        name = "mx2"
+        ip = "::1"
+        enabled = false
+        [[pool]]
+        name = "news"
+        sources = [{ source = "mx1", weight = 3 }, { source = "mx2" }]
+        [[pool]]
+        name = "default"
+        [[pool.sources]]
+        source = "mx2"
+        [dns]
+        servers = ["127.0.0.1", "[::1]:5353"]
+        [log]
+        level = "debug"
+        format = "json"
+        "#,
+    )
+    .unwrap();
+    assert!(config.http.secure_cookies());
+    assert_eq!(config.http.base_url().as_str(), "https://mail.example.com");
+    assert_eq!(config.sources[0].ehlo.as_str(), "mx1.example.com");
+    assert_eq!(config.sources[1].ehlo.as_str(), "mail.example.com");
+    assert_eq!(config.pools[0].sources[0].weight, 3);
+    assert_eq!(config.pools[0].sources[1].weight, 1);
+    assert_eq!(config.default_pool().name.as_str(), "default");
+    assert_eq!(config.dns.servers[0].0.to_string(), "127.0.0.1:53");
+    assert_eq!(config.dns.servers[1].0.to_string(), "[::1]:5353");
+    assert_eq!(config.smtp.bulk_retry[1], Duration::from_secs(5400));
+    assert_eq!(config.log.level.as_str(), "debug");
+}
+
+#[test]
+fn all_mistakes_at_once() {
+    check(
+        r#"lissten = 1
+[htpp]
+[http]
+lisen = "x"
+session_days = 0
+listen = "localhost:80"
+public_url = "mail.example.com"
+[smtp]
+jitter_percent = "10"
+bulk_retry = ["5m", "soon", "48h"]
+bulk_expiry = "1s"
+command_timeout = 300
+tls = "yes"
+listen = "x"
+return_path_label = "a.b"
+[log]
+level = "verbose"
+"#,
+        expect![[r#"
+            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, source, pool, dns, log
+            packetboat.toml:2:2: unknown section htpp; did you mean http?
+            packetboat.toml:4:1: unknown key http.lisen; did you mean listen?
+            packetboat.toml:5:16: http.session_days must be a whole number, 1 to 365, is 0
+            packetboat.toml:6:10: http.listen must be an IP address and port such as "127.0.0.1:8080" or "[::1]:8080", is "localhost:80"
+            packetboat.toml:7:14: http.public_url must be an http or https URL such as "https://mail.example.com", is "mail.example.com"
+            packetboat.toml:9:18: smtp.jitter_percent must be a whole number, 0 to 50, is "10"
+            packetboat.toml:10:21: smtp.bulk_retry[1] must be a duration such as "90s", "5m" or "48h", 1s to 24h, is "soon"
+            packetboat.toml:10:29: smtp.bulk_retry[2] must be a duration such as "90s", "5m" or "48h", 1s to 24h, is "48h"
+            packetboat.toml:11:15: smtp.bulk_expiry must be a duration such as "90s", "5m" or "48h", 1m to 14d, is "1s"
+            packetboat.toml:12:19: smtp.command_timeout must be a duration such as "90s", "5m" or "48h", 1s to 30m, is 300
+            packetboat.toml:13:7: smtp.tls must be "opportunistic", "required" or "off", is "yes"
+            packetboat.toml:14:1: unknown key smtp.listen; it belongs to [http]
+            packetboat.toml:15:21: smtp.return_path_label must be one label of a domain name, such as "bounce", is "a.b"
+            packetboat.toml:17:9: log.level must be "error", "warn", "info", "debug" or "trace", is "verbose""#]],
+    );
+}
+
+#[test]
+fn sources_and_pools() {
+    check(
+        r#"
+[[source]]
+name = "mx1"
+ip = "127.0.1.1"
+[[source]]
+name = "mx1"
+ip = "127.0.1.2"
+[[source]]
+name = "mx3"
+ip = "127.0.1.1"
+[[source]]
+ip = "127.0.1.300"
+[[source]]
+name = "MX 4"
+ehlo = "here"
+[[pool]]
+name = "a"
+sources = [{ source = "mx2" }, { source = "mx3", weight = 0 }]
+[[pool]]
+name = "b"
+sources = [{ source = "mx2" }, { source = "mx3" },
+           { source = "mx3" }, { source = "other" }]
+[[pool]]
+name = "b"
+sources = []
+[[pool]]
+sources = [{ weight = 1 }, "mx1", { source = "mx1", wait = 1 }]
+"#,
+        expect![[r#"
+            packetboat.toml:6:8: two sources are named mx1; names must be unique
+            packetboat.toml:10:6: sources mx1 and mx3 have the same address; each needs its own
+            packetboat.toml:11:1: source[3].name is missing, it must be a name of 1 to 40 lower-case letters, digits, "-", "_" or "."
+            packetboat.toml:12:6: source[3].ip must be an IPv4 or IPv6 address such as "198.51.100.7", is "127.0.1.300"
+            packetboat.toml:14:8: source[4].name must be a name of 1 to 40 lower-case letters, digits, "-", "_" or ".", is "MX 4"
+            packetboat.toml:15:8: source[4].ehlo must be a domain name such as "mail.example.com", is "here" (it has only one label)
+            packetboat.toml:18:59: pool[0].sources[1].weight must be a whole number, 1 to 1000, is 0
+            packetboat.toml:21:23: pool b names source mx2, which does not exist; did you mean mx1?
+            packetboat.toml:22:23: pool b names source mx3 twice
+            packetboat.toml:22:43: pool b names source other, which does not exist; sources: mx1, mx1, mx3, MX 4
+            packetboat.toml:24:8: two pools are named b; names must be unique
+            packetboat.toml:25:11: pool b has no sources; name at least one
+            packetboat.toml:26:1: pool[3].name is missing, it must be a name of 1 to 40 lower-case letters, digits, "-", "_" or "."
+            packetboat.toml:27:12: pool[3].sources[0] has no source
+            packetboat.toml:27:28: pool[3].sources[1] must be a table such as { source = "mx1", weight = 1 }, weight 1 to 1000 and 1 when left out, is "mx1"
+            packetboat.toml:27:53: pool[3].sources[2] has the unknown key wait; known here: source, weight"#]],
+    );
+    check(
+        "[[pool]]\nname = \"a\"\nsources = [{ source = \"mx1\" }]",
+        expect!["packetboat.toml:3:23: pool a names source mx1, which does not exist; sources: default"],
+    );
+    check("[[pool]]\nname = \"a\"\nsources = [{ source = \"default\" }]", expect![["good"]]);
+}
+
+#[test]
+fn wrong_shapes() {
+    check(
+        "smtp = 5\n[source]\nname = \"x\"\n",
+        expect![[r#"
+        packetboat.toml:1:8: smtp must be a section written [smtp], once
+        packetboat.toml:2:1: source must be written [[source]]"#]],
+    );
+    check(
+        "pool = [1]\n[[http]]\n",
+        expect![[r#"
+        packetboat.toml:1:9: pool[0] must be a section written [[pool]]
+        packetboat.toml:2:1: http must be a section written [http], once"#]],
+    );
+    check(
+        "[smtp]\nbulk_retry = []\ntransactional_retry = \"5m\"\n",
+        expect![[r#"
+        packetboat.toml:2:14: smtp.bulk_retry must have at least one wait, such as ["5m"]
+        packetboat.toml:3:23: smtp.transactional_retry must be a list, each a duration such as "90s", "5m" or "48h", 1s to 24h, is "5m""#]],
+    );
+    check(
+        "[storage]\ndir = \"data\"\nreaders = -1\nmin_free_mb = 1e3\n",
+        expect![[r#"
+        packetboat.toml:2:7: storage.dir must be an absolute path, is "data"
+        packetboat.toml:3:11: storage.readers must be a whole number, 1 to 64, is -1
+        packetboat.toml:4:15: storage.min_free_mb must be a whole number, 0 to 1_000_000, is 1e3"#]],
+    );
+}
+
+#[test]
+fn mistakes_of_grammar() {
+    check("[http\nlisten = \"x\"\n", expect!["packetboat.toml:1:6: not valid TOML: unclosed table, expected `]`"]);
+    check(
+        "[http]\nlisten = \n[smtp]\nremote_port = 25 26\n",
+        expect![[r#"
+            packetboat.toml:2:10: not valid TOML: string values must be quoted, expected literal string
+            packetboat.toml:4:15: not valid TOML at 25 26: string values must be quoted, expected literal string"#]],
+    );
+    check(
+        "[http]\nsession_days = 1\nsession_days = 2\n[http]\n",
+        expect![[r#"
+            packetboat.toml:3:1: not valid TOML at session_days: duplicate key
+            packetboat.toml:4:2: not valid TOML at http: duplicate key"#]],
+    );
+    check(
+        "[sérver]\n\"é\" = 'x' y\n",
+        expect![[r#"
+            packetboat.toml:1:3: not valid TOML at é: invalid unquoted key, expected letters, numbers, `-`, `_`
+            packetboat.toml:2:11: not valid TOML: unexpected key or value, expected newline, `#`"#]],
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let problems = config::load(std::path::Path::new("/nonexistent/packetboat.toml")).unwrap_err();
+    assert_eq!(
+        problems.to_string(),
+        "/nonexistent/packetboat.toml: the configuration cannot be read: No such file or directory (os error 2)"
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("latin1.toml");
+    std::fs::write(&file, b"[log]\n# \xe9\n").unwrap();
+    let problem = config::load(&file).unwrap_err().0.remove(0);
+    assert_eq!((problem.place.unwrap().line, problem.place.unwrap().column), (2, 3));
+}
+
+#[test]
+fn shipped_copies_are_current() {
+    expect_file!["../../packaging/packetboat.toml"].assert_eq(&config::example());
+    expect_file!["../../docs/reference/configuration.md"].assert_eq(&config::reference());
+}
+
+#[test]
+fn the_example_shows_the_defaults() {
+    assert_eq!(config::parse("example", &config::example()).unwrap(), Config::default());
+    // With every default written out it still means the same, apart from the sample source and pool.
+    let example = config::example();
+    let uncommented: Vec<&str> = example
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(rest) if !rest.starts_with(' ') => rest,
+            _ => line,
+        })
+        .collect();
+    let mut config = config::parse("example", &uncommented.join("\n")).unwrap();
+    assert_eq!(config.sources[0].name.as_str(), "mx1");
+    assert_eq!(config.pools[0].sources[0].source.as_str(), "mx1");
+    let defaults = Config::default();
+    config.sources = defaults.sources.clone();
+    config.pools = defaults.pools.clone();
+    assert_eq!(config, defaults);
+}
