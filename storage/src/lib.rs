@@ -7,12 +7,20 @@
 //! One module per noun: statement, row type, function, side by side; the first argument is the connection or
 //! transaction, so that callers compose transactions.
 
+pub mod api_key;
+pub mod domain;
 mod error;
 mod hash;
 mod ids;
+pub mod meta;
 mod open;
 mod pragmas;
 mod schema;
+pub mod session;
+#[cfg(test)]
+mod statements;
+pub mod user;
+pub mod workspace;
 mod writer;
 
 pub use error::StorageError;

@@ -1,0 +1,27 @@
+//! Every statement prepares against the newest schema, on a connection that sees all three files.
+
+use crate::{OpenOptions, Storage};
+
+#[test]
+fn every_statement_prepares() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 2 }).unwrap();
+    let modules: &[(&str, &[&str])] = &[
+        ("api_key", crate::api_key::STATEMENTS),
+        ("domain", crate::domain::STATEMENTS),
+        ("meta", crate::meta::STATEMENTS),
+        ("session", crate::session::STATEMENTS),
+        ("user", crate::user::STATEMENTS),
+        ("workspace", crate::workspace::STATEMENTS),
+    ];
+    storage
+        .read_blocking(|connection| {
+            for (module, statements) in modules {
+                for sql in *statements {
+                    connection.prepare(sql).unwrap_or_else(|e| panic!("{module}: {e}\n{sql}"));
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+}
