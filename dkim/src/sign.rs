@@ -1,0 +1,239 @@
+//! Signing: each message gets one signature per key, relaxed/relaxed, with the headers that matter over-signed.
+//!
+//! The body is canonicalized and hashed once, the headers once; a signature then costs little more than its private
+//! key operation. Over-signing (RFC 6376 §8.15) names a header once more than it occurs, so that nobody can add
+//! another From, Subject or List-Unsubscribe without breaking the signature.
+
+use crate::canonical::{Field, relaxed_body, relaxed_field, split};
+use crate::key::Key;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use mail::Domain;
+use std::sync::Arc;
+
+/// Headers named once more than they occur, in the order in which they are named.
+const OVER_SIGNED: [&str; 16] = [
+    "From",
+    "To",
+    "Cc",
+    "Reply-To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "Content-Type",
+    "List-Id",
+    // RFC 8058 §4: the signature must cover both.
+    "List-Unsubscribe",
+    "List-Unsubscribe-Post",
+    "List-Help",
+    "List-Owner",
+    "List-Post",
+    "List-Subscribe",
+    "List-Archive",
+];
+
+/// Headers named as often as they occur: relays may rightly add one (RFC 6376 §5.4.1).
+const SIGNED: [&str; 7] =
+    ["Sender", "In-Reply-To", "References", "MIME-Version", "Content-Transfer-Encoding", "Feedback-ID", "CFBL-Address"];
+
+/// A key and the selector under which its public part is published.
+#[derive(Clone, Debug)]
+pub struct SigningKey {
+    /// The label before `._domainkey`.
+    pub selector: String,
+    /// The key.
+    pub key: Arc<Key>,
+}
+
+/// Why there is no signature.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// A selector is no part of a domain name.
+    #[error("the selector {selector:?} cannot stand in a domain name")]
+    Selector {
+        /// What was given.
+        selector: String,
+    },
+    /// No key was given.
+    #[error("{domain} has no key to sign with")]
+    NoKey {
+        /// The domain.
+        domain: String,
+    },
+    /// RFC 6376 §5.4: From must be signed.
+    #[error("the message has no From header")]
+    NoFrom,
+    /// The crypto library failed.
+    #[error("signing for {domain} failed")]
+    Crypto {
+        /// The domain.
+        domain: String,
+    },
+}
+
+/// Signs for one domain.
+#[derive(Debug)]
+pub struct Signer {
+    domain: Domain,
+    keys: Vec<Prepared>,
+}
+
+/// A key with the part of its header that never changes.
+#[derive(Debug)]
+struct Prepared {
+    key: Arc<Key>,
+    head: String,
+}
+
+impl Signer {
+    /// Prepares signing with all of `keys`, in their order.
+    ///
+    /// # Errors
+    /// When there is no key or a selector is wrong.
+    pub fn new(domain: &Domain, keys: impl IntoIterator<Item = SigningKey>) -> Result<Signer, SignError> {
+        let prepare = |SigningKey { selector, key }: SigningKey| {
+            if Domain::parse(&format!("{selector}._domainkey.{domain}")).is_err() {
+                return Err(SignError::Selector { selector });
+            }
+            let algorithm = key.algorithm();
+            let head = format!(" v=1; a={algorithm}; c=relaxed/relaxed; d={domain};\r\n\ts={selector}; t=");
+            Ok(Prepared { key, head })
+        };
+        let keys: Vec<Prepared> = keys.into_iter().map(prepare).collect::<Result<_, _>>()?;
+        if keys.is_empty() {
+            return Err(SignError::NoKey { domain: domain.to_string() });
+        }
+        Ok(Signer { domain: domain.clone(), keys })
+    }
+
+    /// The domain that it signs for.
+    #[must_use]
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// The DKIM-Signature headers of `message` (CRLF line ends), to be put before it. `at_ms` is the time of signing.
+    ///
+    /// # Errors
+    /// When the message has no From, or the crypto library fails.
+    pub fn sign(&self, message: &[u8], at_ms: i64) -> Result<Vec<u8>, SignError> {
+        let (fields, body) = split(message);
+        let (names, mut input) = canonical_headers(&fields)?;
+        let names = folded_names(&names);
+        let body_hash = body_hash(body);
+        let headers_end = input.len();
+        let mut out = Vec::with_capacity(self.keys.len() * 900);
+        for prepared in &self.keys {
+            // RFC 6376 §3.7: the signature's own header is hashed last, with an empty b= and without CRLF.
+            let value = format!(
+                "{}{};\r\n\th={names};\r\n\tbh={body_hash};\r\n\tb=",
+                prepared.head,
+                at_ms.div_euclid(1000)
+            );
+            input.truncate(headers_end);
+            relaxed_field(b"DKIM-Signature", value.as_bytes(), &mut input);
+            let signature =
+                prepared.key.sign(&input).ok_or_else(|| SignError::Crypto { domain: self.domain.to_string() })?;
+            out.extend_from_slice(b"DKIM-Signature:");
+            out.extend_from_slice(value.as_bytes());
+            fold_base64(&STANDARD.encode(signature), &mut out);
+            out.extend_from_slice(b"\r\n");
+        }
+        Ok(out)
+    }
+}
+
+/// The names for `h=` and the canonical headers that they stand for, each with its CRLF. A name that occurs again
+/// means the next instance upwards from the bottom; beyond the last one it means "none" (RFC 6376 §5.4.2).
+fn canonical_headers(fields: &[Field<'_>]) -> Result<(Vec<&'static str>, Vec<u8>), SignError> {
+    let mut names = Vec::with_capacity(40);
+    let mut input = Vec::with_capacity(2048);
+    for (name, once_more) in OVER_SIGNED.iter().map(|name| (*name, true)).chain(SIGNED.iter().map(|name| (*name, false)))
+    {
+        let instances = fields.iter().rev().filter(|field| field.name.eq_ignore_ascii_case(name.as_bytes()));
+        let before = names.len();
+        for field in instances {
+            names.push(name);
+            relaxed_field(field.name, field.value, &mut input);
+            input.extend_from_slice(b"\r\n");
+        }
+        if name == "From" && names.len() == before {
+            return Err(SignError::NoFrom);
+        }
+        if once_more {
+            names.push(name);
+        }
+    }
+    Ok((names, input))
+}
+
+/// Joins names with colons, folded so that no line grows long (RFC 6376 §3.5 allows white space around the colons).
+fn folded_names(names: &[&str]) -> String {
+    let mut out = String::with_capacity(names.len() * 14);
+    let mut column = 3;
+    for (number, name) in names.iter().enumerate() {
+        if number > 0 {
+            out.push(':');
+            if column + name.len() > 74 {
+                out.push_str("\r\n\t ");
+                column = 2;
+            }
+        }
+        out.push_str(name);
+        column += name.len() + 1;
+    }
+    out
+}
+
+fn body_hash(body: &[u8]) -> String {
+    let mut canonical = Vec::new();
+    relaxed_body(body, &mut canonical);
+    STANDARD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &canonical))
+}
+
+fn fold_base64(text: &str, out: &mut Vec<u8>) {
+    for (number, part) in text.as_bytes().chunks(72).enumerate() {
+        if number > 0 {
+            out.extend_from_slice(b"\r\n\t");
+        }
+        out.extend_from_slice(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_over_signed() {
+        let (fields, _) = split(b"From: a\r\nReceived: x\r\nsubject: 1\r\nSubject: 2\r\nSender: s\r\n\r\n");
+        let (names, input) = canonical_headers(&fields).unwrap();
+        let count = |name| names.iter().filter(|found| **found == name).count();
+        assert_eq!((count("From"), count("Subject"), count("Sender"), count("Received")), (2, 3, 1, 0));
+        assert_eq!((count("List-Unsubscribe"), count("In-Reply-To")), (1, 0));
+        // The lower instance comes first.
+        assert_eq!(String::from_utf8(input).unwrap(), "from:a\r\nsubject:2\r\nsubject:1\r\nsender:s\r\n");
+    }
+
+    #[test]
+    fn refusals() {
+        let domain = Domain::parse("example.com").unwrap();
+        let key = Arc::new(Key::generate_ed25519().unwrap());
+        let new = |selector: &str| Signer::new(&domain, [SigningKey { selector: selector.into(), key: key.clone() }]);
+        assert!(matches!(new("a b"), Err(SignError::Selector { .. })));
+        assert!(matches!(new(""), Err(SignError::Selector { .. })));
+        assert!(matches!(Signer::new(&domain, []), Err(SignError::NoKey { .. })));
+        assert!(matches!(new("s1").unwrap().sign(b"To: a\r\n\r\n", 0), Err(SignError::NoFrom)));
+    }
+
+    #[test]
+    fn lines_stay_short() {
+        let domain = Domain::parse("example.com").unwrap();
+        let key = Arc::new(Key::generate_rsa().unwrap());
+        let signer = Signer::new(&domain, [SigningKey { selector: "s1".into(), key }]).unwrap();
+        let header = String::from_utf8(signer.sign(b"From: a\r\n\r\nx", 1_700_000_000_000).unwrap()).unwrap();
+        assert!(header.lines().all(|line| line.len() <= 78), "{header}");
+        assert!(header.contains("t=1700000000;"));
+        assert!(header.ends_with("\r\n") && !header.contains("\r\n\r\n"));
+    }
+}
