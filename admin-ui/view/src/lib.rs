@@ -1,1 +1,13 @@
-//! View logic.
+//! What the console's pages compute, in plain functions over plain values: tested natively, without a browser.
+
+pub mod audience;
+pub mod chart;
+pub mod filter;
+pub mod import;
+pub mod number;
+pub mod progress;
+pub mod query;
+pub mod setup;
+pub mod template;
+pub mod tone;
+pub mod when;
