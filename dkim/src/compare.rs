@@ -93,7 +93,8 @@ fn spf(wanted: &str, found: &[String]) -> Verdict {
     if records.len() > 1 {
         return differs("there are several SPF records; receivers then ignore all of them (RFC 7208 §4.5)");
     }
-    let terms: Vec<&str> = records[0].split_ascii_whitespace().skip(1).map(|term| term.trim_start_matches('+')).collect();
+    let terms: Vec<&str> =
+        records[0].split_ascii_whitespace().skip(1).map(|term| term.trim_start_matches('+')).collect();
     let wanted = wanted.to_ascii_lowercase();
     let missing: Vec<&str> = wanted
         .split_ascii_whitespace()

@@ -97,11 +97,7 @@ impl PublishedKey {
     /// The public part of a key.
     #[must_use]
     pub fn of(selector: &str, key: &Key) -> PublishedKey {
-        PublishedKey {
-            selector: selector.to_owned(),
-            algorithm: key.algorithm(),
-            public_base64: key.public_base64(),
-        }
+        PublishedKey { selector: selector.to_owned(), algorithm: key.algorithm(), public_base64: key.public_base64() }
     }
 
     /// The TXT value.

@@ -85,8 +85,7 @@ impl MasterKey {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let text = fresh().map_err(|cause| MasterKeyError::Create { path: path.to_owned(), cause })?;
-                write_durably(path, &text)
-                    .map_err(|cause| MasterKeyError::Create { path: path.to_owned(), cause })?;
+                write_durably(path, &text).map_err(|cause| MasterKeyError::Create { path: path.to_owned(), cause })?;
                 MasterKey::parse(&text, &path.display().to_string())
             }
             Err(cause) => Err(MasterKeyError::Read { path: path.to_owned(), cause }),
@@ -188,7 +187,7 @@ fn expand(root: &Prk, label: &str) -> Zeroizing<[u8; 32]> {
 fn fresh() -> io::Result<Zeroizing<String>> {
     let mut bytes = Zeroizing::new([0; 32]);
     aws_lc_rs::rand::fill(&mut *bytes).map_err(|_| io::Error::other("the system's random generator failed"))?;
-    Ok(Zeroizing::new(STANDARD.encode(&*bytes) + "\n"))
+    Ok(Zeroizing::new(STANDARD.encode(*bytes) + "\n"))
 }
 
 /// A crash must leave either no key or the whole key: written beside, synced, renamed, and the folder synced.

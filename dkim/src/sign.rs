@@ -125,11 +125,8 @@ impl Signer {
         let mut out = Vec::with_capacity(self.keys.len() * 900);
         for prepared in &self.keys {
             // RFC 6376 §3.7: the signature's own header is hashed last, with an empty b= and without CRLF.
-            let value = format!(
-                "{}{};\r\n\th={names};\r\n\tbh={body_hash};\r\n\tb=",
-                prepared.head,
-                at_ms.div_euclid(1000)
-            );
+            let value =
+                format!("{}{};\r\n\th={names};\r\n\tbh={body_hash};\r\n\tb=", prepared.head, at_ms.div_euclid(1000));
             input.truncate(headers_end);
             relaxed_field(b"DKIM-Signature", value.as_bytes(), &mut input);
             let signature =
@@ -148,7 +145,8 @@ impl Signer {
 fn canonical_headers(fields: &[Field<'_>]) -> Result<(Vec<&'static str>, Vec<u8>), SignError> {
     let mut names = Vec::with_capacity(40);
     let mut input = Vec::with_capacity(2048);
-    for (name, once_more) in OVER_SIGNED.iter().map(|name| (*name, true)).chain(SIGNED.iter().map(|name| (*name, false)))
+    for (name, once_more) in
+        OVER_SIGNED.iter().map(|name| (*name, true)).chain(SIGNED.iter().map(|name| (*name, false)))
     {
         let instances = fields.iter().rev().filter(|field| field.name.eq_ignore_ascii_case(name.as_bytes()));
         let before = names.len();
@@ -235,5 +233,36 @@ mod tests {
         assert!(header.lines().all(|line| line.len() <= 78), "{header}");
         assert!(header.contains("t=1700000000;"));
         assert!(header.ends_with("\r\n") && !header.contains("\r\n\r\n"));
+    }
+
+    /// RFC 8463 appendix A: Ed25519 is deterministic, so that the RFC's own signature must come out.
+    #[test]
+    fn rfc_8463_example() {
+        let seed = STANDARD.decode("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=").unwrap();
+        let pkcs8 = [&[0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20][..], &seed].concat();
+        let key = Key::from_pkcs8(&pkcs8).unwrap();
+        assert_eq!(key.public_base64(), "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=");
+        let message = b"From: Joe SixPack <joe@football.example.com>\r\n\
+            To: Suzie Q <suzie@shopping.example.net>\r\n\
+            Subject: Is dinner ready?\r\n\
+            Date: Fri, 11 Jul 2003 21:00:37 -0700 (PDT)\r\n\
+            Message-ID: <20030712040037.46341.5F8J@football.example.com>\r\n\r\n\
+            Hi.\r\n\r\nWe lost the game.  Are you hungry yet?\r\n\r\nJoe.\r\n";
+        let (fields, body) = split(message);
+        assert_eq!(body_hash(body), "2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=");
+        let mut input = Vec::new();
+        // Its h= names from, subject and date once more at the end, where nothing is left.
+        for field in &fields {
+            relaxed_field(field.name, field.value, &mut input);
+            input.extend_from_slice(b"\r\n");
+        }
+        let value = " v=1; a=ed25519-sha256; c=relaxed/relaxed;\r\n d=football.example.com; i=@football.example.com;\r\n \
+            q=dns/txt; s=brisbane; t=1528637909; h=from : to :\r\n subject : date : message-id : from : subject : date;\r\n \
+            bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=;\r\n b=";
+        relaxed_field(b"DKIM-Signature", value.as_bytes(), &mut input);
+        assert_eq!(
+            STANDARD.encode(key.sign(&input).unwrap()),
+            "/gCrinpcQOoIfuHNQIbq4pgh9kyIK3AQUdt9OdqQehSwhEIug4D11BusFa3bT3FY5OsU7ZbnKELq+eXdp1Q1Dw=="
+        );
     }
 }

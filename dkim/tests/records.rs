@@ -1,0 +1,188 @@
+//! The records to publish, and how what is found compares with them.
+
+use dkim::{Algorithm, DnsRecord, DomainSetup, PublishedKey, Verdict, compare, records, source_records};
+use expect_test::expect;
+use mail::Domain;
+
+fn setup(source_ips: &[&str]) -> Vec<DnsRecord> {
+    let domain = |text| Domain::parse(text).unwrap();
+    let key = |selector: &str, algorithm, public_base64: String| PublishedKey {
+        selector: selector.to_owned(),
+        algorithm,
+        public_base64,
+    };
+    let keys = [
+        key("pb1r", Algorithm::RsaSha256, "MIIB".repeat(98)),
+        key("pb1e", Algorithm::Ed25519Sha256, "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=".to_owned()),
+    ];
+    let ips: Vec<_> = source_ips.iter().map(|ip| ip.parse().unwrap()).collect();
+    records(&DomainSetup {
+        domain: &domain("example.com"),
+        return_path: &domain("bounce.example.com"),
+        return_path_host: &domain("mail.example.org"),
+        keys: &keys,
+        source_ips: &ips,
+    })
+}
+
+fn print(records: &[DnsRecord]) -> String {
+    let line = |record: &DnsRecord| {
+        let need = if record.required { "required" } else { "useful" };
+        let (kind, purpose) = (record.kind.as_str(), record.purpose.as_str());
+        format!("{} {kind} {} ; {purpose}, {need}\n", record.name, record.zone_value())
+    };
+    records.iter().map(line).collect()
+}
+
+#[test]
+fn what_to_publish() {
+    expect![[r#"
+        pb1r._domainkey.example.com TXT "v=DKIM1; k=rsa; p=MIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBM" "IIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIB" ; DKIM key (RSA), required
+        pb1e._domainkey.example.com TXT "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=" ; DKIM key (Ed25519), useful
+        bounce.example.com TXT "v=spf1 ip4:198.51.100.7 ip6:2001:db8::7 -all" ; SPF of the return-path domain, required
+        _dmarc.example.com TXT "v=DMARC1; p=none" ; DMARC policy, required
+        bounce.example.com MX 10 mail.example.org. ; Return-path mail exchanger, required
+    "#]].assert_eq(&print(&setup(&["198.51.100.7", "2001:db8::7", "198.51.100.7"])));
+    assert_eq!(setup(&[])[2].value, "v=spf1 a:mail.example.org -all");
+    let ehlo = Domain::parse("mx1.example.org").unwrap();
+    let sources = [("198.51.100.7".parse().unwrap(), ehlo.clone()), ("2001:db8::7".parse().unwrap(), ehlo)];
+    expect![[r#"
+        mx1.example.org A 198.51.100.7 ; Address of the sending host, required
+        7.100.51.198.in-addr.arpa PTR mx1.example.org. ; Name of the sending address, required
+        mx1.example.org AAAA 2001:db8::7 ; Address of the sending host, required
+        7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa PTR mx1.example.org. ; Name of the sending address, required
+    "#]].assert_eq(&print(&source_records(&sources)));
+}
+
+#[test]
+fn comparisons() {
+    let records = [
+        setup(&["198.51.100.7", "198.51.100.8", "2001:db8::7"]),
+        source_records(&[("198.51.100.7".parse().unwrap(), Domain::parse("mx1.example.org").unwrap())]),
+    ]
+    .concat();
+    let rsa = &records[0].value.clone();
+    let spaced = format!("k=rsa ; p={} {}", "MIIB".repeat(50), "MIIB".repeat(48));
+    let cut = rsa[..200].to_owned();
+    let (dkim, ed25519, spf, dmarc, mx, a, ptr) = (0, 1, 2, 3, 4, 5, 6);
+    let cases: &[(usize, &[&str])] = &[
+        (dkim, &[]),
+        (dkim, &[rsa]),
+        (dkim, &[&spaced]),
+        (dkim, &[&cut]),
+        (dkim, &["v=spf1 -all"]),
+        (dkim, &["v=DKIM1; p="]),
+        (dkim, &["v=DKIM1; k=rsa; p=AAAA"]),
+        (dkim, &["v=DKIM1; k=ed25519; p=AAAA"]),
+        (dkim, &[rsa, rsa]),
+        (ed25519, &["v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="]),
+        (spf, &[]),
+        (spf, &["google-site-verification=x"]),
+        (spf, &["v=spf1 ip4:198.51.100.7 ip4:198.51.100.8 ip6:2001:db8::7 -all", "other"]),
+        (spf, &["v=SPF1 +ip4:198.51.100.0/24 include:x.example IP6:2001:db8::/32 ~all"]),
+        (spf, &["v=spf1 ip4:198.51.100.7 -all"]),
+        (spf, &["v=spf1 ip4:198.51.100.0/31 ip6:::/0 ip4:1.2.3.4/99 -all"]),
+        (spf, &["v=spf1 ip4:0.0.0.0/0 ip6:::/0 -all"]),
+        (spf, &["v=spf1 ip4:198.51.100.0/24 ip6:2001:db8::/32 +all"]),
+        (spf, &["v=spf1 -all", "v=spf1 mx -all"]),
+        (dmarc, &[]),
+        (dmarc, &["v=DMARC1; p=none"]),
+        (dmarc, &["v=DMARC1;p=Reject; rua=mailto:x@example.com"]),
+        (dmarc, &["v=DMARC1; rua=mailto:x@example.com"]),
+        (dmarc, &["v=DMARC1; p=maybe"]),
+        (dmarc, &["p=none; v=DMARC1"]),
+        (dmarc, &["v=DMARC1; p=none", "v=DMARC1; p=reject"]),
+        (mx, &[]),
+        (mx, &["5 MAIL.example.org."]),
+        (mx, &["10 other.example"]),
+        (mx, &["20 mail.example.org", "10 other.example"]),
+        (a, &["198.51.100.7"]),
+        (a, &["198.51.100.9"]),
+        (ptr, &["mx1.example.org."]),
+        (ptr, &["host-7.example.net"]),
+        (ptr, &[]),
+    ];
+    let mut out = String::new();
+    for (record, found) in cases {
+        let record = &records[*record];
+        let found: Vec<String> = found.iter().map(|text| (*text).to_owned()).collect();
+        let verdict = match compare(record, &found) {
+            Verdict::Differs { why } => why,
+            verdict => format!("{verdict:?}"),
+        };
+        let shown: Vec<String> = found.iter().map(|text| text.chars().take(60).collect()).collect();
+        out += &format!("{} {shown:?}\n    {verdict}\n", record.purpose.as_str());
+    }
+    expect![[r#"
+        DKIM key (RSA) []
+            Missing
+        DKIM key (RSA) ["v=DKIM1; k=rsa; p=MIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMI"]
+            Found
+        DKIM key (RSA) ["k=rsa ; p=MIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMI"]
+            Found
+        DKIM key (RSA) ["v=DKIM1; k=rsa; p=MIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMI"]
+            the key is cut off; publish it in several strings of one record
+        DKIM key (RSA) ["v=spf1 -all"]
+            Missing
+        DKIM key (RSA) ["v=DKIM1; p="]
+            the key is revoked: its p= is empty
+        DKIM key (RSA) ["v=DKIM1; k=rsa; p=AAAA"]
+            it is another key
+        DKIM key (RSA) ["v=DKIM1; k=ed25519; p=AAAA"]
+            the key is of type ed25519, wanted is rsa
+        DKIM key (RSA) ["v=DKIM1; k=rsa; p=MIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMI", "v=DKIM1; k=rsa; p=MIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMI"]
+            there are several keys under this name; receivers may take any of them (RFC 6376 §3.6.2.2)
+        DKIM key (Ed25519) ["v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaP"]
+            Found
+        SPF of the return-path domain []
+            Missing
+        SPF of the return-path domain ["google-site-verification=x"]
+            Missing
+        SPF of the return-path domain ["v=spf1 ip4:198.51.100.7 ip4:198.51.100.8 ip6:2001:db8::7 -al", "other"]
+            Found
+        SPF of the return-path domain ["v=SPF1 +ip4:198.51.100.0/24 include:x.example IP6:2001:db8::"]
+            Found
+        SPF of the return-path domain ["v=spf1 ip4:198.51.100.7 -all"]
+            it lacks ip4:198.51.100.8 ip6:2001:db8::7
+        SPF of the return-path domain ["v=spf1 ip4:198.51.100.0/31 ip6:::/0 ip4:1.2.3.4/99 -all"]
+            it lacks ip4:198.51.100.7 ip4:198.51.100.8
+        SPF of the return-path domain ["v=spf1 ip4:0.0.0.0/0 ip6:::/0 -all"]
+            Found
+        SPF of the return-path domain ["v=spf1 ip4:198.51.100.0/24 ip6:2001:db8::/32 +all"]
+            it allows the whole world: it ends with all instead of -all
+        SPF of the return-path domain ["v=spf1 -all", "v=spf1 mx -all"]
+            there are several SPF records; receivers then ignore all of them (RFC 7208 §4.5)
+        DMARC policy []
+            Missing
+        DMARC policy ["v=DMARC1; p=none"]
+            Found
+        DMARC policy ["v=DMARC1;p=Reject; rua=mailto:x@example.com"]
+            Found
+        DMARC policy ["v=DMARC1; rua=mailto:x@example.com"]
+            it has no policy; add p=none at least
+        DMARC policy ["v=DMARC1; p=maybe"]
+            its policy p=maybe is not none, quarantine or reject
+        DMARC policy ["p=none; v=DMARC1"]
+            Missing
+        DMARC policy ["v=DMARC1; p=none", "v=DMARC1; p=reject"]
+            there are several DMARC records; receivers then ignore all of them (RFC 7489 §6.6.3)
+        Return-path mail exchanger []
+            Missing
+        Return-path mail exchanger ["5 MAIL.example.org."]
+            Found
+        Return-path mail exchanger ["10 other.example"]
+            it leads to other.example, not to mail.example.org
+        Return-path mail exchanger ["20 mail.example.org", "10 other.example"]
+            bounces go to other.example first, and only then to mail.example.org
+        Address of the sending host ["198.51.100.7"]
+            Found
+        Address of the sending host ["198.51.100.9"]
+            it leads to 198.51.100.9, not to 198.51.100.7
+        Name of the sending address ["mx1.example.org."]
+            Found
+        Name of the sending address ["host-7.example.net"]
+            it leads to host-7.example.net, not to mx1.example.org
+        Name of the sending address []
+            Missing
+    "#]].assert_eq(&out);
+}
