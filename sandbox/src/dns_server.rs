@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 /// How long answers may be kept; short, since the zone changes while the demo runs.
 const TTL_S: u32 = 60;
 /// How long the absence of a record may be kept (RFC 2308 §5).
-const NEGATIVE_TTL_S: u32 = 2;
+const NEGATIVE_TTL_S: u32 = 5;
 /// Without EDNS (RFC 1035 §2.3.4).
 const UDP_BYTES: usize = 512;
 /// Above it fragments would be needed.

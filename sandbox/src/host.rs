@@ -46,6 +46,7 @@ struct Memory {
     /// By address: how often it was tried, for mailboxes where that matters.
     attempts: HashMap<u64, u32>,
     cuts: u32,
+    queued: u64,
 }
 
 /// Why the providers' certificates could not be made.
@@ -144,6 +145,13 @@ impl Host {
     pub fn in_storm(&self, now_ms: i64) -> bool {
         let since = u64::try_from(now_ms - self.started_ms).unwrap_or(0);
         self.provider.manners.storm.is_some_and(|storm| since % storm.every_ms.max(1) < storm.lasts_ms)
+    }
+
+    /// The number of the next message taken.
+    pub fn next_number(&self) -> u64 {
+        let mut memory = self.memory();
+        memory.queued += 1;
+        memory.queued
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

@@ -178,7 +178,10 @@ impl Way {
         }
         client.say(&stuffed(message)).await?;
         let code = client.reply().await?;
-        client.say(b"QUIT\r\n").await?;
+        // What becomes of the farewell changes nothing.
+        if client.say(b"QUIT\r\n").await.is_ok() {
+            let _ = client.reply().await;
+        }
         Ok(code)
     }
 }

@@ -150,7 +150,7 @@ impl Dialogue {
         if lost || kept {
             return self.cut("final dot");
         }
-        say(250, "2.0.0", &format!("Ok: queued as {:X}", self.network.clock.now_ms()))
+        say(250, "2.0.0", &format!("Ok: queued as {:06}", self.host.next_number()))
     }
 
     /// The content is longer than allowed; it was read to its end and thrown away.
