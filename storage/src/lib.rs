@@ -8,18 +8,35 @@
 //! transaction, so that callers compose transactions.
 
 pub mod api_key;
+pub mod campaign;
+pub mod campaign_run;
+pub mod contact;
 pub mod domain;
 mod error;
+pub mod event;
+pub mod field;
+pub mod filter;
+mod functions;
 mod hash;
 mod ids;
+pub mod import;
 pub mod meta;
 mod open;
+pub mod outbox;
 mod pragmas;
+pub mod queue;
 mod schema;
+pub mod segment;
 pub mod session;
 #[cfg(test)]
 mod statements;
+pub mod suppression;
+pub mod tag;
+pub mod tally;
+pub mod template;
+pub mod unmatched_report;
 pub mod user;
+mod words;
 pub mod workspace;
 mod writer;
 

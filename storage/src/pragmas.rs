@@ -17,7 +17,7 @@ pub(crate) fn writer(connection: &Connection) -> rusqlite::Result<()> {
     // 16 MiB of page cache: the hot end of queue and indexes.
     connection.pragma_update(None, "cache_size", -16 * 1024)?;
     connection.set_prepared_statement_cache_capacity(128);
-    Ok(())
+    crate::functions::register(connection)
 }
 
 /// For the pool's connections, after the other files are attached.
@@ -27,5 +27,5 @@ pub(crate) fn reader(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "query_only", "ON")?;
     connection.pragma_update(None, "cache_size", -4 * 1024)?;
     connection.set_prepared_statement_cache_capacity(128);
-    Ok(())
+    crate::functions::register(connection)
 }

@@ -6,12 +6,27 @@ use crate::{OpenOptions, Storage};
 fn every_statement_prepares() {
     let dir = tempfile::tempdir().unwrap();
     let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 2 }).unwrap();
+    let queue = crate::queue::statements();
     let modules: &[(&str, &[&str])] = &[
         ("api_key", crate::api_key::STATEMENTS),
+        ("campaign_run", crate::campaign_run::STATEMENTS),
+        ("event", crate::event::STATEMENTS),
+        ("outbox", crate::outbox::STATEMENTS),
+        ("suppression", crate::suppression::STATEMENTS),
+        ("tally", crate::tally::STATEMENTS),
+        ("unmatched_report", crate::unmatched_report::STATEMENTS),
+        ("queue", &queue),
         ("domain", crate::domain::STATEMENTS),
         ("meta", crate::meta::STATEMENTS),
         ("session", crate::session::STATEMENTS),
         ("user", crate::user::STATEMENTS),
+        ("campaign", crate::campaign::STATEMENTS),
+        ("contact", crate::contact::STATEMENTS),
+        ("field", crate::field::STATEMENTS),
+        ("import", crate::import::STATEMENTS),
+        ("segment", crate::segment::STATEMENTS),
+        ("tag", crate::tag::STATEMENTS),
+        ("template", crate::template::STATEMENTS),
         ("workspace", crate::workspace::STATEMENTS),
     ];
     storage

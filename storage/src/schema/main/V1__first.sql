@@ -57,14 +57,21 @@ CREATE TABLE contact (
     -- mail::Address::normalized
     email_norm     TEXT NOT NULL,
     address_hash   BLOB NOT NULL,
+    domain         TEXT NOT NULL,
     first_name     TEXT NOT NULL DEFAULT '',
     last_name      TEXT NOT NULL DEFAULT '',
     attributes     TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(attributes)),
     consent_source TEXT NOT NULL DEFAULT '',
+    -- Address and names in lower case: what the search box looks through.
+    search         TEXT NOT NULL,
+    -- The import that last had a row for this contact: tells a duplicate within its file, also after a restart.
+    import_id      INTEGER,
     created_ms     INTEGER NOT NULL,
     updated_ms     INTEGER NOT NULL,
     UNIQUE (workspace_id, email_norm)
 ) STRICT;
+-- Covers searching: the table itself is read only for rows that match. New contacts append to it.
+CREATE INDEX contact_search ON contact (workspace_id, id, search);
 CREATE INDEX contact_created ON contact (workspace_id, created_ms);
 CREATE INDEX contact_hash ON contact (workspace_id, address_hash);
 
@@ -78,7 +85,8 @@ CREATE TABLE field (
 CREATE TABLE tag (
     id           INTEGER PRIMARY KEY,
     workspace_id INTEGER NOT NULL REFERENCES workspace (id),
-    name         TEXT NOT NULL,
+    -- "VIP" and "vip" are one tag, spelled as it was first.
+    name         TEXT NOT NULL COLLATE NOCASE,
     UNIQUE (workspace_id, name)
 ) STRICT;
 
