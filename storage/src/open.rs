@@ -125,7 +125,19 @@ fn writer(dir: &Path, file: File) -> Result<Writer, StorageError> {
     let mut connection = Connection::open(&path)?;
     pragmas::writer(&connection)?;
     schema::migrate(&mut connection, file, &path)?;
+    if file == File::Events {
+        // `outbox::drain` copies within SQLite. Read-only: the writer's transactions begin IMMEDIATE, which would
+        // else lock queue.db against its own writer.
+        let outbox = uri(&dir.join(File::Queue.name()));
+        connection.execute("ATTACH DATABASE ?1 AS queue", [format!("{outbox}?mode=ro")])?;
+    }
     Writer::start(file.name(), connection).map_err(|cause| StorageError::Folder { path: dir.to_owned(), cause })
+}
+
+/// The path as SQLite's URI, in which three characters have a meaning.
+fn uri(path: &Path) -> String {
+    let path = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{path}")
 }
 
 fn readers(dir: &Path, count: u32) -> Result<r2d2::Pool<SqliteConnectionManager>, StorageError> {

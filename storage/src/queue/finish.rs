@@ -1,0 +1,136 @@
+//! Transitions that no attempt leads to: recovery at a start, expiry, cancelling, and forgetting what is long finished.
+
+use super::Answer;
+use super::settle::{self, Ending, Settlement};
+use crate::{CampaignId, RecipientId, Storage, StorageError, WorkspaceId};
+use mail::BounceClass;
+use rusqlite::{Connection, params};
+
+const REQUEUE: &str = "UPDATE recipient SET state = 'queued', wait_reason = 'turn'
+    WHERE state IN ('claimed', 'sending') AND state = 'claimed'";
+const REQUEUE_SINGLE: &str = "
+    UPDATE recipient SET state = 'queued', wait_reason = 'turn'
+    WHERE state IN ('claimed', 'sending') AND state = 'sending' AND stream = 'transactional'";
+const IN_DOUBT: &str = "SELECT id FROM recipient
+    WHERE state IN ('claimed', 'sending') AND state = 'sending' AND stream = 'bulk'";
+
+/// What a start found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Went back into the queue: nothing of them was sent.
+    pub requeued: usize,
+    /// Bulk recipients whose final dot may have gone out: unknown, never sent again.
+    pub unknown: usize,
+}
+
+/// Brings what was under way at the end of the last run to where it belongs. Before anything is claimed.
+///
+/// # Errors
+/// The database's.
+pub fn recover(tx: &Connection, now_ms: i64) -> Result<Recovered, StorageError> {
+    let in_doubt: Vec<RecipientId> =
+        tx.prepare_cached(IN_DOUBT)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let text = "the program ended before the answer to the message came";
+    let settlements: Vec<_> = in_doubt
+        .into_iter()
+        .map(|id| Settlement {
+            id,
+            at_ms: now_ms,
+            ending: Ending::Unknown,
+            attempt: None,
+            answer: Some(Answer::of_trouble(BounceClass::Connection, text)),
+        })
+        .collect();
+    let unknown = settle::settle(tx, &settlements)?;
+    let requeued = tx.prepare_cached(REQUEUE)?.execute([])? + tx.prepare_cached(REQUEUE_SINGLE)?.execute([])?;
+    Ok(Recovered { requeued, unknown })
+}
+
+const WALK: &str =
+    "SELECT id, state IN ('queued', 'held') AND expires_ms <= ?3 FROM recipient WHERE id > ?1 ORDER BY id LIMIT ?2";
+
+/// Ends recipients whose time is over, in every waiting state, paused campaigns included. Looks at `chunk` recipients
+/// with ids above `after`; says where to go on, `None` at the end of the queue.
+///
+/// # Errors
+/// The database's.
+pub async fn expire(
+    storage: &Storage,
+    after: RecipientId,
+    chunk: u32,
+    now_ms: i64,
+) -> Result<Option<RecipientId>, StorageError> {
+    let (over, last) = storage
+        .read(move |connection| {
+            let mut walk = connection.prepare_cached(WALK)?;
+            let rows = walk.query_map(params![after, chunk, now_ms], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let rows: Vec<(RecipientId, bool)> = rows.collect::<Result<_, _>>()?;
+            let last = (rows.len() == chunk as usize).then(|| rows[rows.len() - 1].0);
+            Ok((rows.into_iter().filter(|(_, over)| *over).map(|(id, _)| id).collect::<Vec<_>>(), last))
+        })
+        .await?;
+    if !over.is_empty() {
+        storage.queue().write(move |tx| expire_all(tx, &over, now_ms)).await?;
+    }
+    Ok(last)
+}
+
+const STILL_OVER: &str = "SELECT 1 FROM recipient WHERE id = ?1 AND state IN ('queued', 'held') AND expires_ms <= ?2";
+
+fn expire_all(tx: &Connection, ids: &[RecipientId], now_ms: i64) -> Result<usize, StorageError> {
+    let mut still = tx.prepare_cached(STILL_OVER)?;
+    let mut settlements = Vec::new();
+    for id in ids {
+        // It may have been claimed since it was read.
+        if still.exists(params![id, now_ms])? {
+            settlements.push(Settlement {
+                id: *id,
+                at_ms: now_ms,
+                ending: Ending::Expired,
+                attempt: None,
+                answer: None,
+            });
+        }
+    }
+    settle::settle(tx, &settlements)
+}
+
+const OF_CAMPAIGN: &str = "
+    SELECT id FROM recipient
+    WHERE campaign_id = ?1 AND workspace_id = ?2 AND state IN ('queued', 'held', 'claimed') LIMIT ?3";
+
+/// Cancels up to `limit` of a campaign's recipients that are not being sent; says how many. Call again until 0. What is
+/// claimed learns of it when it is marked.
+///
+/// # Errors
+/// The database's.
+pub fn cancel(
+    tx: &Connection,
+    workspace: WorkspaceId,
+    campaign: CampaignId,
+    now_ms: i64,
+    limit: u32,
+) -> Result<usize, StorageError> {
+    let mut statement = tx.prepare_cached(OF_CAMPAIGN)?;
+    let rows = statement.query_map(params![campaign, workspace, limit], |row| row.get(0))?;
+    let ids: Vec<RecipientId> = rows.collect::<Result<_, _>>()?;
+    let cancelled = |id| Settlement { id, at_ms: now_ms, ending: Ending::Cancelled, attempt: None, answer: None };
+    settle::settle(tx, &ids.into_iter().map(cancelled).collect::<Vec<_>>())
+}
+
+// Ids ascend with the time of acceptance, so the old ones are in front.
+const OLDEST: &str = "
+    DELETE FROM recipient_done
+    WHERE id IN (SELECT id FROM recipient_done ORDER BY id LIMIT ?2) AND finished_ms < ?1";
+
+/// Deletes at most `limit` of the oldest finished recipients that ended before `before_ms`; says how many. Call again
+/// until 0. Tallies stay, and what is live is never touched.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(storage: &Storage, before_ms: i64, limit: u32) -> Result<usize, StorageError> {
+    storage.queue().write(move |tx| Ok(tx.prepare_cached(OLDEST)?.execute(params![before_ms, limit])?)).await
+}
+
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] = &[REQUEUE, REQUEUE_SINGLE, IN_DOUBT, WALK, STILL_OVER, OF_CAMPAIGN, OLDEST];

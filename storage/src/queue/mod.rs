@@ -1,0 +1,134 @@
+//! Recipients on their way: the state machine, one function per transition, each in one transaction of queue.db.
+//!
+//! ```text
+//! enqueue ──> queued ──take_due──> claimed ──mark──> sending ──settle──> final (recipient_done)
+//!               ^ <────give_back──────┴── give_back, defer ──┘
+//! ```
+//! Claimed recipients go back at a start (`recover`), since nothing of their message was sent. Bulk recipients that
+//! were `sending` become `unknown`: their final dot may have gone out. Every transition writes its tallies and its
+//! event in the same commit.
+
+mod claim;
+mod enqueue;
+mod finish;
+mod ledger;
+mod mark;
+mod read;
+mod report;
+mod settle;
+#[cfg(test)]
+mod tests;
+
+use crate::{AddressHash, CampaignId, ContactId, RecipientId, WorkspaceId};
+use mail::{BounceClass, EnhancedStatus, Reply, Stream, WaitReason};
+use std::sync::Arc;
+
+pub use claim::{Due, Taken, take_due};
+pub use enqueue::{NewRecipient, enqueue};
+pub use finish::{Recovered, cancel, expire, forget, recover};
+pub use ledger::{Ledger, ledger};
+pub use mark::{Marked, mark_sending};
+pub use read::{LiveFilter, LogFilter, Recipient, Summary, campaign_log, find, live_count, live_page, summary};
+pub use report::{Report, ReportKind, ReportMatch, settle_report};
+pub use settle::{Deferral, DeferralKind, Ending, GiveBack, Settlement, defer, give_back, settle};
+
+/// A recipient that the scheduler has taken: everything that the way to the wire needs, without another query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// Id.
+    pub id: RecipientId,
+    /// Whose it is.
+    pub workspace_id: WorkspaceId,
+    /// The campaign it belongs to.
+    pub campaign_id: CampaignId,
+    /// The contact it belongs to.
+    pub contact_id: ContactId,
+    /// The address.
+    pub address: mail::Address,
+    /// Its suppression key.
+    pub address_hash: AddressHash,
+    /// What kind of mail.
+    pub stream: Stream,
+    /// The pool of egress sources.
+    pub pool: String,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// When it was accepted.
+    pub accepted_ms: i64,
+    /// When it is given up.
+    pub expires_ms: i64,
+    /// The source of the last attempt: a retry keeps to it.
+    pub source: Option<String>,
+}
+
+/// Over which way an attempt went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Egress source.
+    pub source: Arc<str>,
+    /// Site.
+    pub site: Arc<str>,
+    /// Provider.
+    pub provider: Arc<str>,
+    /// The host that answered, or should have.
+    pub mx: Arc<str>,
+    /// TLS version, where there was TLS.
+    pub tls: Option<&'static str>,
+    /// How long the attempt took.
+    pub took_ms: u32,
+}
+
+/// What came of an attempt, in the server's words or ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What it means; `None` for yes.
+    pub class: Option<BounceClass>,
+    /// The reply's code, where there was a reply.
+    pub code: Option<u16>,
+    /// The reply's enhanced status, where it had one.
+    pub enhanced: Option<EnhancedStatus>,
+    /// The reply's text, or what happened instead.
+    pub text: String,
+}
+
+impl Answer {
+    /// A server's reply.
+    #[must_use]
+    pub fn of_reply(reply: &Reply, class: Option<BounceClass>) -> Answer {
+        Answer { class, code: Some(reply.code), enhanced: reply.enhanced, text: reply.text.clone() }
+    }
+
+    /// What happened instead of a reply.
+    #[must_use]
+    pub fn of_trouble(class: BounceClass, text: impl Into<String>) -> Answer {
+        Answer { class: Some(class), code: None, enhanced: None, text: text.into() }
+    }
+
+    fn enhanced_text(&self) -> Option<String> {
+        self.enhanced.map(|status| status.to_string())
+    }
+}
+
+/// How a wait is told to the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Why.
+    pub reason: WaitReason,
+    /// Until when.
+    pub due_ms: i64,
+}
+
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<&'static str> {
+    [
+        claim::STATEMENTS,
+        enqueue::STATEMENTS,
+        finish::STATEMENTS,
+        ledger::STATEMENTS,
+        mark::STATEMENTS,
+        read::STATEMENTS,
+        report::STATEMENTS,
+        settle::STATEMENTS,
+    ]
+    .concat()
+}

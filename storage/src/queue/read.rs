@@ -1,0 +1,297 @@
+//! Reading recipients: the queue in figures, live pages, one recipient, the log of a campaign.
+//!
+//! Lists go by seek pagination. Filters narrow the rows of an index walk; none of them makes the walk start anew.
+
+use crate::words::{count, word, word_opt};
+use crate::{CampaignId, ContactId, RecipientId, StorageError, WorkspaceId};
+use mail::{BounceClass, RecipientState, WaitReason};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params_from_iter};
+
+/// A recipient, live or finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// Id.
+    pub id: RecipientId,
+    /// The campaign it belongs to.
+    pub campaign_id: CampaignId,
+    /// The contact it belongs to.
+    pub contact_id: ContactId,
+    /// Address.
+    pub address: String,
+    /// Where it is.
+    pub state: RecipientState,
+    /// Why it waits, while it does.
+    pub wait_reason: Option<WaitReason>,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// When accepted.
+    pub accepted_ms: i64,
+    /// When it is due next, while live.
+    pub due_ms: Option<i64>,
+    /// When it is given up, while live.
+    pub expires_ms: Option<i64>,
+    /// When it ended.
+    pub finished_ms: Option<i64>,
+    /// Egress source of the last attempt.
+    pub source: Option<String>,
+    /// Site of the last attempt.
+    pub site: Option<String>,
+    /// Provider, once known.
+    pub provider: Option<String>,
+    /// Class of the last answer, when it was not yes.
+    pub class: Option<BounceClass>,
+    /// Code of the last answer.
+    pub reply_code: Option<u16>,
+    /// Enhanced status of the last answer.
+    pub enhanced: Option<String>,
+    /// Text of the last answer.
+    pub reply: Option<String>,
+}
+
+macro_rules! live_columns {
+    () => {
+        "id, campaign_id, contact_id, address, state, wait_reason, attempts, accepted_ms, due_ms, expires_ms, \
+         NULL AS finished_ms, source, site, provider, class, reply_code, enhanced, reply"
+    };
+}
+macro_rules! done_columns {
+    () => {
+        "id, campaign_id, contact_id, address, state, NULL AS wait_reason, attempts, accepted_ms, NULL AS due_ms, \
+         NULL AS expires_ms, finished_ms, source, site, provider, class, reply_code, enhanced, reply"
+    };
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Recipient> {
+    Ok(Recipient {
+        id: row.get(0)?,
+        campaign_id: row.get(1)?,
+        contact_id: row.get(2)?,
+        address: row.get(3)?,
+        state: word(row, 4, RecipientState::parse)?,
+        wait_reason: word_opt(row, 5, WaitReason::parse)?,
+        attempts: row.get(6)?,
+        accepted_ms: row.get(7)?,
+        due_ms: row.get(8)?,
+        expires_ms: row.get(9)?,
+        finished_ms: row.get(10)?,
+        source: row.get(11)?,
+        site: row.get(12)?,
+        provider: row.get(13)?,
+        class: word_opt(row, 14, BounceClass::parse)?,
+        reply_code: row.get(15)?,
+        enhanced: row.get(16)?,
+        reply: row.get(17)?,
+    })
+}
+
+const FIND_LIVE: &str =
+    concat!("SELECT ", live_columns!(), " FROM recipient WHERE id = :id AND workspace_id = :workspace_id");
+const FIND_DONE: &str =
+    concat!("SELECT ", done_columns!(), " FROM recipient_done WHERE id = :id AND workspace_id = :workspace_id");
+
+/// One recipient, live or finished.
+///
+/// # Errors
+/// The database's.
+pub fn find(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    id: RecipientId,
+) -> Result<Option<Recipient>, StorageError> {
+    for sql in [FIND_LIVE, FIND_DONE] {
+        let mut statement = connection.prepare_cached(sql)?;
+        let found = statement.query_row(named_params! { ":id": id, ":workspace_id": workspace }, read).optional()?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// What a page of live recipients shows.
+#[derive(Clone, Debug, Default)]
+pub struct LiveFilter {
+    /// Only this state.
+    pub state: Option<RecipientState>,
+    /// Only waiting for this reason.
+    pub reason: Option<WaitReason>,
+    /// Only this recipient domain.
+    pub domain: Option<String>,
+    /// Only those whose last attempt went from this source.
+    pub source: Option<String>,
+    /// Only this campaign.
+    pub campaign: Option<CampaignId>,
+    /// Only addresses that contain this.
+    pub q: String,
+}
+
+/// Live recipients with ids above `after` (0 for the first page), oldest first.
+///
+/// # Errors
+/// The database's.
+pub fn live_page(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    filter: &LiveFilter,
+    after: RecipientId,
+    limit: u32,
+) -> Result<Vec<Recipient>, StorageError> {
+    let mut sql = concat!("SELECT ", live_columns!(), " FROM recipient WHERE workspace_id = ? AND id > ?").to_owned();
+    let mut values: Vec<Value> = vec![workspace.0.into(), after.0.into()];
+    let words = [
+        (" AND state = ?", filter.state.map(|state| state.as_str().to_owned())),
+        (" AND wait_reason = ?", filter.reason.map(|reason| reason.as_str().to_owned())),
+        (" AND domain = ?", filter.domain.as_ref().map(|domain| domain.to_lowercase())),
+        (" AND source = ?", filter.source.clone()),
+    ];
+    for (condition, value) in words {
+        if let Some(value) = value {
+            sql.push_str(condition);
+            values.push(value.into());
+        }
+    }
+    if let Some(campaign) = filter.campaign {
+        // The plus keeps the walk on the ids: going by the campaign's index would sort the whole campaign per page.
+        sql.push_str(" AND +campaign_id = ?");
+        values.push(campaign.0.into());
+    }
+    contains(&mut sql, &mut values, &filter.q);
+    sql.push_str(" ORDER BY id LIMIT ?");
+    values.push(i64::from(limit).into());
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(values), read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What a page of a campaign's log shows.
+#[derive(Clone, Debug, Default)]
+pub struct LogFilter {
+    /// Only this state.
+    pub state: Option<RecipientState>,
+    /// Only this provider.
+    pub provider: Option<String>,
+    /// Only this class of the last answer.
+    pub class: Option<BounceClass>,
+    /// Only addresses that contain this.
+    pub q: String,
+}
+
+/// A campaign's recipients, live and finished, in the order of their contacts, with contact ids above `after` (0 for
+/// the first page).
+///
+/// # Errors
+/// The database's.
+pub fn campaign_log(
+    connection: &Connection,
+    (workspace, campaign): (WorkspaceId, CampaignId),
+    filter: &LogFilter,
+    after: ContactId,
+    limit: u32,
+) -> Result<Vec<Recipient>, StorageError> {
+    let mut sql = String::new();
+    let mut values: Vec<Value> = Vec::new();
+    let final_state = filter.state.map(RecipientState::is_final);
+    let parts = [
+        (concat!("SELECT ", live_columns!(), " FROM recipient"), final_state != Some(true)),
+        (concat!("SELECT ", done_columns!(), " FROM recipient_done"), final_state != Some(false)),
+    ];
+    for (select, _) in parts.into_iter().filter(|(_, wanted)| *wanted) {
+        if !sql.is_empty() {
+            sql.push_str(" UNION ALL ");
+        }
+        sql.push_str(select);
+        sql.push_str(" WHERE campaign_id = ? AND workspace_id = ? AND contact_id > ?");
+        values.extend([campaign.0.into(), workspace.0.into(), after.0.into()]);
+        let words = [
+            (" AND state = ?", filter.state.map(|state| state.as_str().to_owned())),
+            (" AND provider = ?", filter.provider.clone()),
+            (" AND class = ?", filter.class.map(|class| class.as_str().to_owned())),
+        ];
+        for (condition, value) in words {
+            if let Some(value) = value {
+                sql.push_str(condition);
+                values.push(value.into());
+            }
+        }
+        contains(&mut sql, &mut values, &filter.q);
+    }
+    sql.push_str(" ORDER BY contact_id LIMIT ?");
+    values.push(i64::from(limit).into());
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(values), read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn contains(sql: &mut String, values: &mut Vec<Value>, q: &str) {
+    let q = q.trim().to_lowercase();
+    if !q.is_empty() {
+        sql.push_str(" AND instr(lower(address), ?) > 0");
+        values.push(q.into());
+    }
+}
+
+/// The live queue in figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// By state.
+    pub states: Vec<(RecipientState, u64)>,
+    /// By wait reason.
+    pub reasons: Vec<(WaitReason, u64)>,
+    /// By recipient domain, largest first.
+    pub domains: Vec<(String, u64)>,
+    /// By campaign, largest first.
+    pub campaigns: Vec<(CampaignId, u64)>,
+    /// When the oldest waiting recipient was accepted.
+    pub oldest_ms: Option<i64>,
+}
+
+const STATES: &str = "
+    SELECT state, count(*) FROM recipient WHERE workspace_id = ?1 GROUP BY state ORDER BY state";
+const REASONS: &str = "
+    SELECT wait_reason, count(*) FROM recipient
+    WHERE workspace_id = ?1 AND wait_reason IS NOT NULL GROUP BY wait_reason ORDER BY 2 DESC, 1";
+const DOMAINS: &str = "
+    SELECT domain, count(*) FROM recipient WHERE workspace_id = ?1 GROUP BY domain ORDER BY 2 DESC, 1 LIMIT ?2";
+const CAMPAIGNS: &str = "
+    SELECT campaign_id, count(*) FROM recipient WHERE workspace_id = ?1 GROUP BY campaign_id ORDER BY 2 DESC, 1 LIMIT ?2";
+const OLDEST: &str = "SELECT accepted_ms FROM recipient WHERE workspace_id = ?1 ORDER BY id LIMIT 1";
+
+/// The queue in figures: a look at every live recipient, so not for every second.
+///
+/// # Errors
+/// The database's.
+pub fn summary(connection: &Connection, workspace: WorkspaceId, top: u32) -> Result<Summary, StorageError> {
+    let mut summary = Summary::default();
+    let mut statement = connection.prepare_cached(STATES)?;
+    for row in statement.query_map([workspace], |row| Ok((word(row, 0, RecipientState::parse)?, count(row, 1)?)))? {
+        summary.states.push(row?);
+    }
+    let mut statement = connection.prepare_cached(REASONS)?;
+    for row in statement.query_map([workspace], |row| Ok((word(row, 0, WaitReason::parse)?, count(row, 1)?)))? {
+        summary.reasons.push(row?);
+    }
+    let mut statement = connection.prepare_cached(DOMAINS)?;
+    for row in statement.query_map((workspace, top), |row| Ok((row.get(0)?, count(row, 1)?)))? {
+        summary.domains.push(row?);
+    }
+    let mut statement = connection.prepare_cached(CAMPAIGNS)?;
+    for row in statement.query_map((workspace, top), |row| Ok((row.get(0)?, count(row, 1)?)))? {
+        summary.campaigns.push(row?);
+    }
+    summary.oldest_ms = connection.prepare_cached(OLDEST)?.query_row([workspace], |row| row.get(0)).optional()?;
+    Ok(summary)
+}
+
+const COUNT: &str = "SELECT count(*) FROM recipient WHERE workspace_id = ?1";
+
+/// How many recipients are live.
+///
+/// # Errors
+/// The database's.
+pub fn live_count(connection: &Connection, workspace: WorkspaceId) -> Result<u64, StorageError> {
+    Ok(connection.prepare_cached(COUNT)?.query_row([workspace], |row| count(row, 0))?)
+}
+
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] = &[FIND_LIVE, FIND_DONE, STATES, REASONS, DOMAINS, CAMPAIGNS, OLDEST, COUNT];
