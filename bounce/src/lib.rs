@@ -1,1 +1,13 @@
-//! Room.
+//! What comes back: whose report it is (VERP), what it says (RFC 3464), and what a reply means (bounce class).
+//!
+//! Pure: time is an argument, mail is bytes. Real reports are broken in many ways, so parsing returns what was
+//! understood plus a list of complaints and never fails as a whole. Meaning is found by rules kept as data in
+//! `data/rules.toml`, each with the replies that it is for.
+
+mod classify;
+mod report;
+mod rules;
+pub mod verp;
+
+pub use classify::{Classified, Kind, Stage, classify};
+pub use report::{Action, RecipientReport, Report, parse};

@@ -1,0 +1,209 @@
+//! From a reply to its meaning.
+
+use crate::rules::{BUILTIN, Question};
+use mail::{BounceClass, EnhancedStatus, Reply, Severity};
+use std::borrow::Cow;
+
+/// Where in a session a reply came, or that it stands in a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Instead of a greeting.
+    Greeting,
+    /// To EHLO, HELO or STARTTLS.
+    Hello,
+    /// To MAIL FROM.
+    Mail,
+    /// To RCPT TO.
+    Rcpt,
+    /// To DATA or BDAT, before the content.
+    Data,
+    /// To the content.
+    Message,
+    /// In a report, stage unknown.
+    Report,
+}
+
+impl Stage {
+    pub(crate) fn parse(text: &str) -> Option<Stage> {
+        Some(match text {
+            "greeting" => Stage::Greeting,
+            "hello" => Stage::Hello,
+            "mail" => Stage::Mail,
+            "rcpt" => Stage::Rcpt,
+            "data" => Stage::Data,
+            "message" => Stage::Message,
+            "report" => Stage::Report,
+            _ => return None,
+        })
+    }
+
+    /// Whether the recipient had been named: before that, no reply can be about them.
+    fn knows_recipient(self) -> bool {
+        matches!(self, Stage::Rcpt | Stage::Data | Stage::Message | Stage::Report)
+    }
+}
+
+/// What a class means for the recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// This address will not work: suppress.
+    Hard,
+    /// Trouble on their side that may pass.
+    Soft,
+    /// It is about us: our address, domain, content. Never a reason to suppress.
+    Block,
+    /// We are to come back later, or slower.
+    Delay,
+}
+
+impl Kind {
+    /// For people and columns.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Hard => "hard",
+            Kind::Soft => "soft",
+            Kind::Block => "block",
+            Kind::Delay => "delay",
+        }
+    }
+
+    /// A "not now" never proves that an address will not work.
+    fn of(class: BounceClass, severity: Severity) -> Kind {
+        use BounceClass as C;
+        match class {
+            C::BadMailbox | C::Inactive | C::BadDomain if severity == Severity::Permanent => Kind::Hard,
+            C::Policy | C::Authentication | C::Reputation | C::Content => Kind::Block,
+            C::Greylist | C::RateLimit | C::TooManyConnections => Kind::Delay,
+            _ => Kind::Soft,
+        }
+    }
+}
+
+/// What a reply means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Classified {
+    /// The class.
+    pub class: BounceClass,
+    /// What the class means for the recipient.
+    pub kind: Kind,
+    /// The rule that said so, for the operator.
+    pub rule: &'static str,
+}
+
+/// Says what a reply means. Success has no class; ask only about the others.
+#[must_use]
+pub fn classify(reply: &Reply, stage: Stage) -> Classified {
+    let text = normalized(&reply.text);
+    let status = reply.enhanced.or_else(|| status_within(&text, reply.code));
+    let question = Question { code: reply.code, status, text: &text, stage };
+    let (class, rule) = match BUILTIN.find(&question) {
+        Some(rule) => (rule.class, rule.name.as_str()),
+        None => (BounceClass::Unclassified, "none"),
+    };
+    match Kind::of(class, reply.severity()) {
+        // "User unknown" to MAIL FROM is about our own address.
+        Kind::Hard if !stage.knows_recipient() => {
+            Classified { class: BounceClass::Policy, kind: Kind::Block, rule: "before-recipient" }
+        }
+        kind => Classified { class, kind, rule },
+    }
+}
+
+/// Lower case, white space as single spaces, a space at both ends, and without addresses: what somebody is called
+/// (`spam@…`, `blocked@…`) says nothing about the reply.
+pub(crate) fn normalized(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push(' ');
+    for word in text.split_whitespace() {
+        let word: Cow<'_, str> = match word.contains('@') {
+            true => Cow::Owned(without_address(word)),
+            false => Cow::Borrowed(word),
+        };
+        if word.is_empty() {
+            continue;
+        }
+        out.extend(word.chars().flat_map(char::to_lowercase));
+        out.push(' ');
+    }
+    out
+}
+
+/// `<ana@example.com>:blocked` becomes `<>:blocked`.
+fn without_address(word: &str) -> String {
+    let part_of_address = |c: char| c.is_alphanumeric() || "@.!#$%&*+-/=?^_`{|}~\"".contains(c);
+    word.split_inclusive(|c: char| !part_of_address(c))
+        .map(|piece| {
+            let end = piece.char_indices().next_back().filter(|(_, c)| !part_of_address(*c));
+            match (piece.contains('@'), end) {
+                (true, Some((at, _))) => &piece[at..],
+                (true, None) => "",
+                (false, _) => piece,
+            }
+        })
+        .collect()
+}
+
+/// An enhanced status somewhere in the text, as `(#5.1.1)`; of the reply's own class.
+pub(crate) fn status_within(text: &str, code: u16) -> Option<EnhancedStatus> {
+    text.split(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .filter_map(|word| EnhancedStatus::parse(word.trim_end_matches('.')))
+        .find(|status| u16::from(status.class) == code / 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn classed(line: &str, stage: Stage) -> (BounceClass, Kind) {
+        let (code, text) = line.split_at(3);
+        let found = classify(&Reply::new(code.parse().unwrap(), [text.trim_start()]), stage);
+        (found.class, found.kind)
+    }
+
+    #[test]
+    fn kinds() {
+        use BounceClass as C;
+        for (line, stage, class, kind) in [
+            ("550 5.1.1 no such user", Stage::Rcpt, C::BadMailbox, Kind::Hard),
+            ("450 4.1.1 no such user", Stage::Rcpt, C::BadMailbox, Kind::Soft),
+            ("550 5.1.1 no such user", Stage::Mail, C::Policy, Kind::Block),
+            ("550 5.1.1 <spam@blocked.example>: user unknown", Stage::Rcpt, C::BadMailbox, Kind::Hard),
+            ("550 5.1.1 blocked using zen.spamhaus.org", Stage::Rcpt, C::Reputation, Kind::Block),
+            ("554 no SMTP service here", Stage::Greeting, C::Reputation, Kind::Block),
+            ("554 5.2.2 mailbox full", Stage::Rcpt, C::MailboxFull, Kind::Soft),
+            ("452 too many recipients", Stage::Rcpt, C::RateLimit, Kind::Delay),
+            ("552 too many recipients", Stage::Rcpt, C::RateLimit, Kind::Delay),
+            ("550 mumble", Stage::Rcpt, C::Unclassified, Kind::Soft),
+        ] {
+            assert_eq!(classed(line, stage), (class, kind), "{line} at {stage:?}");
+        }
+    }
+
+    #[test]
+    fn normal_form() {
+        for (text, expected) in [
+            ("User  Unknown\nhere", " user unknown here "),
+            ("<Ana@Example.com>: Unknown", " <>: unknown "),
+            ("ana@example.com unknown", " unknown "),
+            ("(user=ana@example.com:blocked)", " (:blocked) "),
+            ("", " "),
+        ] {
+            assert_eq!(normalized(text), expected, "{text}");
+        }
+        assert_eq!(status_within(" sorry (#5.1.1 - chkusr) ", 550).unwrap().to_string(), "5.1.1");
+        assert_eq!(status_within(" server 4.5.6 and 192.0.2.1 ", 550), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_reply_panics(code in 200..600_u16, text in "\\PC{0,200}|[ @<>.:a-z\u{e9}]{0,60}") {
+            let reply = Reply::new(code, [text.as_str()]);
+            for stage in [Stage::Greeting, Stage::Rcpt, Stage::Report] {
+                let found = classify(&reply, stage);
+                prop_assert!(found.kind != Kind::Hard || (code >= 500 && stage != Stage::Greeting));
+            }
+        }
+    }
+}
