@@ -30,14 +30,27 @@ pub struct LedgerOptions {
     pub dkim: DkimCheck,
     /// How many of the last messages are kept whole.
     pub keep_last: usize,
-    /// The time that signatures are checked against, in seconds since 1970; `None` passes over expiry (`x=`).
-    pub now_s: Option<u64>,
+    /// How many of the last attempts are kept.
+    pub keep_attempts: usize,
 }
 
 impl Default for LedgerOptions {
     fn default() -> Self {
-        LedgerOptions { dkim: DkimCheck::OneIn(1), keep_last: 16, now_s: None }
+        LedgerOptions { dkim: DkimCheck::OneIn(1), keep_last: 16, keep_attempts: 1000 }
     }
+}
+
+/// One attempt to deliver to one recipient, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// Who tried.
+    pub source: IpAddr,
+    /// The recipient.
+    pub recipient: String,
+    /// Code and enhanced status ("451 4.7.1"), or "cut" when the connection ended without an answer.
+    pub answer: String,
 }
 
 /// A message as a provider received it.
@@ -108,6 +121,7 @@ struct Books {
     repeated_message_ids: u64,
     dkim_failures: Vec<String>,
     last: VecDeque<Received>,
+    attempts: VecDeque<Attempt>,
     counter: u64,
 }
 
@@ -184,9 +198,26 @@ impl Ledger {
         self.books().last.iter().cloned().collect()
     }
 
-    /// Enters an accepted message; verifies its signatures when they are due. `note` changes the provider's summary
-    /// in the same step.
-    pub(crate) fn accepted(&self, mut message: Received) {
+    /// The last attempts to deliver to `recipient`, oldest first.
+    #[must_use]
+    pub fn attempts(&self, recipient: &str) -> Vec<Attempt> {
+        let books = self.books();
+        books.attempts.iter().filter(|a| a.recipient.eq_ignore_ascii_case(recipient)).cloned().collect()
+    }
+
+    /// Enters how an attempt ended.
+    pub(crate) fn attempted(&self, attempt: Attempt) {
+        if self.options.keep_attempts > 0 {
+            let mut books = self.books();
+            if books.attempts.len() >= self.options.keep_attempts {
+                books.attempts.pop_front();
+            }
+            books.attempts.push_back(attempt);
+        }
+    }
+
+    /// Enters an accepted message; verifies its signatures when they are due.
+    pub(crate) fn accepted(&self, mut message: Received, now_ms: i64) {
         let due = {
             let mut books = self.books();
             books.counter += 1;
@@ -197,7 +228,8 @@ impl Ledger {
         };
         if due {
             // Outside the lock: this is the expensive part.
-            message.dkim = dkim_verify::verify(&message.content, self.options.now_s, |name| self.zone.txt(name));
+            let now_s = u64::try_from(now_ms / 1000).ok();
+            message.dkim = dkim_verify::verify(&message.content, now_s, |name| self.zone.txt(name));
         }
         let id = dkim_verify::header(&message.content, "Message-ID").map(|id| hash(2, id.trim().as_bytes()));
         let mut books = self.books();
@@ -319,7 +351,7 @@ mod tests {
         let options = LedgerOptions { keep_last: 2, ..LedgerOptions::default() };
         let ledger = Ledger::new(Zone::default(), options);
         for (recipient, id) in [("ana@a.example", "1"), ("bob@a.example", "2"), ("Ana@A.example", "2")] {
-            ledger.accepted(message(recipient, id));
+            ledger.accepted(message(recipient, id), 0);
         }
         assert_eq!(
             (ledger.copies("ana@a.example"), ledger.copies("bob@a.example"), ledger.copies("c@a.example")),

@@ -21,7 +21,7 @@ mod zone;
 pub use addresses::{Expected, Person};
 pub use host::CertificateError;
 pub use internet::{Internet, Options, Running, StartError};
-pub use ledger::{DkimCheck, Ledger, LedgerOptions, ProviderSummary, Received};
+pub use ledger::{Attempt, DkimCheck, Ledger, LedgerOptions, ProviderSummary, Received};
 pub use mailbox::Mailbox;
 pub use manners::{
     BlockStage, Cut, Door, Manners, MxHost, OddAnswer, Oddity, Provider, Providers, ProvidersError, Step, Storm, Tls,

@@ -15,6 +15,8 @@ use world::Stream;
 
 /// A command line's length (RFC 5321 §4.5.3.1.4 asks for 512 and more for parameters).
 const LINE_MAX: usize = 4096;
+/// How long a client may take to read the last words.
+const LINGER_WAIT: Duration = Duration::from_secs(1);
 const READ_BYTES: usize = 16 * 1024;
 
 /// Serves one connection until it ends, from either side.
@@ -58,12 +60,21 @@ impl Connection {
                     self.start_tls(host).await?;
                     self.command().await?
                 }
-                Next::Close => {
-                    self.flush().await?;
-                    return self.io.shutdown().await;
-                }
+                Next::Close => return self.close(!turn.reply.is_empty()).await,
             };
         }
+    }
+
+    /// Ends the connection; after last words only when the client had the time to read them. A socket that is closed
+    /// with unread input resets the connection, and the words are lost.
+    async fn close(&mut self, last_words: bool) -> io::Result<()> {
+        self.flush().await?;
+        self.io.shutdown().await?;
+        if last_words {
+            // That the client does not go by itself changes nothing.
+            let _ = timeout(LINGER_WAIT, tokio::io::copy(&mut self.io, &mut tokio::io::sink())).await;
+        }
+        Ok(())
     }
 
     async fn say(&mut self, turn: &Turn) -> io::Result<()> {

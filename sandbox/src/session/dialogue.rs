@@ -3,7 +3,7 @@
 use super::command::Command;
 use super::content::Breach;
 use crate::host::{Host, Network};
-use crate::ledger::Received;
+use crate::ledger::{Attempt, Received};
 use crate::mailbox::Mailbox;
 use crate::manners::{BlockStage, Manners, Step, Tls};
 use crate::report::Report;
@@ -52,13 +52,26 @@ pub(super) struct Dialogue {
     tls: bool,
     ehlo: Option<String>,
     envelope: Option<Envelope>,
+    /// What the last MAIL was answered, when it was not taken.
+    mail_refusal: Option<String>,
     messages: u32,
     errors: u32,
 }
 
 impl Dialogue {
     pub fn new(network: Arc<Network>, host: Arc<Host>, server: IpAddr, source: IpAddr) -> Dialogue {
-        Dialogue { network, host, server, source, tls: false, ehlo: None, envelope: None, messages: 0, errors: 0 }
+        Dialogue {
+            network,
+            host,
+            server,
+            source,
+            tls: false,
+            ehlo: None,
+            envelope: None,
+            mail_refusal: None,
+            messages: 0,
+            errors: 0,
+        }
     }
 
     pub fn manners(&self) -> &Manners {
@@ -88,8 +101,19 @@ impl Dialogue {
             Command::Ehlo(name) => self.ehlo(name, true),
             Command::Helo(name) => self.ehlo(name, false),
             Command::StartTls => self.start_tls(),
-            Command::Mail { path, size, eight_bit } => self.mail(path, size, eight_bit),
-            Command::Rcpt { path } => self.rcpt(path),
+            Command::Mail { path, size, eight_bit } => {
+                let turn = self.mail(path, size, eight_bit);
+                self.mail_refusal = (self.envelope.is_none()).then(|| answer_of(&turn));
+                turn
+            }
+            Command::Rcpt { path } => {
+                let turn = self.rcpt(path);
+                // What becomes of an accepted recipient is known after the content.
+                if !turn.reply.starts_with("250") {
+                    self.attempted(path, self.mail_refusal.clone().unwrap_or_else(|| answer_of(&turn)));
+                }
+                turn
+            }
             Command::Data => self.data(),
             Command::Rset => {
                 self.envelope = None;
@@ -131,6 +155,15 @@ impl Dialogue {
         let Some(envelope) = self.envelope.take() else {
             return self.refuse(503, "5.5.1", "No transaction");
         };
+        let recipients: Vec<String> = envelope.recipients.iter().map(|(recipient, _)| recipient.clone()).collect();
+        let turn = self.judge(envelope, content, breach);
+        for recipient in recipients {
+            self.attempted(&recipient, answer_of(&turn));
+        }
+        turn
+    }
+
+    fn judge(&mut self, envelope: Envelope, content: Vec<u8>, breach: Option<Breach>) -> Turn {
         if let Some(breach) = breach {
             self.breach(breach.name());
             return self.refuse(550, "5.5.2", breach.name());
@@ -155,13 +188,27 @@ impl Dialogue {
 
     /// The content is longer than allowed; it was read to its end and thrown away.
     pub fn content_too_long(&mut self) -> Turn {
-        self.envelope = None;
-        self.refuse(552, "5.3.4", "Message too big")
+        let turn = self.refuse(552, "5.3.4", "Message too big");
+        self.abandon(turn)
     }
 
     /// The connection ended within the content.
     pub fn cut_in_content(&mut self) {
-        self.cut("content");
+        let turn = self.cut("content");
+        self.abandon(turn);
+    }
+
+    /// Ends the transaction for every recipient with the same words.
+    fn abandon(&mut self, turn: Turn) -> Turn {
+        for (recipient, _) in self.envelope.take().map(|envelope| envelope.recipients).unwrap_or_default() {
+            self.attempted(&recipient, answer_of(&turn));
+        }
+        turn
+    }
+
+    fn attempted(&self, recipient: &str, answer: String) {
+        let (at_ms, source) = (self.network.clock.now_ms(), self.source);
+        self.network.ledger.attempted(Attempt { at_ms, source, recipient: recipient.to_owned(), answer });
     }
 
     fn ehlo(&mut self, name: &str, extended: bool) -> Turn {
@@ -236,7 +283,8 @@ impl Dialogue {
             return self.cut("RCPT");
         }
         let Some(envelope) = &self.envelope else {
-            return self.senseless(503, "5.5.1", "Need MAIL first");
+            // A pipelining client whose MAIL was refused comes here (RFC 2920 §3.1): no breach, and no news.
+            return say(503, "5.5.1", "Need MAIL first");
         };
         let (local, domain) = path.rsplit_once('@').unwrap_or((path, ""));
         if !self.host.provider.serves(domain) {
@@ -277,12 +325,9 @@ impl Dialogue {
             return self.cut("DATA");
         }
         match &self.envelope {
-            None => self.refuse(503, "5.5.1", "Need MAIL and RCPT first"),
-            // A pipelining client whose recipients were all refused comes here (RFC 2920 §3.1).
-            Some(envelope) if envelope.recipients.is_empty() => {
-                self.envelope = None;
-                self.refuse(554, "5.5.1", "No valid recipients")
-            }
+            None => say(503, "5.5.1", "Need MAIL and RCPT first"),
+            // Here, when all recipients were refused. The transaction stays open until RSET, as it does at Postfix.
+            Some(envelope) if envelope.recipients.is_empty() => say(554, "5.5.1", "No valid recipients"),
             Some(envelope) => {
                 let cut = envelope.cut || self.host.cuts_at(Step::Content);
                 let next = Next::Content { cut_after: cut.then_some(CUT_AFTER_BYTES) };
@@ -317,7 +362,7 @@ impl Dialogue {
                 self.network.reporter.order(&self.network, report);
             }
         }
-        self.network.ledger.accepted(Received {
+        let message = Received {
             provider: self.host.provider.name.clone(),
             server: self.server,
             source: self.source,
@@ -327,7 +372,8 @@ impl Dialogue {
             recipients: envelope.recipients.into_iter().map(|(recipient, _)| recipient).collect(),
             content,
             dkim: Vec::new(),
-        });
+        };
+        self.network.ledger.accepted(message, self.network.clock.now_ms());
     }
 
     fn server_name(&self) -> &str {
@@ -369,4 +415,10 @@ impl Dialogue {
 fn say(code: u16, status: &str, text: &str) -> Turn {
     let space = if status.is_empty() { "" } else { " " };
     Turn { reply: format!("{code} {status}{space}{text}\r\n"), next: Next::Command }
+}
+
+/// Code and enhanced status; "cut" when nothing is said.
+fn answer_of(turn: &Turn) -> String {
+    let words: Vec<&str> = turn.reply.split_ascii_whitespace().take(2).collect();
+    if words.is_empty() { "cut".to_owned() } else { words.join(" ") }
 }

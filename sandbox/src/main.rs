@@ -1,0 +1,83 @@
+//! The simulated internet as a program: for benchmarks, and for trying a daemon by hand.
+
+use sandbox::{DkimCheck, Internet, LedgerOptions, Options, Providers, dkim_verify};
+use std::collections::HashMap;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The simulated internet on loopback.
+#[derive(Parser)]
+#[command(name = "packetboat-sandbox")]
+enum Command {
+    /// Serves DNS and providers until it is ended; prints a line when everything is open
+    Serve {
+        /// Who is in it; without it the built-in providers
+        #[arg(long, value_name = "FILE")]
+        providers: Option<PathBuf>,
+        /// The port of every mail server; 0 lets the system choose
+        #[arg(long, default_value_t = 0)]
+        smtp_port: u16,
+        /// Where the DNS is; port 0 lets the system choose
+        #[arg(long, default_value = "127.0.0.1:0")]
+        dns: SocketAddr,
+    },
+    /// Verifies the DKIM signatures of messages; each must have at least one, and all must hold
+    Verify {
+        /// A published key: name=record
+        #[arg(long = "key", value_name = "NAME=RECORD")]
+        keys: Vec<String>,
+        /// The messages
+        files: Vec<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Command::parse() {
+        Command::Serve { providers, smtp_port, dns } => serve(providers, smtp_port, dns),
+        Command::Verify { keys, files } => verify(&keys, &files),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn serve(providers: Option<PathBuf>, smtp_port: u16, dns: SocketAddr) -> Result<(), Box<dyn Error>> {
+    let providers = match providers {
+        Some(file) => Providers::parse(&std::fs::read_to_string(file)?)?,
+        None => Providers::builtin(),
+    };
+    let ledger = LedgerOptions { dkim: DkimCheck::Off, ..LedgerOptions::default() };
+    let options = Options { providers, smtp_port, dns, ledger, ..Options::default() };
+    let running = Internet::start(options).await?;
+    println!("dns {} smtp_port {}", running.dns(), running.smtp_port());
+    tokio::signal::ctrl_c().await?;
+    running.shutdown().await;
+    Ok(())
+}
+
+fn verify(keys: &[String], files: &[PathBuf]) -> Result<(), Box<dyn Error>> {
+    let keys: HashMap<&str, &str> = keys.iter().filter_map(|key| key.split_once('=')).collect();
+    let txt = |name: &str| keys.get(name).map(|record| (*record).to_owned()).into_iter().collect();
+    let mut signatures = 0;
+    for file in files {
+        let checked = dkim_verify::verify(&std::fs::read(file)?, None, txt);
+        if checked.is_empty() {
+            return Err(format!("{} is not signed", file.display()).into());
+        }
+        if let Some(bad) = checked.iter().find(|checked| checked.result.is_err()) {
+            return Err(format!("{}: {bad}", file.display()).into());
+        }
+        signatures += checked.len();
+    }
+    println!("{} messages, {signatures} signatures, all hold", files.len());
+    Ok(())
+}
