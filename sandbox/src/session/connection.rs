@@ -4,7 +4,7 @@
 
 use super::content::{find_end, unstuff};
 use super::dialogue::{Dialogue, Next, Turn};
-use crate::host::{Host, Network};
+use crate::host::{Host, Network, Visit};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// Serves one connection until it ends, from either side.
 pub(crate) async fn serve(network: Arc<Network>, host: Arc<Host>, server: IpAddr, source: IpAddr, io: Box<dyn Stream>) {
-    let (_visit, open, open_all) = host.enter(source);
+    let (visit, open, open_all) = host.enter(source);
     network.note(&host, |summary| {
         summary.connections += 1;
         summary.connections_peak = summary.connections_peak.max(u64::from(open_all));
@@ -29,7 +29,8 @@ pub(crate) async fn serve(network: Arc<Network>, host: Arc<Host>, server: IpAddr
     let idle = Duration::from_millis(host.provider.manners.idle_ms);
     let latency = Duration::from_millis(host.provider.manners.latency_ms);
     let dialogue = Dialogue::new(network.clone(), host.clone(), server, source);
-    let mut connection = Connection { io, dialogue, input: Vec::new(), output: Vec::new(), idle, latency };
+    let (input, output) = (Vec::new(), Vec::new());
+    let mut connection = Connection { io, dialogue, visit: Some(visit), input, output, idle, latency };
     // The ledger has what matters; a client that goes away is no news.
     if let Err(error) = connection.run(&host, open).await {
         tracing::trace!(%source, %server, "connection ended: {error}");
@@ -39,6 +40,8 @@ pub(crate) async fn serve(network: Arc<Network>, host: Arc<Host>, server: IpAddr
 struct Connection {
     io: Box<dyn Stream>,
     dialogue: Dialogue,
+    /// The place among the provider's connections.
+    visit: Option<Visit>,
     input: Vec<u8>,
     output: Vec<u8>,
     idle: Duration,
@@ -70,6 +73,7 @@ impl Connection {
     async fn close(&mut self, last_words: bool) -> io::Result<()> {
         self.flush().await?;
         self.io.shutdown().await?;
+        self.visit = None;
         if last_words {
             // That the client does not go by itself changes nothing.
             let _ = timeout(LINGER_WAIT, tokio::io::copy(&mut self.io, &mut tokio::io::sink())).await;
