@@ -1,1 +1,3 @@
-//! Room.
+//! Queue to wire and back: scheduling, sites, egress choice, session, outcome, return-path listener.
+
+pub mod inbound;

@@ -23,8 +23,6 @@ pub(crate) enum File {
 }
 
 impl File {
-    pub(crate) const ALL: [File; 3] = [File::Main, File::Queue, File::Events];
-
     pub(crate) fn name(self) -> &'static str {
         match self {
             File::Main => "main.db",

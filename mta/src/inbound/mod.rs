@@ -1,0 +1,104 @@
+//! The return-path listener: takes what comes back to our VERP addresses, and nothing else.
+//!
+//! It never relays and never sends a bounce of its own (no backscatter): every refusal is a reply in the session.
+//! Strategies: refuse at RCPT what is not a return path of ours; answer 250 only after the report is settled or kept.
+
+mod lines;
+mod report;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use bounce::verp;
+use mail::Domain;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use storage::Storage;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use world::Clock;
+
+/// Connections served at the same time.
+const CONNECTIONS_MAX: usize = 200;
+/// Of those, from one address.
+const CONNECTIONS_PER_PEER_MAX: u32 = 20;
+
+/// What the listener needs.
+pub struct Inbound {
+    /// The database.
+    pub storage: Storage,
+    /// The date.
+    pub clock: Arc<dyn Clock>,
+    /// Signs and checks return paths.
+    pub verp: Arc<verp::Key>,
+    /// Said in greeting and EHLO.
+    pub hostname: Domain,
+}
+
+/// Serves until `stop`; sessions under way end after their present command.
+pub async fn serve(listener: TcpListener, inbound: Arc<Inbound>, stop: CancellationToken) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let peers = Arc::new(Peers::default());
+    let sessions = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, most likely: accepting at once again would spin.
+                tracing::warn!(%error, "the return-path listener cannot accept a connection");
+                inbound.clock.sleep(std::time::Duration::from_millis(200)).await;
+                continue;
+            }
+        };
+        let Some(place) = peers.enter(peer.ip()) else { continue };
+        let Ok(permit) = Arc::clone(&places).try_acquire_owned() else { continue };
+        let (inbound, stop) = (Arc::clone(&inbound), stop.clone());
+        sessions.spawn(async move {
+            session::run(&inbound, stream, peer.ip(), &stop).await;
+            drop((permit, place));
+        });
+    }
+    sessions.close();
+    sessions.wait().await;
+}
+
+/// How many connections each address has open.
+#[derive(Default)]
+struct Peers(Mutex<HashMap<IpAddr, u32>>);
+
+/// A connection's place in the count; dropping it gives the place back.
+struct Place {
+    peers: Arc<Peers>,
+    ip: IpAddr,
+}
+
+impl Peers {
+    fn enter(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(ip).or_insert(0);
+        if *count >= CONNECTIONS_PER_PEER_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(Place { peers: Arc::clone(self), ip })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.peers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.ip);
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! From a returned mail to what it changes: the recipient named by the return path, and what the report says of it.
+
+use super::Inbound;
+use bounce::verp::{self, VerpError};
+use bounce::{Action, Kind, RecipientReport, Report, Stage};
+use mail::{Address, BounceClass};
+use std::net::IpAddr;
+use std::time::Duration;
+use storage::queue::{self, Answer, ReportKind, ReportMatch};
+use storage::{RecipientId, StorageError};
+
+/// Return paths are good for so long after sending. The slowest systems give up after a week; some hold mail for a month.
+const VERP_AGE_MAX: Duration = Duration::from_secs(45 * 86_400);
+/// A report can overtake the commit of the outcome that it is about: asked again this often.
+const BUSY_RETRIES: u32 = 20;
+/// Between two of those.
+const BUSY_WAIT: Duration = Duration::from_millis(50);
+
+/// A mail that came back.
+pub(super) struct Incoming {
+    pub(super) peer: IpAddr,
+    pub(super) rcpts: Vec<Address>,
+    pub(super) message: Vec<u8>,
+}
+
+/// Whether the local part has the form of a return path of ours. Forged and expired ones pass: they are counted and kept.
+pub(super) fn is_return_path(inbound: &Inbound, address: &Address) -> bool {
+    decode(inbound, address) != Err(VerpError::NotVerp)
+}
+
+fn decode(inbound: &Inbound, address: &Address) -> Result<i64, VerpError> {
+    verp::decode(&inbound.verp, address.local().as_str(), inbound.clock.now_ms(), VERP_AGE_MAX)
+}
+
+/// Settles a returned mail for each return path that it was sent to. Returns when all of it is on disk.
+pub(super) async fn settle(inbound: &Inbound, incoming: Incoming) -> Result<(), StorageError> {
+    let report = bounce::parse(&incoming.message);
+    for rcpt in &incoming.rcpts {
+        let why = match decode(inbound, rcpt) {
+            Err(VerpError::Expired) => Some("the return path has expired"),
+            Err(_) => Some("the return path is forged"),
+            Ok(id) => settle_one(inbound, RecipientId(id), &report).await?,
+        };
+        metrics::counter!("packetboat_inbound_reports_total", "matched" => if why.is_none() { "yes" } else { "no" })
+            .increment(1);
+        if let Some(why) = why {
+            let from = (inbound.clock.now_ms(), incoming.peer.to_string());
+            storage::unmatched_report::keep(&inbound.storage, from, rcpt.to_string(), why, incoming.message.clone())
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// Applies the report to a recipient; says why it could not.
+async fn settle_one(inbound: &Inbound, id: RecipientId, report: &Report) -> Result<Option<&'static str>, StorageError> {
+    let Some((kind, answer)) = meaning(report) else {
+        return Ok(Some("it is not a report of failure or delay"));
+    };
+    for _ in 0..BUSY_RETRIES {
+        let report = queue::Report { id, at_ms: inbound.clock.now_ms(), kind, answer: answer.clone() };
+        match inbound.storage.queue().write(move |tx| queue::settle_report(tx, &report)).await? {
+            ReportMatch::Applied | ReportMatch::Known => return Ok(None),
+            ReportMatch::NoRecipient => return Ok(Some("there is no such recipient any more")),
+            ReportMatch::Busy => inbound.clock.sleep(BUSY_WAIT).await,
+        }
+    }
+    Ok(Some("its recipient was busy for too long"))
+}
+
+/// What a report says about the one recipient that its return path stands for. A return path is used for one
+/// recipient only, so that forwarding under another address does not matter; of several groups the worst counts.
+fn meaning(report: &Report) -> Option<(ReportKind, Answer)> {
+    let worst = report.recipients.iter().min_by_key(|group| match group.action {
+        Action::Failed => 0,
+        Action::Delayed => 1,
+        Action::Delivered | Action::Relayed | Action::Expanded => 2,
+    })?;
+    match worst.action {
+        Action::Failed => {
+            let (answer, kind) = answer(worst);
+            Some((ReportKind::Failed { suppress: kind == Kind::Hard }, answer))
+        }
+        Action::Delayed => Some((ReportKind::Delayed, answer(worst).0)),
+        Action::Delivered | Action::Relayed | Action::Expanded => None,
+    }
+}
+
+fn answer(group: &RecipientReport) -> (Answer, Kind) {
+    match group.reply() {
+        Some(reply) => {
+            let classified = bounce::classify(&reply, Stage::Report);
+            (Answer::of_reply(&reply, Some(classified.class)), classified.kind)
+        }
+        // Given up without a reason: nothing says that the address is at fault.
+        None => (Answer::of_trouble(BounceClass::Unclassified, "the report gives no reason"), Kind::Soft),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(action: Action, status: &str, diagnostic: &str) -> RecipientReport {
+        RecipientReport {
+            original_recipient: None,
+            final_recipient: None,
+            action,
+            status: mail::EnhancedStatus::parse(status),
+            diagnostic: (!diagnostic.is_empty()).then(|| diagnostic.to_owned()),
+            remote_mta: None,
+            last_attempt_ms: None,
+        }
+    }
+
+    fn check(groups: Vec<RecipientReport>, expected: Option<ReportKind>) {
+        let report = Report { recipients: groups, ..Report::default() };
+        assert_eq!(meaning(&report).map(|(kind, _)| kind), expected, "{report:?}");
+    }
+
+    #[test]
+    fn meanings() {
+        let failed = |suppress| Some(ReportKind::Failed { suppress });
+        check(vec![group(Action::Failed, "5.1.1", "550 5.1.1 no such user")], failed(true));
+        check(vec![group(Action::Failed, "5.1.1", "")], failed(true));
+        check(vec![group(Action::Failed, "5.2.2", "552 5.2.2 mailbox full")], failed(false));
+        // About our reputation: never a reason to suppress.
+        check(
+            vec![group(Action::Failed, "5.7.1", "554 5.7.1 blocked using a blocklist, your IP is listed")],
+            failed(false),
+        );
+        check(vec![group(Action::Failed, "", "")], failed(false));
+        check(vec![group(Action::Delayed, "4.4.1", "")], Some(ReportKind::Delayed));
+        check(vec![group(Action::Delivered, "2.0.0", "")], None);
+        check(vec![group(Action::Delayed, "4.4.1", ""), group(Action::Failed, "5.1.1", "")], failed(true));
+        check(vec![], None);
+    }
+}

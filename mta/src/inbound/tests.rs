@@ -1,0 +1,173 @@
+//! Whole sessions with the listener, over in-memory pipes, against a real database.
+
+use super::{Inbound, session};
+use bounce::verp;
+use mail::{Address, Domain, Stream};
+use std::net::IpAddr;
+use std::sync::Arc;
+use storage::queue::{self, Ending, NewRecipient, Settlement};
+use storage::{CampaignId, ContactId, OpenOptions, RecipientId, Storage, WorkspaceId, address_hash};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::sync::CancellationToken;
+use world::{Clock, SystemClock};
+
+struct House {
+    inbound: Inbound,
+    _dir: tempfile::TempDir,
+}
+
+/// A database with one delivered recipient of `ana@example.net` (id 1) and one sending domain.
+async fn house() -> House {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 2 }).unwrap();
+    let now_ms = SystemClock.now_ms();
+    let names = ("news.example", "bounce.news.example");
+    storage.main().write(move |tx| storage::domain::insert(tx, WorkspaceId::MAIN, names, &[], now_ms)).await.unwrap();
+    let address = Address::parse("ana@example.net").unwrap();
+    let recipient = NewRecipient {
+        workspace_id: WorkspaceId::MAIN,
+        campaign_id: CampaignId(1),
+        contact_id: ContactId(1),
+        address: address.to_string(),
+        address_hash: address_hash(&address),
+        domain: address.domain().to_string(),
+        stream: Stream::Bulk,
+        pool: "default".to_owned(),
+        due_ms: now_ms,
+        accepted_ms: now_ms,
+        expires_ms: now_ms + 1_000_000,
+    };
+    let settlement =
+        Settlement { id: RecipientId(1), at_ms: now_ms, ending: Ending::Delivered, attempt: None, answer: None };
+    storage
+        .queue()
+        .write(move |tx| {
+            queue::enqueue(tx, &[recipient])?;
+            queue::settle(tx, &[settlement])
+        })
+        .await
+        .unwrap();
+    let inbound = Inbound {
+        storage,
+        clock: Arc::new(SystemClock),
+        verp: Arc::new(verp::Key::new(&[7; 32])),
+        hostname: Domain::parse("mx.news.example").unwrap(),
+    };
+    House { inbound, _dir: dir }
+}
+
+impl House {
+    fn return_path(&self) -> String {
+        format!("{}@bounce.news.example", verp::encode(&self.inbound.verp, 1, SystemClock.now_ms()))
+    }
+
+    /// Sends `text` as one client and returns the reply codes.
+    async fn say(&self, text: &str) -> String {
+        let (mut client, server) = tokio::io::duplex(64 * 1024);
+        client.write_all(text.as_bytes()).await.unwrap();
+        client.shutdown().await.unwrap();
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        session::run(&self.inbound, server, peer, &CancellationToken::new()).await;
+        let mut replies = String::new();
+        client.read_to_string(&mut replies).await.unwrap();
+        let last_lines = replies.lines().filter(|line| line.as_bytes().get(3) == Some(&b' '));
+        last_lines.map(|line| &line[..3]).collect::<Vec<_>>().join(" ")
+    }
+
+    async fn bounced(&self) -> bool {
+        self.inbound
+            .storage
+            .read(|c| queue::ledger(c, WorkspaceId::MAIN, None))
+            .await
+            .map(|ledger| {
+                assert!(ledger.holds(), "{ledger:?}");
+                ledger.bounced == 1
+            })
+            .unwrap()
+    }
+
+    async fn unmatched(&self) -> u64 {
+        self.inbound.storage.read(|c| storage::unmatched_report::count(c)).await.unwrap()
+    }
+
+    async fn suppressed(&self) -> bool {
+        let hash = address_hash(&Address::parse("ana@example.net").unwrap());
+        let found =
+            self.inbound.storage.read(move |c| storage::suppression::of_hash(c, WorkspaceId::MAIN, &hash)).await;
+        found.unwrap().is_some()
+    }
+}
+
+fn report(rcpt: &str) -> String {
+    format!(
+        "EHLO peer.example\r\nMAIL FROM:<>\r\nRCPT TO:<{rcpt}>\r\nDATA\r\n\
+         From: <mailer-daemon@peer.example>\r\nSubject: Returned\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n\
+         --b\r\nContent-Type: text/plain\r\n\r\nSorry.\r\n\
+         --b\r\nContent-Type: message/delivery-status\r\n\r\n\
+         Reporting-MTA: dns; peer.example\r\n\r\n\
+         Final-Recipient: rfc822; ana@example.net\r\nAction: failed\r\nStatus: 5.1.1\r\n\
+         Diagnostic-Code: smtp; 550 5.1.1 no such user here\r\n\r\n--b--\r\n.\r\nQUIT\r\n"
+    )
+}
+
+#[tokio::test]
+async fn a_late_report_corrects_a_delivered_recipient_once() {
+    let house = house().await;
+    for _ in 0..2 {
+        assert_eq!(house.say(&report(&house.return_path())).await, "220 250 250 250 354 250 221");
+        assert!(house.bounced().await);
+        assert!(house.suppressed().await);
+    }
+    assert_eq!(house.unmatched().await, 0);
+}
+
+#[tokio::test]
+async fn return_paths_are_compared_without_regard_to_case() {
+    let house = house().await;
+    assert_eq!(house.say(&report(&house.return_path().to_uppercase())).await, "220 250 250 250 354 250 221");
+    assert!(house.bounced().await);
+}
+
+#[tokio::test]
+async fn a_forged_return_path_is_kept_and_changes_nothing() {
+    let house = house().await;
+    let forged = format!("{}@bounce.news.example", verp::encode(&verp::Key::new(&[8; 32]), 1, SystemClock.now_ms()));
+    assert_eq!(house.say(&report(&forged)).await, "220 250 250 250 354 250 221");
+    assert!(!house.bounced().await && !house.suppressed().await);
+    assert_eq!(house.unmatched().await, 1);
+}
+
+#[tokio::test]
+async fn an_ordinary_mail_to_a_return_path_is_kept() {
+    let house = house().await;
+    let text = format!(
+        "EHLO x.example\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<{}>\r\nDATA\r\nSubject: hi\r\n\r\nhi\r\n.\r\nQUIT\r\n",
+        house.return_path()
+    );
+    assert_eq!(house.say(&text).await, "220 250 250 250 354 250 221");
+    assert!(!house.bounced().await);
+    assert_eq!(house.unmatched().await, 1);
+}
+
+#[tokio::test]
+async fn everything_else_is_refused() {
+    let house = house().await;
+    for (text, codes) in [
+        ("RCPT TO:<a@b.example>\r\nDATA\r\nMAIL FROM:<>\r\nQUIT\r\n", "220 503 503 503 221"),
+        ("EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<ana@example.net>\r\nDATA\r\nQUIT\r\n", "220 250 250 550 503 221"),
+        ("EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<info@bounce.news.example>\r\nQUIT\r\n", "220 250 250 550 221"),
+        ("EHLO x\r\nMAIL FROM:<> SIZE=99999999\r\nQUIT\r\n", "220 250 552 221"),
+        ("EHLO x\r\nAUTH PLAIN AAAA\r\nSTARTTLS\r\nBDAT 5 LAST\r\nQUIT\r\n", "220 250 502 502 502 221"),
+        ("NOOP\nNOOP\r\n", "220 500 250"),
+    ] {
+        assert_eq!(house.say(text).await, codes, "{text:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_only_errs_is_hung_up_on() {
+    let house = house().await;
+    let replies = house.say(&"NONSENSE x\r\n".repeat(100)).await;
+    assert_eq!(replies, format!("220{} 421", " 500".repeat(11)));
+}
