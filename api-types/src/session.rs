@@ -1,7 +1,8 @@
 //! Sign-in, the signed-in user, API keys.
 //!
 //! `POST /api/v1/session` · `POST /api/v1/session/link` · `GET /api/v1/session` · `DELETE /api/v1/session` ·
-//! `GET, POST /api/v1/api_keys` · `DELETE /api/v1/api_keys/{id}`
+//! `GET, POST /api/v1/api_keys` · `DELETE /api/v1/api_keys/{id}` ·
+//! `GET, POST /api/v1/users` · `POST /api/v1/users/{id}/sign_in_link`
 
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,58 @@ pub enum Role {
     Marketer,
     /// Looking only.
     Viewer,
+}
+
+impl Role {
+    /// Whether this role may do what `least` may.
+    #[must_use]
+    pub fn may(self, least: Role) -> bool {
+        // Declared from the highest to the lowest.
+        self as u8 <= least as u8
+    }
+}
+
+/// A user as listed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct User {
+    /// Id.
+    pub id: i64,
+    /// Mail address.
+    pub email: String,
+    /// Name as shown.
+    pub name: String,
+    /// What the user may do.
+    pub role: Role,
+    /// When added.
+    pub created_at: Time,
+    /// When last signed in.
+    pub last_sign_in_at: Option<Time>,
+}
+
+/// A user to add.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewUser {
+    /// Mail address.
+    pub email: String,
+    /// Name as shown.
+    #[serde(default)]
+    pub name: String,
+    /// What the user may do.
+    pub role: Role,
+    /// The password to begin with; at least 10 characters.
+    pub password: String,
+}
+
+/// A one-time link that signs in without a password.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CreatedSignInLink {
+    /// The link; works once.
+    pub url: String,
+    /// When it ends.
+    pub expires_at: Time,
 }
 
 /// An API key as listed; the key itself is shown once, when made.

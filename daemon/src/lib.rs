@@ -1,1 +1,12 @@
-//! Room.
+//! The binary `packetboat`: command line, HTTP API, public pages, start and stop; embeds the console.
+
+pub mod app;
+pub mod cli;
+pub mod domains;
+pub mod http;
+pub mod ops;
+mod passwords;
+pub mod serve;
+mod text;
+
+pub use http::error::ApiError;

@@ -1,0 +1,187 @@
+//! The command line.
+//!
+//! `check`, `config` and `version` need no daemon. Every other command is a request to the API: over the local socket
+//! of the running daemon, or, when none runs, over the same socket served by this process for as long as the command
+//! takes. So there is one way to do each thing, whoever asks.
+
+mod campaigns;
+mod check;
+mod client;
+mod contacts;
+mod delivery;
+mod people;
+
+use clap::{Args, Parser, Subcommand};
+use client::Client;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A self-hosted mail-transfer appliance: campaigns and delivery in one daemon.
+#[derive(Parser)]
+#[command(name = "packetboat", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which configuration, for every command that needs one.
+#[derive(Args, Clone)]
+struct ConfigFile {
+    /// The configuration file; without it /etc/packetboat/packetboat.toml, or the defaults when there is none.
+    #[arg(long = "config", value_name = "FILE", env = "PACKETBOAT_CONFIG", global = true)]
+    file: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the daemon until SIGTERM or Ctrl-C.
+    Serve {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Checks a configuration file, then whether this host can run it; names every mistake at once.
+    Check {
+        /// The file; without it the one that `serve` would use.
+        file: Option<PathBuf>,
+    },
+    /// Prints the version.
+    Version,
+    /// Prints the commented example file, or the reference of all settings.
+    Config {
+        #[command(subcommand)]
+        what: ConfigDocument,
+    },
+    /// Users of the console.
+    User {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: people::UserCommand,
+    },
+    /// API keys.
+    ApiKey {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: people::ApiKeyCommand,
+    },
+    /// Contacts.
+    Contacts {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: contacts::ContactsCommand,
+    },
+    /// Campaigns.
+    Campaign {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: campaigns::CampaignCommand,
+    },
+    /// Sending domains.
+    Domain {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: delivery::DomainCommand,
+    },
+    /// The suppression list.
+    Suppressions {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: delivery::SuppressionCommand,
+    },
+    /// Checks the data: the ledger's sum and the database files.
+    Doctor {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigDocument {
+    /// The commented example file, as shipped.
+    Example,
+    /// The reference of all settings, in Markdown.
+    Reference,
+}
+
+/// Runs the command line; errors are printed with their causes.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            eprintln!("packetboat: cannot start: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("packetboat: {}", sentence(&e));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve { config } => crate::serve::run(check::load(config.file.as_deref())?).await?,
+        Command::Check { file } => return Ok(check::check(file.as_deref()).await),
+        Command::Version => println!("packetboat {}", env!("CARGO_PKG_VERSION")),
+        Command::Config { what: ConfigDocument::Example } => print!("{}", config::example()),
+        Command::Config { what: ConfigDocument::Reference } => print!("{}", config::reference()),
+        Command::User { config, command } => with(&config, async |client| people::user(client, command).await).await?,
+        Command::ApiKey { config, command } => {
+            with(&config, async |client| people::api_key(client, command).await).await?;
+        }
+        Command::Contacts { config, command } => {
+            with(&config, async |client| contacts::run(client, command).await).await?;
+        }
+        Command::Campaign { config, command } => {
+            with(&config, async |client| campaigns::run(client, command).await).await?;
+        }
+        Command::Domain { config, command } => {
+            with(&config, async |client| delivery::domain(client, command).await).await?;
+        }
+        Command::Suppressions { config, command } => {
+            with(&config, async |client| delivery::suppression(client, command).await).await?;
+        }
+        Command::Doctor { config } => return with(&config, async |client| check::doctor(client).await).await,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs one command against the running daemon, or against this process when none runs.
+async fn with<T>(config: &ConfigFile, command: impl AsyncFnOnce(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let client = Client::open(check::load(config.file.as_deref())?).await?;
+    let outcome = command(&client).await;
+    client.close().await?;
+    outcome
+}
+
+/// An error with its causes, each said once.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,123 @@
+//! `packetboat user` and `packetboat api-key`.
+
+use super::client::Client;
+use anyhow::{Context, bail};
+use api_types::{ApiKey, CreatedApiKey, CreatedSignInLink, NewApiKey, NewUser, Role, User};
+use clap::{Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+#[derive(Subcommand)]
+pub(crate) enum UserCommand {
+    /// Adds a user.
+    Add {
+        /// Mail address to sign in with.
+        email: String,
+        /// What the user may do.
+        #[arg(long, value_enum)]
+        role: RoleWord,
+        /// Name as shown.
+        #[arg(long, default_value = "")]
+        name: String,
+        /// File with the password, its first line. Without it a password is made and printed.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+    /// Lists the users.
+    List,
+    /// Prints a link that signs a user in once, within a quarter of an hour.
+    Link {
+        /// Mail address of the user.
+        email: String,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum RoleWord {
+    /// Everything.
+    Owner,
+    /// Everything but removing the workspace.
+    Admin,
+    /// Contacts, segments, templates, campaigns, suppressions.
+    Marketer,
+    /// Looking only.
+    Viewer,
+}
+
+impl From<RoleWord> for Role {
+    fn from(word: RoleWord) -> Role {
+        match word {
+            RoleWord::Owner => Role::Owner,
+            RoleWord::Admin => Role::Admin,
+            RoleWord::Marketer => Role::Marketer,
+            RoleWord::Viewer => Role::Viewer,
+        }
+    }
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ApiKeyCommand {
+    /// Makes a key and prints it, this once.
+    Create {
+        /// What it is for.
+        name: String,
+    },
+    /// Lists the keys.
+    List,
+}
+
+pub(crate) async fn user(client: &Client, command: UserCommand) -> anyhow::Result<()> {
+    match command {
+        UserCommand::Add { email, role, name, password_file } => {
+            let (password, made) = match password_file {
+                Some(file) => {
+                    let text = std::fs::read_to_string(&file);
+                    let text = text.with_context(|| format!("cannot read {}", file.display()))?;
+                    (text.lines().next().unwrap_or("").to_owned(), false)
+                }
+                None => (crate::text::token(&world::SystemRandom), true),
+            };
+            let new = NewUser { email, name, role: role.into(), password: password.clone() };
+            let user: User = client.post("/users", &new).await?;
+            println!("{} was added.", user.email);
+            if made {
+                println!("Password: {password}");
+            }
+        }
+        UserCommand::List => {
+            for user in client.list::<User>("/users").await? {
+                let seen = user.last_sign_in_at.as_deref().unwrap_or("never");
+                println!("{:>4}  {:<9} {:<40} last sign-in {seen}", user.id, role_word(user.role), user.email);
+            }
+        }
+        UserCommand::Link { email } => {
+            let wanted = email.to_lowercase();
+            let users = client.list::<User>("/users").await?;
+            let Some(user) = users.iter().find(|user| user.email == wanted) else {
+                bail!("there is no user {email}; `packetboat user list` shows who is there");
+            };
+            let link: CreatedSignInLink = client.post(&format!("/users/{}/sign_in_link", user.id), &()).await?;
+            println!("{}", link.url);
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn api_key(client: &Client, command: ApiKeyCommand) -> anyhow::Result<()> {
+    match command {
+        ApiKeyCommand::Create { name } => {
+            let created: CreatedApiKey = client.post("/api_keys", &NewApiKey { name }).await?;
+            println!("{}", created.key);
+        }
+        ApiKeyCommand::List => {
+            for key in client.list::<ApiKey>("/api_keys").await? {
+                let used = key.last_used_at.as_deref().unwrap_or("never");
+                println!("{:>4}  {}...  {:<40} last used {used}", key.id, key.prefix, key.name);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn role_word(role: Role) -> &'static str {
+    crate::http::access::word(role)
+}

@@ -1,0 +1,86 @@
+//! Sending domains.
+
+use crate::app::Shared;
+use crate::domains;
+use crate::http::access::Actor;
+use crate::http::error::ApiError;
+use crate::http::extract::{Json, Paging, Path, Query, cursor, limit};
+use api_types::{DomainDetail, Done, NewDomain, Page, SendingDomain};
+use axum::extract::State;
+use storage::{DomainId, domain};
+
+/// Sending domains, oldest first.
+#[utoipa::path(get, path = "/api/v1/domains", tag = "domains", params(Paging),
+    responses((status = 200, body = Page<SendingDomain>)))]
+pub(crate) async fn list(
+    State(app): State<Shared>,
+    actor: Actor,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<SendingDomain>>, ApiError> {
+    let limit = limit(paging.limit)?;
+    let after = cursor(paging.cursor.as_deref())?.unwrap_or(0);
+    let rows = app
+        .storage
+        .read(move |c| {
+            let rows = domain::list(c, actor.workspace, after, limit)?;
+            let with_keys =
+                |row: domain::SendingDomain| domain::keys(c, actor.workspace, row.id).map(|keys| (row, keys));
+            rows.into_iter().map(with_keys).collect::<Result<Vec<_>, _>>()
+        })
+        .await?;
+    let next = (rows.len() == limit as usize).then(|| rows.last().map(|(row, _)| row.id.to_string())).flatten();
+    let items = rows.into_iter().map(|(row, keys)| domains::summary(&app, row, &keys));
+    Ok(Json(Page { items: items.collect::<Result<_, _>>()?, next, total: None }))
+}
+
+/// Adds a sending domain and makes its signing keys.
+#[utoipa::path(post, path = "/api/v1/domains", tag = "domains", request_body = NewDomain,
+    responses((status = 200, body = DomainDetail)))]
+pub(crate) async fn create(
+    State(app): State<Shared>,
+    actor: Actor,
+    Json(input): Json<NewDomain>,
+) -> Result<Json<DomainDetail>, ApiError> {
+    let id = domains::create(&app, actor.workspace, &input.domain).await?;
+    domains::detail(&app, actor.workspace, id).await.map(Json)
+}
+
+/// A sending domain with its records as they stood at the last look-up.
+#[utoipa::path(get, path = "/api/v1/domains/{id}", tag = "domains", params(("id" = i64, Path)),
+    responses((status = 200, body = DomainDetail)))]
+pub(crate) async fn show(
+    State(app): State<Shared>,
+    actor: Actor,
+    Path(id): Path<i64>,
+) -> Result<Json<DomainDetail>, ApiError> {
+    domains::detail(&app, actor.workspace, DomainId(id)).await.map(Json)
+}
+
+/// Deletes a sending domain with its keys. What was signed with them can no longer be verified once the records go.
+#[utoipa::path(delete, path = "/api/v1/domains/{id}", tag = "domains", params(("id" = i64, Path)),
+    responses((status = 200, body = Done)))]
+pub(crate) async fn delete(
+    State(app): State<Shared>,
+    actor: Actor,
+    Path(id): Path<i64>,
+) -> Result<Json<Done>, ApiError> {
+    let (workspace, id) = (actor.workspace, DomainId(id));
+    if app.storage.read(move |c| domain::in_use(c, workspace, id)).await? {
+        return Err(ApiError::wrong_state("A campaign is sending from this domain. Cancel it or let it finish first."));
+    }
+    if !app.storage.main().write(move |tx| domain::delete(tx, workspace, id)).await? {
+        return Err(ApiError::not_found("domain"));
+    }
+    Ok(Json(Done { message: "The domain and its keys were deleted.".to_owned() }))
+}
+
+/// Looks every record up in the DNS, now.
+#[utoipa::path(post, path = "/api/v1/domains/{id}/verify", tag = "domains", params(("id" = i64, Path)),
+    responses((status = 200, body = DomainDetail)))]
+pub(crate) async fn verify(
+    State(app): State<Shared>,
+    actor: Actor,
+    Path(id): Path<i64>,
+) -> Result<Json<DomainDetail>, ApiError> {
+    domains::verify(&app, actor.workspace, DomainId(id)).await.map(Json)
+}

@@ -1,0 +1,100 @@
+//! The one shape of every error answer.
+
+use api_types::{ErrorBody, ErrorCode, ErrorDetail};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use storage::StorageError;
+
+/// What a handler answers when it cannot do what was asked.
+#[derive(Debug)]
+pub struct ApiError {
+    code: ErrorCode,
+    message: String,
+    field: Option<String>,
+}
+
+impl ApiError {
+    /// An error with a sentence for people.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> ApiError {
+        ApiError { code, message: message.into(), field: None }
+    }
+
+    /// A field is wrong.
+    pub fn invalid(field: &str, message: impl Into<String>) -> ApiError {
+        let field = (!field.is_empty()).then(|| field.to_owned());
+        ApiError { code: ErrorCode::Invalid, message: message.into(), field }
+    }
+
+    /// No such thing, or not in this workspace.
+    pub fn not_found(what: &str) -> ApiError {
+        ApiError::new(ErrorCode::NotFound, format!("There is no such {what}."))
+    }
+
+    /// The name is taken.
+    pub fn exists(field: &str, message: impl Into<String>) -> ApiError {
+        ApiError { code: ErrorCode::Conflict, message: message.into(), field: Some(field.to_owned()) }
+    }
+
+    /// Not possible in the present state.
+    pub fn wrong_state(message: impl Into<String>) -> ApiError {
+        ApiError::new(ErrorCode::WrongState, message)
+    }
+
+    /// Our fault: logged here with the request's id, told to nobody else.
+    pub fn internal(cause: impl std::fmt::Display) -> ApiError {
+        tracing::error!(error = %cause, "a request failed");
+        ApiError::new(ErrorCode::Internal, "Something went wrong here. The log has the details under the request id.")
+    }
+
+    /// With the field's name.
+    #[must_use]
+    pub fn at(mut self, field: &str) -> ApiError {
+        self.field = Some(field.to_owned());
+        self
+    }
+
+    fn status(&self) -> StatusCode {
+        match self.code {
+            ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
+            ErrorCode::Forbidden | ErrorCode::CsrfMismatch => StatusCode::FORBIDDEN,
+            ErrorCode::NotFound => StatusCode::NOT_FOUND,
+            ErrorCode::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorCode::Conflict | ErrorCode::WrongState => StatusCode::CONFLICT,
+            ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let detail = ErrorDetail { code: self.code, message: self.message, field: self.field };
+        (status, axum::Json(ErrorBody { error: detail })).into_response()
+    }
+}
+
+impl From<StorageError> for ApiError {
+    fn from(cause: StorageError) -> ApiError {
+        match cause {
+            StorageError::Exists => ApiError::new(ErrorCode::Conflict, "It exists already."),
+            StorageError::DiskFull => {
+                tracing::error!("the disk is full");
+                ApiError::new(ErrorCode::Unavailable, "The server's disk is full. Nothing was lost; try again later.")
+            }
+            StorageError::Pool(_) | StorageError::Closed => {
+                tracing::warn!(error = %cause, "the database did not answer");
+                ApiError::new(ErrorCode::Unavailable, "The server is busy or stopping. Try again in a moment.")
+            }
+            other => ApiError::internal(other),
+        }
+    }
+}
+
+impl From<anyhow::Error> for ApiError {
+    fn from(cause: anyhow::Error) -> ApiError {
+        ApiError::internal(format!("{cause:#}"))
+    }
+}

@@ -1,0 +1,94 @@
+//! Events as people read them.
+
+use crate::text::time;
+use api_types::TimelineEntry;
+use std::collections::BTreeMap;
+use storage::contact::Contact;
+use storage::event::{EventRow, Kind};
+use storage::{CampaignId, Connection, StorageError, WorkspaceId, campaign};
+
+/// Names of campaigns by id.
+pub(crate) type CampaignNames = BTreeMap<CampaignId, String>;
+
+/// The names of the campaigns that a page mentions: a handful, however long the page.
+pub(crate) fn campaign_names(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    ids: impl Iterator<Item = CampaignId>,
+) -> Result<CampaignNames, StorageError> {
+    let mut names = CampaignNames::new();
+    for id in ids {
+        if !names.contains_key(&id) {
+            let found = campaign::find(connection, workspace, id)?;
+            names.insert(id, found.map(|campaign| campaign.draft.name).unwrap_or_default());
+        }
+    }
+    Ok(names)
+}
+
+/// An event on the wire.
+pub(crate) fn shape(event: EventRow, names: &CampaignNames) -> TimelineEntry {
+    let summary = summary(&event);
+    let reply = match (event.reply_code, &event.enhanced, &event.text) {
+        (Some(code), Some(enhanced), Some(text)) => Some(format!("{code} {enhanced} {text}")),
+        (Some(code), None, Some(text)) => Some(format!("{code} {text}")),
+        (Some(code), _, None) => Some(code.to_string()),
+        (None, _, text) => text.clone(),
+    };
+    TimelineEntry {
+        at: time(event.at_ms),
+        kind: event.kind.as_str().to_owned(),
+        summary,
+        reply,
+        class: event.class.map(|class| class.as_str().to_owned()),
+        campaign_id: event.campaign_id.map(|id| id.0),
+        campaign: event.campaign_id.and_then(|id| names.get(&id).cloned()),
+        recipient_id: event.recipient_id.map(|id| id.0),
+        provider: event.provider,
+        source: event.source,
+        attempt: event.attempt,
+        took_ms: event.took_ms.map(u64::from),
+        tls: event.tls,
+    }
+}
+
+fn summary(event: &EventRow) -> String {
+    let at = event.provider.as_deref().or(event.mx.as_deref()).unwrap_or("the receiving server");
+    let by = event.actor.as_deref().map(|actor| format!(" by {actor}")).unwrap_or_default();
+    match event.kind {
+        Kind::Delivered => format!("Accepted by {at}."),
+        Kind::Deferred => format!("{at} asked to come back later."),
+        Kind::Blocked => format!("{at} refused our address or name."),
+        Kind::Bounced => format!("Refused for good by {at}."),
+        Kind::Expired => "Given up: it was deferred until its time was over.".to_owned(),
+        Kind::Suppressed => "Not sent: the address is on the suppression list.".to_owned(),
+        Kind::Cancelled => "Not sent: cancelled.".to_owned(),
+        Kind::Unknown => format!("The answer of {at} to the message never came; it is not sent again."),
+        Kind::Delayed => format!("{at} reports that it is still trying."),
+        Kind::SuppressionAdded => format!("Put on the suppression list{by}."),
+        Kind::SuppressionRemoved => format!("Taken off the suppression list{by}."),
+        Kind::Unsubscribed => "Unsubscribed.".to_owned(),
+    }
+}
+
+/// The beginning of every contact's timeline.
+pub(crate) fn created(contact: &Contact) -> TimelineEntry {
+    TimelineEntry {
+        at: time(contact.created_ms),
+        kind: "created".to_owned(),
+        summary: match contact.consent_source.as_str() {
+            "" => "Added.".to_owned(),
+            source => format!("Added: {source}."),
+        },
+        reply: None,
+        class: None,
+        campaign_id: None,
+        campaign: None,
+        recipient_id: None,
+        provider: None,
+        source: None,
+        attempt: None,
+        took_ms: None,
+        tls: None,
+    }
+}

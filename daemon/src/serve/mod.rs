@@ -1,0 +1,173 @@
+//! Start, run, drain, stop.
+//!
+//! Order of the start: folder and database (which also keeps a second daemon away), master key, listeners, then the
+//! jobs. Stopping goes the other way round: listeners close, live streams end, jobs finish what they hold, and the
+//! database closes last, when nobody holds it any more.
+
+mod keys;
+mod listen;
+mod logging;
+
+pub use keys::Keys;
+pub(crate) use listen::socket_path;
+
+use crate::app::{App, Shared, World};
+use crate::http;
+use anyhow::Context;
+use config::Config;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use storage::{OpenOptions, Storage, session};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::task::TaskTracker;
+use world::{Clock, Dns, DnsOptions, HickoryDns, Random, SystemClock, SystemRandom};
+
+/// How long requests under way may take to end.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// What is over is forgotten this often.
+const TIDY_EVERY: Duration = Duration::from_secs(600);
+
+/// What tests and the demo replace of the outside world; the real thing where `None`.
+#[derive(Default)]
+pub struct Overrides {
+    /// The date.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// Randomness.
+    pub random: Option<Arc<dyn Random>>,
+    /// DNS.
+    pub dns: Option<Arc<dyn Dns>>,
+}
+
+/// A running daemon. Stop it with [`Running::stop`]; dropping it leaves its tasks alone until the runtime ends.
+pub struct Running {
+    /// Where HTTP is served.
+    pub http_addr: SocketAddr,
+    app: Shared,
+    tasks: TaskTracker,
+}
+
+impl Running {
+    /// The shared parts, for the operations of [`crate::ops`].
+    #[must_use]
+    pub fn app(&self) -> &Shared {
+        &self.app
+    }
+
+    /// Stops accepting, ends live streams, lets what is under way end, and closes the database.
+    ///
+    /// # Errors
+    /// When something did not end in time; what is on disk is good all the same.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.app.stop.cancel();
+        self.tasks.close();
+        let ended = tokio::time::timeout(DRAIN_MAX, self.tasks.wait()).await;
+        drop(self.app);
+        ended.context("some requests or jobs did not end in time and were cut off")
+    }
+}
+
+/// Starts the daemon inside this process.
+///
+/// # Errors
+/// Each with what to do: folder not usable, another daemon on it, newer schema, wrong master key, port in use.
+pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<Running> {
+    let storage = open_storage(&config)?;
+    let keys = Keys::load(&config, &storage).await?;
+    let http = listen::bind_http(config.http.listen).await?;
+    let http_addr = http.local_addr()?;
+    // Port 0 asks for any: links must name the one that it became.
+    config.http.listen = http_addr;
+    let world = real_world(&config, overrides)?;
+    let app: Shared = Arc::new(App::new(config, storage, keys, world));
+    let tasks = TaskTracker::new();
+    let router = http::router(&app);
+    listen::serve_local(&app, &tasks, router.clone());
+    listen::serve_http(&app, &tasks, http, router);
+    tasks.spawn(tidy(app.clone()));
+    tracing::info!(%http_addr, dir = %app.storage.dir().display(), "packetboat is ready");
+    Ok(Running { http_addr, app, tasks })
+}
+
+/// The same without network and jobs, for one command while no daemon runs: only the local socket is served.
+pub(crate) async fn start_offline(config: Config) -> anyhow::Result<Running> {
+    let storage = open_storage(&config)?;
+    let keys = Keys::load(&config, &storage).await?;
+    let http_addr = config.http.listen;
+    let world = real_world(&config, Overrides::default())?;
+    let app: Shared = Arc::new(App::new(config, storage, keys, world));
+    let tasks = TaskTracker::new();
+    let router = http::router(&app);
+    listen::serve_local(&app, &tasks, router);
+    Ok(Running { http_addr, app, tasks })
+}
+
+fn open_storage(config: &Config) -> anyhow::Result<Storage> {
+    let options = OpenOptions { dir: config.storage.dir.clone(), readers: config.storage.readers };
+    Storage::open(&options).context("cannot open the database")
+}
+
+fn real_world(config: &Config, overrides: Overrides) -> anyhow::Result<World> {
+    let dns = match overrides.dns {
+        Some(dns) => dns,
+        None => Arc::new(resolver(config)?) as Arc<dyn Dns>,
+    };
+    Ok(World {
+        clock: overrides.clock.unwrap_or_else(|| Arc::new(SystemClock)),
+        random: overrides.random.unwrap_or_else(|| Arc::new(SystemRandom)),
+        dns,
+    })
+}
+
+fn resolver(config: &Config) -> anyhow::Result<HickoryDns> {
+    let dns = &config.dns;
+    let options = DnsOptions {
+        servers: dns.servers.iter().map(|server| server.0).collect(),
+        timeout: dns.timeout,
+        attempts: dns.attempts as usize,
+        cache_answers: u64::from(dns.cache_entries),
+    };
+    Ok(HickoryDns::new(&options)?)
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// As [`start`].
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    logging::start(&config.log);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let running = start(config, Overrides::default()).await?;
+    notify(&[sd_notify::NotifyState::Ready]);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("packetboat is stopping");
+    notify(&[sd_notify::NotifyState::Stopping]);
+    running.stop().await?;
+    tracing::info!("packetboat has stopped");
+    Ok(())
+}
+
+/// Tells systemd; elsewhere nobody listens, and that is fine.
+fn notify(state: &[sd_notify::NotifyState<'_>]) {
+    if let Err(e) = sd_notify::notify(state) {
+        tracing::warn!(error = %e, "systemd could not be told about the state");
+    }
+}
+
+/// Forgets sessions and links that are over.
+async fn tidy(app: Shared) {
+    while !app.stop.is_cancelled() {
+        let now_ms = app.now_ms();
+        if let Err(e) = app.storage.main().write(move |tx| session::delete_expired(tx, now_ms)).await {
+            tracing::warn!(error = %e, "sessions that are over could not be forgotten");
+        }
+        tokio::select! {
+            () = app.stop.cancelled() => {}
+            () = app.clock.sleep(TIDY_EVERY) => {}
+        }
+    }
+}
