@@ -35,6 +35,7 @@ pub mod tag;
 pub mod tally;
 pub mod template;
 pub mod unmatched_report;
+pub mod unsubscribe;
 pub mod user;
 mod words;
 pub mod workspace;

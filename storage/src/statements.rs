@@ -15,6 +15,7 @@ fn every_statement_prepares() {
         ("suppression", crate::suppression::STATEMENTS),
         ("tally", crate::tally::STATEMENTS),
         ("unmatched_report", crate::unmatched_report::STATEMENTS),
+        ("unsubscribe", crate::unsubscribe::STATEMENTS),
         ("queue", &queue),
         ("domain", crate::domain::STATEMENTS),
         ("meta", crate::meta::STATEMENTS),

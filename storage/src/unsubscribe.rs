@@ -1,0 +1,85 @@
+//! Unsubscribing: from the recipient that a link names to the suppression of its address, in one commit.
+
+use crate::event::{Event, Kind};
+use crate::suppression::{self, NewSuppression};
+use crate::{CampaignId, ContactId, RecipientId, StorageError, WorkspaceId, outbox};
+use api_types::SuppressionReason;
+use mail::Address;
+use rusqlite::{Connection, OptionalExtension};
+
+/// Whom an unsubscribe link stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    /// Whose mail it was.
+    pub workspace_id: WorkspaceId,
+    /// The campaign.
+    pub campaign_id: CampaignId,
+    /// The contact.
+    pub contact_id: ContactId,
+    /// The address that the mail went to.
+    pub address: String,
+}
+
+const FIND: &str = "
+    SELECT workspace_id, campaign_id, contact_id, address FROM recipient WHERE id = ?1
+    UNION ALL
+    SELECT workspace_id, campaign_id, contact_id, address FROM recipient_done WHERE id = ?1
+    LIMIT 1";
+
+/// Whom a recipient id stands for; `None` when it is no longer kept.
+///
+/// # Errors
+/// The database's.
+pub fn find(connection: &Connection, id: RecipientId) -> Result<Option<Subscriber>, StorageError> {
+    let mut statement = connection.prepare_cached(FIND)?;
+    let found = statement.query_row([id], |row| {
+        Ok(Subscriber {
+            workspace_id: row.get(0)?,
+            campaign_id: row.get(1)?,
+            contact_id: row.get(2)?,
+            address: row.get(3)?,
+        })
+    });
+    Ok(found.optional()?)
+}
+
+/// Suppresses the address behind a recipient and tells so in an event; again changes nothing. Belongs into the writer
+/// of queue.db.
+///
+/// # Errors
+/// The database's.
+pub fn apply(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Subscriber>, StorageError> {
+    let Some(subscriber) = find(tx, id)? else { return Ok(None) };
+    let address = Address::parse(&subscriber.address)
+        .map_err(|_| StorageError::Damaged { what: "recipient.address", value: subscriber.address.clone() })?;
+    let added = suppression::add(
+        tx,
+        &NewSuppression {
+            workspace_id: subscriber.workspace_id,
+            address: &address,
+            reason: SuppressionReason::Unsubscribe,
+            origin: "unsubscribed by the link in a mail",
+            recipient_id: Some(id),
+            campaign_id: Some(subscriber.campaign_id),
+            contact_id: Some(subscriber.contact_id),
+            created_by: None,
+            now_ms,
+            expires_ms: None,
+        },
+    )?;
+    if added {
+        outbox::put(
+            tx,
+            &Event {
+                recipient_id: Some(id),
+                campaign_id: Some(subscriber.campaign_id),
+                contact_id: Some(subscriber.contact_id),
+                ..Event::new(now_ms, subscriber.workspace_id, Kind::Unsubscribed)
+            },
+        )?;
+    }
+    Ok(Some(subscriber))
+}
+
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[FIND];
