@@ -3,6 +3,7 @@
 //! What counts is the message/delivery-status part, wherever it stands (OpenSMTPD puts it into multipart/mixed), but
 //! never one inside the returned message: that would be an older report about somebody else.
 
+use crate::classify::{Classified, Kind, Stage, classify};
 use mail::{EnhancedStatus, Reply};
 use mail_parser::{DateTime, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
@@ -94,6 +95,17 @@ impl RecipientReport {
             return None;
         }
         Some(Reply { code: u16::from(class) * 100 + 50, enhanced: self.status, text: text.to_owned() })
+    }
+
+    /// What it means; `None` when it tells of no trouble. A delay is never more than a delay, whatever its words.
+    #[must_use]
+    pub fn classify(&self) -> Option<Classified> {
+        let found = match self.action {
+            Action::Delivered | Action::Relayed | Action::Expanded => return None,
+            Action::Failed | Action::Delayed => classify(&self.reply()?, Stage::Report),
+        };
+        let kind = if self.action == Action::Delayed { Kind::Delay } else { found.kind };
+        Some(Classified { kind, ..found })
     }
 }
 
@@ -279,7 +291,7 @@ fn date_ms(value: &str) -> Option<i64> {
 }
 
 /// The SMTP reply in a diagnostic text: `550 5.1.1 no such user`, `550-5.1.1 no such 550 5.1.1 user` (lines joined),
-/// or with words before it.
+/// or with words before it, which are kept since they may say more than the reply does.
 fn reply_in(text: &str) -> Option<Reply> {
     let code_of = |word: &str| {
         let digits = word.get(..3)?;
@@ -287,12 +299,11 @@ fn reply_in(text: &str) -> Option<Reply> {
         let ends = matches!(word.as_bytes().get(3), None | Some(b'-' | b':' | b'#'));
         (good && ends).then(|| digits.parse::<u16>().ok()).flatten()
     };
-    let mut words = text.split_ascii_whitespace().skip_while(|word| code_of(word).is_none()).peekable();
-    let code = code_of(words.peek()?)?;
+    let code = text.split_ascii_whitespace().find_map(code_of)?;
     let mut rest = String::with_capacity(text.len());
     let mut status = None;
     let mut at_line_start = false;
-    for word in words {
+    for word in text.split_ascii_whitespace() {
         let mut word = word;
         if code_of(word) == Some(code) {
             // The code again: another line of the same reply, perhaps glued to its status.
@@ -326,7 +337,10 @@ mod tests {
             ("550 5.1.1 no such user", Some("550 5.1.1 no such user")),
             ("550-5.1.1 no such 550-5.1.1 user 550 5.1.1 here", Some("550 5.1.1 no such user here")),
             ("550 no such user", Some("550 no such user")),
-            ("host mx.example [192.0.2.1] said: 452 4.2.2 full", Some("452 4.2.2 full")),
+            (
+                "host mx.example [192.0.2.1] said: 452 4.2.2 full",
+                Some("452 4.2.2 host mx.example [192.0.2.1] said: full"),
+            ),
             ("421", Some("421")),
             ("550 #5.1.0 Address rejected.", Some("550 #5.1.0 Address rejected.")),
             ("5.1.1 user unknown", None),
