@@ -1,5 +1,14 @@
 //! One command for every chore.
 
+mod bench;
+mod build;
+mod checks;
+mod demo;
+mod http;
+mod links;
+mod package;
+mod setup;
+mod shell;
 mod ui;
 
 use std::path::Path;
@@ -10,17 +19,51 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Chore {
-    /// Builds the console into admin-ui/dist.
+    /// Installs what this machine lacks, after saying what and why
+    Setup {
+        /// What is to be done with the machine
+        #[arg(long = "for", value_enum, default_value = "demo")]
+        purpose: setup::Purpose,
+    },
+    /// Builds everything and sends a real campaign over a simulated internet on this machine
+    Demo(demo::Options),
+    /// Runs every test and check, as `.ci/run` does
+    Test,
+    /// Builds the console into admin-ui/dist
     Ui {
-        /// Installs the WASM target (rustup, else apt) when it is missing.
+        /// Installs the WASM target (rustup, else apt) when it is missing
         #[arg(long)]
         install_target: bool,
     },
+    /// Makes the deb and the rpm package in target/packages
+    Package {
+        /// Installs them in a clean Debian system and starts the daemon there; needs root
+        #[arg(long)]
+        test: bool,
+    },
+    /// Measures the release build, beside Postfix with OpenDKIM; needs root
+    Bench(bench::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the root's folder");
     match Chore::parse() {
+        Chore::Setup { purpose } => setup::setup(purpose),
+        Chore::Demo(options) => demo::demo(root, &options),
+        Chore::Test => checks::run(root),
         Chore::Ui { install_target } => ui::build(root, &ui::Options { install_target }),
+        Chore::Package { test } => package::package(root, test),
+        Chore::Bench(options) => bench::bench(root, &options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Chore::command().debug_assert();
     }
 }

@@ -11,8 +11,10 @@ use std::{fs, io};
 
 use anyhow::{Context, Result, bail};
 
-const TARGET: &str = "wasm32-unknown-unknown";
-const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
+/// rustc's name for the browser.
+pub const TARGET: &str = "wasm32-unknown-unknown";
+/// What Debian and Ubuntu make WASM with.
+pub const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
 /// What `cargo run` leaves in the environment and another toolchain's cargo would obey.
 const LEAKED: [&str; 6] =
     ["CARGO", "RUSTUP_TOOLCHAIN", "RUSTC", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_TARGET_DIR"];
@@ -66,6 +68,11 @@ pub fn build(root: &Path, options: &Options) -> Result<()> {
     fs::rename(&fresh, &dist).context("cannot move the new console to admin-ui/dist")?;
     fs::write(stamp_file, stamp)?;
     Ok(())
+}
+
+/// Whether a toolchain here can make WASM.
+pub fn can_build() -> Result<bool> {
+    Ok(find_toolchain()?.is_some())
 }
 
 fn find_toolchain() -> Result<Option<Toolchain>> {

@@ -1,0 +1,123 @@
+//! `cargo xtask bench`: what the release build does on this machine, and beside it Postfix with OpenDKIM.
+//!
+//! Strategies: both sides alternate, so that what else the machine does falls on both; a first run of each is not
+//! counted; ratios are taken pair by pair; cost is taken from `/proc`; a run whose signatures do not hold, or that lost
+//! a message, does not count, and the benchmark fails.
+
+mod campaign;
+mod load;
+mod machine;
+mod ours;
+mod postfix;
+mod process;
+mod report;
+mod scale;
+mod sink;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::build;
+use crate::setup::{Purpose, setup};
+
+/// What to measure, and how long.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// One measurement; without it all of them, and docs/performance.md is written
+    #[arg(value_enum)]
+    what: Option<What>,
+    /// Messages of a run
+    #[arg(long, default_value_t = 50_000)]
+    messages: usize,
+    /// Counted runs of each side, after one that is not
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// Where queues and databases lie; must be on a disk, and open to every user
+    #[arg(long, default_value = "/var/tmp")]
+    folder: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    /// A campaign, against Postfix with OpenDKIM
+    Campaign,
+    /// Importing 100,000 contacts
+    Import,
+    /// Starting with 1,000,000 finished recipients
+    Startup,
+    /// Postfix with OpenDKIM alone
+    Peer,
+}
+
+/// Measures.
+pub fn bench(root: &Path, options: &Options) -> Result<()> {
+    setup(Purpose::Bench)?;
+    let daemon = build::daemon_with_console(root)?;
+    let folder = Folder::make(&options.folder)?;
+    let bench = Bench { root, daemon, folder: folder.0.clone(), options };
+    let wanted = |what| options.what.is_none_or(|only| only == what);
+    let mut report = report::Report::new(&bench)?;
+    if options.what == Some(What::Peer) {
+        return campaign::peer_alone(&bench);
+    }
+    if wanted(What::Import) {
+        report.import = Some(scale::import(&bench)?);
+    }
+    if wanted(What::Startup) {
+        report.startup = Some(scale::startup(&bench)?);
+    }
+    if wanted(What::Campaign) {
+        report.campaign = Some(campaign::compare(&bench)?);
+    }
+    println!("\n{}", report.text());
+    if options.what.is_none() {
+        let file = root.join("docs/performance.md");
+        std::fs::write(&file, report.text()).with_context(|| format!("cannot write {}", file.display()))?;
+        println!("Written to {}.", file.display());
+    }
+    Ok(())
+}
+
+/// What every measurement needs.
+struct Bench<'a> {
+    root: &'a Path,
+    daemon: PathBuf,
+    folder: PathBuf,
+    options: &'a Options,
+}
+
+impl Bench<'_> {
+    /// The simulated internet's program, for its DNS and its verifier.
+    fn sandbox(&self) -> PathBuf {
+        build::release_folder(self.root).join("packetboat-sandbox")
+    }
+
+    /// An empty folder for one run.
+    fn fresh(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.folder.join(name);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+        }
+        std::fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+}
+
+/// A folder of ours that goes with the benchmark.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn make(place: &Path) -> Result<Folder> {
+        let folder = place.join(format!("packetboat-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(Folder(folder))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left can be removed by hand; its name says whose it is.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,214 @@
+//! Our side: the daemon of the release build, driven through its API.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use super::postfix::CONNECTIONS;
+use super::process::Program;
+use super::{Bench, sink};
+use crate::http::Place;
+
+const START_WAIT: Duration = Duration::from_secs(60);
+const IMPORT_WAIT: Duration = Duration::from_secs(600);
+/// Between two questions about something that takes long.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+/// Between two looks whether the daemon is there: the time of a start is this exact.
+const START_LOOK: Duration = Duration::from_millis(2);
+
+/// A daemon with a folder of its own.
+pub struct Daemon {
+    program: Program,
+    place: Place,
+    /// The simulated internet's DNS, which leads every domain to the sink.
+    _dns: Option<Program>,
+    folder: PathBuf,
+}
+
+impl Daemon {
+    /// Starts one whose mail goes to the sink at this port.
+    pub fn start_for_campaign(bench: &Bench<'_>, folder: &Path, sink_port: u16) -> Result<Daemon> {
+        let (dns, address) = start_dns(bench, folder)?;
+        let delivery = format!(
+            "[smtp]\nremote_port = {sink_port}\nconnections_per_lane = {CONNECTIONS}\n\
+             messages_per_connection = 10000\n[dns]\nservers = [\"{address}\"]\n"
+        );
+        let mut daemon = Daemon::start(bench, folder, &delivery)?;
+        daemon._dns = Some(dns);
+        Ok(daemon)
+    }
+
+    /// Starts one with these further settings, and waits until it answers.
+    pub fn start(bench: &Bench<'_>, folder: &Path, settings: &str) -> Result<Daemon> {
+        let (data, port) = (folder.join("data"), sink::free_port()?);
+        let configuration = folder.join("packetboat.toml");
+        let text = format!(
+            "[server]\nhostname = \"relay.bench.example\"\n[storage]\ndir = \"{}\"\nmin_free_mb = 0\n\
+             [http]\nlisten = \"127.0.0.1:{port}\"\n[log]\nlevel = \"warn\"\n{settings}",
+            data.display()
+        );
+        fs::write(&configuration, text)?;
+        let mut command = Command::new(&bench.daemon);
+        command.args(["serve", "--config"]).arg(&configuration).stdin(Stdio::null());
+        let begun = Instant::now();
+        let mut program = Program::start("packetboat", &mut command)?;
+        while !Place::Port(port).get("/healthz").is_ok_and(|answer| answer.status == 200) {
+            program.must_run()?;
+            ensure!(begun.elapsed() < START_WAIT, "the daemon does not answer within {START_WAIT:?}");
+            std::thread::sleep(START_LOOK);
+        }
+        let place = Place::Socket(data.join("packetboat.sock"));
+        Ok(Daemon { program, place, _dns: None, folder: folder.to_owned() })
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.program.pid()
+    }
+
+    /// Fails when it has ended.
+    pub fn must_run(&mut self) -> Result<()> {
+        self.program.must_run()
+    }
+
+    /// Everything that a campaign needs, up to the draft; returns the campaign's path.
+    pub fn prepare_campaign(&self, recipients: usize) -> Result<String> {
+        self.place.post_json("/domains", &json!({ "domain": "bench.example" }))?;
+        self.import(&contacts(recipients), recipients)?;
+        let template = json!({ "name": "News", "kind": "html", "subject": "What is new, {{ contact.first_name }}",
+            "source": html(sink::DOMAINS) });
+        let template = self.place.post_json("/templates", &template)?;
+        let campaign = json!({ "name": "News", "template_id": template["id"], "from_email": "news@bench.example",
+            "from_name": "News" });
+        let campaign = self.place.post_json("/campaigns", &campaign)?;
+        Ok(format!("/campaigns/{}", campaign["id"]))
+    }
+
+    /// Imports a file with as many contacts; returns how long it took from the first byte to the last contact.
+    pub fn import(&self, csv: &str, contacts: usize) -> Result<Duration> {
+        let begun = Instant::now();
+        let import = self.place.upload("/imports", "contacts.csv", csv.as_bytes())?;
+        let path = format!("/imports/{}", import["id"]);
+        let columns = import["columns"].as_array().context("the import has no columns")?;
+        let targets: Vec<&Value> = columns.iter().map(|column| &column["target"]).collect();
+        self.place.post_json(&format!("{path}/start"), &json!({ "targets": targets, "existing": "update" }))?;
+        while begun.elapsed() < IMPORT_WAIT {
+            let import = self.place.get_json(&path)?;
+            match import["state"].as_str() {
+                Some("running") => std::thread::sleep(ASK_EVERY),
+                Some("finished") if import["created"] == contacts => return Ok(begun.elapsed()),
+                _ => bail!("the import did not take {contacts} contacts: {import}"),
+            }
+        }
+        bail!("the import takes longer than {IMPORT_WAIT:?}")
+    }
+
+    /// Lets the campaign begin.
+    pub fn launch(&self, campaign: &str) -> Result<()> {
+        self.place.post_json(&format!("{campaign}/launch"), &json!({}))?;
+        Ok(())
+    }
+
+    /// Returns when every recipient has its final state; all must have been delivered.
+    pub fn wait_until_finished(&mut self, campaign: &str, recipients: usize, time: Duration) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            let progress = self.place.get_json(&format!("{campaign}/progress"))?;
+            if progress["state"] == "finished" {
+                ensure!(progress["delivered"] == recipients, "not all were delivered: {progress}");
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < time, "the campaign is not finished after {time:?}: {progress}");
+            self.must_run()?;
+            std::thread::sleep(ASK_EVERY);
+        }
+    }
+
+    /// Names and values of the records that its signatures are verified with.
+    pub fn key_records(&self) -> Result<Vec<(String, String)>> {
+        let domains = self.place.get_json("/domains")?;
+        let domain = self.place.get_json(&format!("/domains/{}", domains["items"][0]["id"]))?;
+        let records = domain["records"].as_array().context("the domain has no records")?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let all = records.iter().map(|record| (text(&record["name"]), text(&record["wanted"])));
+        Ok(all.filter(|(name, _)| name.contains("._domainkey.")).collect())
+    }
+
+    /// Ends it as an administrator would, so that it can be started again on the same data.
+    pub fn stop(mut self) -> PathBuf {
+        self.program.stop();
+        self.folder.clone()
+    }
+}
+
+/// DNS in which every domain has one mail exchanger, where the sink is.
+fn start_dns(bench: &Bench<'_>, folder: &Path) -> Result<(Program, String)> {
+    let mut providers = String::new();
+    for (name, ip, sampled) in [("counting", sink::COUNTING, false), ("keeping", sink::KEEPING, true)] {
+        let domains = (0..sink::DOMAINS).filter(|n| sink::is_sampled(*n) == sampled).map(sink::domain);
+        // The simulated provider refuses, so that its address stays free for the sink.
+        writeln!(
+            providers,
+            "[[provider]]\nname = \"{name}\"\ndomains = {:?}\n\
+             mx = [{{ host = \"mx.{name}-mx.example\", preference = 10, ip = \"{ip}\", door = \"refuses\" }}]",
+            domains.collect::<Vec<_>>()
+        )?;
+    }
+    let file = folder.join("providers.toml");
+    fs::write(&file, providers)?;
+    let mut command = Command::new(bench.sandbox());
+    command.args(["serve", "--providers"]).arg(&file).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut dns = Program::start("packetboat-sandbox", &mut command)?;
+    let mut line = String::new();
+    BufReader::new(dns.stdout().context("the sandbox says nothing")?).read_line(&mut line)?;
+    let address = line.split(' ').nth(1).context("the sandbox does not say where its DNS is")?;
+    Ok((dns, address.to_owned()))
+}
+
+/// A file of contacts, spread over all destination domains.
+pub fn contacts(number: usize) -> String {
+    let mut csv = String::from("email,first_name,last_name,city\n");
+    for n in 0..number {
+        let city = ["Lisboa", "Porto", "Coimbra", "Faro"][n % 4];
+        csv.push_str(&format!("r{n}@{},Ana{n},Silva,{city}\n", sink::domain(n)));
+    }
+    csv
+}
+
+/// 10 KiB of HTML once its merge tags are filled in: a headline, and as many offers as fit.
+pub fn html(offers: usize) -> String {
+    const SIZE: usize = 10 * 1024;
+    let mut html = String::from(
+        "<!doctype html>\n<html><body>\n<h1>Hello {{ contact.first_name | default: \"there\" }}</h1>\n\
+         <p>News for {{ contact.city }}.</p>\n",
+    );
+    let end = "<p><a href=\"{{ unsubscribe_url }}\">Unsubscribe</a></p>\n</body></html>\n";
+    for n in 0..offers {
+        let offer = format!(
+            "<p><a href=\"https://shop.bench.example/offers/{n}\">Offer {n}</a>: a plain sentence about something \
+             that one could buy, of the length that such sentences have, for {{{{ contact.first_name }}}}.</p>\n"
+        );
+        if html.len() + offer.len() + end.len() > SIZE {
+            break;
+        }
+        html.push_str(&offer);
+    }
+    html + end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_has_the_size_that_is_claimed() {
+        let size = html(sink::DOMAINS).len();
+        assert!((10_000..=10_240).contains(&size), "{size}");
+    }
+}

@@ -1,0 +1,184 @@
+//! Where every message of the benchmark ends: two of Postfix's `smtp-sink`. One counts, the other keeps what it gets,
+//! so that signatures can be verified. A few destination domains lead to the second.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::process::Program;
+
+/// Destination domains of the benchmark.
+pub const DOMAINS: usize = 1_000;
+/// Those of them whose mail is kept.
+pub const SAMPLED_DOMAINS: usize = 10;
+/// Where the counting sink is.
+pub const COUNTING: &str = "127.0.0.1";
+/// Where the keeping sink is; the port is the same.
+pub const KEEPING: &str = "127.0.0.2";
+/// Between two looks at the count; the time of a run is this exact.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The destination domain of the n-th message.
+pub fn domain(n: usize) -> String {
+    format!("d{}.example", n % DOMAINS)
+}
+
+/// Whether the sink at [`KEEPING`] serves the domain with this number.
+pub fn is_sampled(number: usize) -> bool {
+    number < SAMPLED_DOMAINS
+}
+
+/// Both sinks, at work.
+pub struct Sink {
+    port: u16,
+    counter: PathBuf,
+    kept: PathBuf,
+    programs: Vec<Program>,
+}
+
+impl Sink {
+    /// Starts both, below `folder`.
+    pub fn start(folder: &Path) -> Result<Sink> {
+        let port = free_port()?;
+        let kept = folder.join("kept");
+        fs::create_dir_all(&kept)?;
+        // Started as root, smtp-sink becomes another user, who must be able to write there.
+        fs::set_permissions(&kept, fs::Permissions::from_mode(0o777))?;
+        let counter = folder.join("sink.count");
+        let program = crate::shell::which("smtp-sink").context("smtp-sink is missing (Debian's package postfix)")?;
+        let mut counting = Command::new(&program);
+        counting.args(["-u", "nobody", "-c", &format!("{COUNTING}:{port}"), "1000"]);
+        counting.stdin(Stdio::null()).stdout(File::create(&counter)?).stderr(Stdio::inherit());
+        let mut keeping = Command::new(&program);
+        keeping.args(["-u", "nobody", "-d", "m.", &format!("{KEEPING}:{port}"), "1000"]);
+        keeping.current_dir(&kept).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+        let programs = vec![Program::start("smtp-sink", &mut counting)?, Program::start("smtp-sink", &mut keeping)?];
+        let mut sink = Sink { port, counter, kept, programs };
+        sink.wait_until_open()?;
+        Ok(sink)
+    }
+
+    /// The port of both.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Messages that both hold.
+    pub fn count(&self) -> Result<usize> {
+        Ok(self.counted()? + fs::read_dir(&self.kept)?.count())
+    }
+
+    /// Waits until that many messages are there; `check` may give up in between.
+    pub fn wait_for(&mut self, messages: usize, time: Duration, mut check: impl FnMut() -> Result<()>) -> Result<()> {
+        let begun = Instant::now();
+        let mut looks = 0u32;
+        loop {
+            // The folder is read only when the cheap count says that the end is near.
+            if self.counted()? + messages * SAMPLED_DOMAINS / DOMAINS >= messages && self.count()? >= messages {
+                return Ok(());
+            }
+            if begun.elapsed() > time {
+                bail!("{} of {messages} messages arrived within {time:?}", self.count()?);
+            }
+            looks += 1;
+            if looks.is_multiple_of(100) {
+                for program in &mut self.programs {
+                    program.must_run()?;
+                }
+                check()?;
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// The messages that were kept, as they came.
+    pub fn kept(&self) -> Result<Vec<Vec<u8>>> {
+        let mut messages = Vec::new();
+        for entry in fs::read_dir(&self.kept)? {
+            messages.push(as_received(&fs::read(entry?.path())?));
+        }
+        Ok(messages)
+    }
+
+    /// The number in the last line that smtp-sink wrote: `sess=2 quit=1 mesg=17`, over and over.
+    fn counted(&self) -> Result<usize> {
+        let mut file = File::open(&self.counter)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(100)))?;
+        let mut tail = String::new();
+        file.read_to_string(&mut tail)?;
+        Ok(last_count(&tail))
+    }
+
+    fn wait_until_open(&mut self) -> Result<()> {
+        for address in [COUNTING, KEEPING] {
+            let mut open = false;
+            for _ in 0..200 {
+                open = TcpStream::connect((address, self.port)).is_ok();
+                if open {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            if !open {
+                bail!("smtp-sink does not open {address}:{}", self.port);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn last_count(tail: &str) -> usize {
+    let complete = tail.rfind('\r').map_or("", |end| &tail[..end]);
+    complete.rsplit("mesg=").next().and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+}
+
+/// smtp-sink puts header lines of its own before the message and ends lines as Unix does; both are undone.
+fn as_received(kept: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(kept);
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.peek() {
+        let own = line.starts_with("X-Client-") || line.starts_with("X-Helo-") || line.starts_with("X-Mail-");
+        // The relays' own trace goes too; it is not signed.
+        let trace = line.starts_with("X-Rcpt-") || line.starts_with("Received:") || line.starts_with('\t');
+        if !own && !trace {
+            break;
+        }
+        lines.next();
+    }
+    let mut message = Vec::with_capacity(kept.len() + 300);
+    for line in lines {
+        message.extend(line.as_bytes());
+        message.extend(b"\r\n");
+    }
+    message
+}
+
+/// A port that is free at both addresses.
+pub fn free_port() -> Result<u16> {
+    for _ in 0..50 {
+        let listener = TcpListener::bind((COUNTING, 0))?;
+        let port = listener.local_addr()?.port();
+        if TcpListener::bind((KEEPING, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port is free at both {COUNTING} and {KEEPING}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_last_complete_count() {
+        assert_eq!(last_count("sess=1 quit=0 mesg=1\rsess=1 quit=0 mesg=25\rsess=1 quit=0 me"), 25);
+        assert_eq!(last_count(""), 0);
+    }
+}
