@@ -209,6 +209,38 @@ mod tests {
         assert_eq!(count, 80);
     }
 
+    #[tokio::test]
+    async fn a_full_disk_is_said_and_overcome() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Storage::open(&options(&dir)).unwrap();
+        let limit = |pages: u32| {
+            let main = storage.main();
+            main.write(move |tx| Ok(tx.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?))
+        };
+        limit(1).await.unwrap();
+        let blob = |key: &'static str| {
+            storage.main().write(move |tx| {
+                tx.execute("INSERT INTO meta (key, value) VALUES (?1, zeroblob(1000000))", [key])?;
+                Ok(())
+            })
+        };
+        let (small, big, after) = tokio::join!(storage.main().write(|tx| set(tx, "small")), blob("big"), blob("big 2"));
+        assert!(matches!(big, Err(StorageError::DiskFull)), "{big:?}");
+        assert!(after.is_err());
+        let has = |key: &'static str| {
+            storage.read_blocking(|c| {
+                Ok(c.query_row("SELECT EXISTS (SELECT 1 FROM meta WHERE key = ?1)", [key], |row| {
+                    row.get::<_, bool>(0)
+                })?)
+            })
+        };
+        assert_eq!(small.is_ok(), has("small").unwrap(), "what was answered is what is there");
+        assert!(!has("big").unwrap() && !has("big 2").unwrap());
+        limit(1_000_000).await.unwrap();
+        blob("big").await.unwrap();
+        assert!(has("big").unwrap());
+    }
+
     async fn futures_join<F: Future + Send + 'static>(all: impl Iterator<Item = F>) -> Vec<F::Output>
     where
         F::Output: Send,

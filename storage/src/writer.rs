@@ -144,10 +144,15 @@ fn commit_group(
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     group[0].run(&tx);
     // What arrived while the last commit was written joins this one.
-    while group.len() < GROUP_MAX {
+    while group.len() < GROUP_MAX && !tx.is_autocommit() {
         let Ok(mut next) = operations.try_recv() else { break };
         next.run(&tx);
         group.push(next);
+    }
+    // A full disk makes SQLite take the whole transaction back by itself: then everybody of the group has failed, and
+    // nothing more may run, since it would be committed on its own.
+    if tx.is_autocommit() {
+        return Err(StorageError::DiskFull);
     }
     tx.commit()?;
     Ok(())
@@ -160,6 +165,10 @@ fn in_savepoint<T>(
 ) -> Result<T, StorageError> {
     tx.prepare_cached("SAVEPOINT operation")?.execute([])?;
     let outcome = work(tx);
+    if tx.is_autocommit() {
+        // The transaction has ended under us (see `commit_group`), and the savepoint with it.
+        return outcome;
+    }
     if outcome.is_err() {
         tx.prepare_cached("ROLLBACK TO operation")?.execute([])?;
     }
