@@ -6,7 +6,7 @@ use crate::read::Reader;
 use crate::sections::{
     DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
 };
-use crate::setting::{Name, PoolMember};
+use crate::values::{Name, PoolMember};
 use mail::Domain;
 use std::net::IpAddr;
 use std::ops::Range;

@@ -13,6 +13,7 @@ pub mod secret;
 mod sections;
 mod setting;
 mod suggest;
+mod values;
 
 pub use check::{Config, Pool, Source, load, parse};
 pub use document::{example, reference};
@@ -20,4 +21,4 @@ pub use problem::{Place, Problem, Problems};
 pub use sections::{
     DnsSection, HttpSection, LogFormat, LogLevel, LogSection, ServerSection, SmtpSection, StorageSection, TlsMode,
 };
-pub use setting::{DnsServer, Label, Name, PoolMember, PublicUrl};
+pub use values::{DnsServer, Label, Name, PoolMember, PublicUrl};

@@ -1,7 +1,8 @@
 //! The declarations: every setting of `packetboat.toml`, with its type, default, bounds and sentences.
 
 use crate::declare::section;
-use crate::setting::{DnsServer, Label, Name, PoolMember, PublicUrl, choice};
+use crate::setting::choice;
+use crate::values::{DnsServer, Label, Name, PoolMember, PublicUrl};
 use mail::Domain;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
