@@ -1,3 +1,15 @@
 //! Contacts, imports, segments, templates, campaigns: who gets what and when; ends by queueing recipients.
+//!
+//! Functions that only look take a reader's connection; those that change something take the storage and are async.
+//! Everything is asked with its workspace.
 
+mod error;
+mod merge;
+pub mod render;
+pub mod template;
+mod time;
 pub mod unsubscribe;
+
+pub use error::Refused;
+pub use merge::MergeError;
+pub use time::rfc3339;

@@ -25,6 +25,13 @@ pub fn list(tx: &Connection, workspace: WorkspaceId) -> Result<Fields, StorageEr
     Ok(fields)
 }
 
+/// Whether a field may have this name: names stand in filters and merge tags.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    (1..=60).contains(&name.len()) && name.chars().all(letter) && name.starts_with(|c: char| !c.is_ascii_digit())
+}
+
 const INSERT: &str = "
     INSERT INTO field (workspace_id, name, kind) VALUES (:workspace_id, :name, :kind)
     ON CONFLICT (workspace_id, name) DO NOTHING";

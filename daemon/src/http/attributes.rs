@@ -43,10 +43,7 @@ pub(crate) fn check_patch(
 
 /// Names stand in filters and merge tags.
 fn check_name(name: &str) -> Result<(), ApiError> {
-    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    let good =
-        (1..=60).contains(&name.len()) && name.chars().all(letter) && name.starts_with(|c: char| !c.is_ascii_digit());
-    if good {
+    if storage::field::is_name(name) {
         return Ok(());
     }
     let message = "A field's name has 1 to 60 lower-case letters, digits and underscores, and begins with no digit.";
