@@ -4,6 +4,7 @@
 //! Everything is asked with its workspace.
 
 mod error;
+pub mod import;
 mod merge;
 pub mod render;
 pub mod template;
