@@ -2,8 +2,11 @@
 
 pub mod app;
 pub mod cli;
+mod demo;
+mod disk;
 pub mod domains;
 pub mod http;
+mod imports;
 pub mod ops;
 mod passwords;
 pub mod serve;

@@ -16,11 +16,19 @@ pub fn daemon_with_console(root: &Path) -> Result<PathBuf> {
 /// Builds the daemon with the console that is there, and the simulated internet's program in the same go, since they
 /// share most of what is compiled.
 pub fn daemon(root: &Path) -> Result<PathBuf> {
+    release(root, &["daemon", "sandbox"])?;
+    Ok(release_folder(root).join("packetboat"))
+}
+
+/// Builds the programs of these rooms.
+pub fn release(root: &Path, rooms: &[&str]) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = shell::command(root, cargo);
-    build.args(["build", "--release", "--locked", "--package", "daemon", "--package", "sandbox", "--bins"]);
-    shell::run(&mut build)?;
-    Ok(release_folder(root).join("packetboat"))
+    build.args(["build", "--release", "--locked", "--bins"]);
+    for room in rooms {
+        build.args(["--package", room]);
+    }
+    shell::run(&mut build)
 }
 
 /// Where release builds lie.

@@ -39,6 +39,8 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// Sends a real campaign over a simulated internet on this machine, in a temporary folder.
+    Demo(crate::demo::Options),
     /// Checks a configuration file, then whether this host can run it; names every mistake at once.
     Check {
         /// The file; without it the one that `serve` would use.
@@ -131,6 +133,7 @@ pub fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve { config } => crate::serve::run(check::load(config.file.as_deref())?).await?,
+        Command::Demo(options) => return crate::demo::run(options).await,
         Command::Check { file } => return Ok(check::check(file.as_deref()).await),
         Command::Version => println!("packetboat {}", env!("CARGO_PKG_VERSION")),
         Command::Config { what: ConfigDocument::Example } => print!("{}", config::example()),

@@ -53,14 +53,16 @@ enum What {
 /// Measures.
 pub fn bench(root: &Path, options: &Options) -> Result<()> {
     setup(Purpose::Bench)?;
-    let daemon = build::daemon_with_console(root)?;
     let folder = Folder::make(&options.folder)?;
+    let daemon = build::release_folder(root).join("packetboat");
     let bench = Bench { root, daemon, folder: folder.0.clone(), options };
-    let wanted = |what| options.what.is_none_or(|only| only == what);
-    let mut report = report::Report::new(&bench)?;
     if options.what == Some(What::Peer) {
+        build::release(root, &["sandbox"])?;
         return campaign::peer_alone(&bench);
     }
+    build::daemon_with_console(root)?;
+    let wanted = |what| options.what.is_none_or(|only| only == what);
+    let mut report = report::Report::new(&bench)?;
     if wanted(What::Import) {
         report.import = Some(scale::import(&bench)?);
     }

@@ -1,0 +1,10 @@
+// The browser tests: one demo, one browser, stories told in order, since later ones look at what earlier ones did.
+
+import { after, before } from 'node:test';
+import { comeHome, setOut } from './harness/browser.js';
+
+before(() => setOut({ recipients: 300 }));
+after(comeHome);
+
+await import('./stories/sign_in.js');
+await import('./stories/pages.js');
