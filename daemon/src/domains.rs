@@ -139,7 +139,11 @@ fn wanted(app: &App, row: &domain::SendingDomain, keys: &[DkimKey]) -> Result<Ve
     let hosts = pairs.iter().flat_map(|pair| {
         dkim::source_records(std::slice::from_ref(pair)).into_iter().map(|record| Wanted { record, ip: Some(pair.0) })
     });
-    Ok(own.chain(hosts).collect())
+    // The names of loopback addresses are every host's own (RFC 6761 §6.3): resolvers don't ask for them.
+    let public = |wanted: &Wanted| {
+        wanted.record.kind != RecordKind::Ptr || !wanted.ip.is_some_and(|ip| ip.is_loopback())
+    };
+    Ok(own.chain(hosts).filter(public).collect())
 }
 
 fn published(key: &DkimKey) -> Option<PublishedKey> {
