@@ -35,13 +35,17 @@ pub enum Refused {
 
 impl Refused {
     pub(crate) fn invalid(field: impl Into<String>, message: impl Into<String>) -> Refused {
-        Refused::Invalid { field: field.into(), message: message.into() }
+        Refused::Invalid { field: field.into(), message: sentence(&message.into()) }
+    }
+
+    pub(crate) fn wrong_state(message: impl Into<String>) -> Refused {
+        Refused::WrongState(sentence(&message.into()))
     }
 
     /// A unique name or address is taken; any other failure stays what it is.
     pub(crate) fn taken(error: StorageError, field: &str, message: impl Into<String>) -> Refused {
         match error {
-            StorageError::Exists => Refused::Conflict { field: field.to_owned(), message: message.into() },
+            StorageError::Exists => Refused::Conflict { field: field.to_owned(), message: sentence(&message.into()) },
             other => Refused::Storage(other),
         }
     }
@@ -50,8 +54,19 @@ impl Refused {
 impl From<FilterError> for Refused {
     fn from(error: FilterError) -> Refused {
         let field = if error.at.is_empty() { "filter".to_owned() } else { format!("filter.{}", error.at) };
-        Refused::Invalid { field, message: error.why }
+        Refused::Invalid { field, message: sentence(&error.why) }
     }
+}
+
+/// A capital at the beginning, a full stop at the end.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut out: String = chars.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    out.push_str(chars.as_str());
+    if !out.is_empty() && !out.ends_with(['.', '!', '?', ':']) {
+        out.push('.');
+    }
+    out
 }
 
 /// A name that people gave: trimmed, not empty, not too long.

@@ -5,8 +5,10 @@
 
 mod error;
 pub mod import;
+pub mod mailing;
 mod merge;
 pub mod render;
+pub mod segment;
 pub mod template;
 mod time;
 pub mod unsubscribe;

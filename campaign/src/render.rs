@@ -164,6 +164,19 @@ impl Renderer {
         Ok(Rendered { message, from_domain: settings.from.domain().clone(), domain_id: settings.domain_id })
     }
 
+    /// The From domain of a launched campaign: the right side of its Message-IDs.
+    ///
+    /// # Errors
+    /// No such campaign, or the database's.
+    pub fn from_domain(
+        &self,
+        connection: &Connection,
+        workspace: WorkspaceId,
+        campaign: CampaignId,
+    ) -> Result<Domain, RenderError> {
+        Ok(self.settings(connection, workspace, campaign)?.from.domain().clone())
+    }
+
     fn settings(
         &self,
         connection: &Connection,

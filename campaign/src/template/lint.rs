@@ -15,8 +15,8 @@ use storage::field::Fields;
 use storage::template::Content;
 use storage::workspace::Workspace;
 
-/// Gmail shows no more of an HTML part.
-pub(crate) const HTML_MAX: usize = 102 * 1024;
+/// Bytes of an HTML part that Gmail shows; the rest is cut off.
+pub const HTML_MAX: usize = 102 * 1024;
 /// Functions of the engine: called, not looked up.
 const FUNCTIONS: &[&str] = &["range", "dict", "namespace", "debug", "loop"];
 
@@ -138,7 +138,7 @@ fn trial(compiled: &Compiled, place: &Place<'_>) -> Vec<TemplateProblem> {
 }
 
 /// What is wrong with a name, if there is none like it.
-fn unknown(name: &str, fields: &Fields) -> Option<String> {
+pub(crate) fn unknown(name: &str, fields: &Fields) -> Option<String> {
     let mut path = name.split('.');
     let root = path.next().unwrap_or_default();
     if FUNCTIONS.contains(&root) {

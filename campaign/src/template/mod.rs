@@ -10,6 +10,7 @@ use crate::error::{self, Refused};
 use crate::time::rfc3339;
 use api_types::{Preview, PreviewRequest, TemplateInput, TemplateProblem};
 use compile::fatal;
+pub use lint::HTML_MAX;
 use lint::Place;
 use storage::contact::{self, Person};
 use storage::template::{self, Content, Template, Version};
@@ -183,12 +184,38 @@ fn preview_for(content: &Content, place: &Place<'_>, person: Person) -> Preview 
     preview
 }
 
-/// What is wrong with a template's content.
+/// What the checklist wants to know of a template.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What is wrong or doubtful.
+    pub problems: Vec<TemplateProblem>,
+    /// Whether it has an unsubscribe link of its own.
+    pub has_unsubscribe_link: bool,
+    /// Names that no value stands for.
+    pub unknown: Vec<String>,
+    /// Bytes of the HTML for an invented contact.
+    pub html_bytes: usize,
+}
+
+/// Looks at a template's content.
 ///
 /// # Errors
 /// The database's.
-pub fn problems(tx: &Connection, workspace: WorkspaceId, content: &Content) -> Result<Vec<TemplateProblem>, Refused> {
+pub fn report(tx: &Connection, workspace: WorkspaceId, content: &Content) -> Result<Report, Refused> {
     let fields = field::list(tx, workspace)?;
     let owner = workspace::find(tx, workspace)?.ok_or(Refused::NotFound("workspace"))?;
-    Ok(lint::lint(content, &Place { fields: &fields, workspace: &owner }).1)
+    let place = Place { fields: &fields, workspace: &owner };
+    let (compiled, problems) = lint::lint(content, &place);
+    let mut report = Report { problems, has_unsubscribe_link: false, unknown: Vec::new(), html_bytes: 0 };
+    if let Some(compiled) = compiled {
+        for (part, name) in compiled.variables() {
+            report.has_unsubscribe_link |= part == "source" && name == "unsubscribe_url";
+            if lint::unknown(&name, &fields).is_some() && !report.unknown.contains(&name) {
+                report.unknown.push(name);
+            }
+        }
+        let parts = compiled.render(&place.root(place.sample()));
+        report.html_bytes = parts.map_or(0, |parts| parts.html.len());
+    }
+    Ok(report)
 }

@@ -1,0 +1,167 @@
+//! Segments: who matches a condition, and who of them receives.
+
+pub mod sentence;
+
+use crate::error::{self, Refused};
+use crate::time::rfc3339;
+use api_types::{Filter, SegmentInput};
+use jiff::tz::TimeZone;
+use sentence::sentence;
+use storage::contact::{self, Contact, Query};
+use storage::filter::{self, CompiledFilter, FilterContext};
+use storage::segment::{self, Segment};
+use storage::{Connection, SegmentId, Storage, StorageError, WorkspaceId, field, workspace};
+
+/// Contacts shown as a sample.
+const SAMPLE: u32 = 5;
+
+/// A segment as the API shows it.
+#[must_use]
+pub fn view(segment: Segment) -> api_types::Segment {
+    api_types::Segment {
+        id: segment.id.0,
+        name: segment.name,
+        sentence: sentence(&segment.filter),
+        filter: segment.filter,
+        count: segment.count,
+        updated_at: rfc3339(segment.updated_ms),
+    }
+}
+
+/// How many match a condition.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Audience {
+    /// Contacts that match.
+    pub matching: u64,
+    /// Of those, on the suppression list.
+    pub suppressed: u64,
+    /// Of those, who would receive a campaign.
+    pub receiving: u64,
+}
+
+/// Compiles a condition with the workspace's fields and time zone.
+///
+/// # Errors
+/// The place in the condition that is wrong.
+pub fn compile(
+    tx: &Connection,
+    workspace: WorkspaceId,
+    condition: &Filter,
+    now_ms: i64,
+) -> Result<CompiledFilter, Refused> {
+    let owner = workspace::find(tx, workspace)?.ok_or(Refused::NotFound("workspace"))?;
+    let zone = TimeZone::get(&owner.time_zone).unwrap_or(TimeZone::UTC);
+    let context = FilterContext { workspace, fields: field::list(tx, workspace)?, zone, now_ms };
+    Ok(filter::compile(condition, &context)?)
+}
+
+/// Counts who matches. For readers.
+///
+/// # Errors
+/// The place in the condition that is wrong.
+pub fn audience(tx: &Connection, workspace: WorkspaceId, condition: &Filter, now_ms: i64) -> Result<Audience, Refused> {
+    let compiled = compile(tx, workspace, condition, now_ms)?;
+    let found = contact::count_matching(tx, workspace, &compiled, now_ms)?;
+    Ok(Audience {
+        matching: found.matching,
+        suppressed: found.suppressed,
+        receiving: found.matching - found.suppressed,
+    })
+}
+
+/// Counts who matches, with a few of them. For readers.
+///
+/// # Errors
+/// The place in the condition that is wrong.
+pub fn count(
+    tx: &Connection,
+    workspace: WorkspaceId,
+    condition: &Filter,
+    now_ms: i64,
+) -> Result<(Audience, Vec<Contact>), Refused> {
+    let compiled = compile(tx, workspace, condition, now_ms)?;
+    let found = contact::count_matching(tx, workspace, &compiled, now_ms)?;
+    let query = Query { filter: Some(compiled), limit: SAMPLE, ..Query::default() };
+    let sample = contact::page(tx, workspace, &query, now_ms)?;
+    let audience = Audience {
+        matching: found.matching,
+        suppressed: found.suppressed,
+        receiving: found.matching - found.suppressed,
+    };
+    Ok((audience, sample))
+}
+
+/// The condition of a segment; everyone where there is none.
+///
+/// # Errors
+/// No such segment.
+pub fn filter_of(tx: &Connection, workspace: WorkspaceId, id: Option<SegmentId>) -> Result<Filter, Refused> {
+    match id {
+        None => Ok(Filter::everyone()),
+        Some(id) => Ok(segment::find(tx, workspace, id)?.ok_or(Refused::NotFound("segment"))?.filter),
+    }
+}
+
+/// Saves a new segment.
+///
+/// # Errors
+/// The place in the condition that is wrong; a name that is taken.
+pub async fn create(
+    storage: &Storage,
+    workspace: WorkspaceId,
+    input: SegmentInput,
+    now_ms: i64,
+) -> Result<Segment, Refused> {
+    let (name, filter, count) = checked(storage, workspace, input, now_ms).await?;
+    let saved = name.clone();
+    storage
+        .main()
+        .write(move |tx| {
+            let id = segment::insert(tx, workspace, &name, &filter, count, now_ms)?;
+            segment::find(tx, workspace, id)
+        })
+        .await
+        .map_err(|e| taken(e, &saved))?
+        .ok_or(Refused::NotFound("segment"))
+}
+
+/// Replaces a segment.
+///
+/// # Errors
+/// As [`create`]; no such segment.
+pub async fn update(
+    storage: &Storage,
+    workspace: WorkspaceId,
+    id: SegmentId,
+    input: SegmentInput,
+    now_ms: i64,
+) -> Result<Segment, Refused> {
+    let (name, filter, count) = checked(storage, workspace, input, now_ms).await?;
+    let saved = name.clone();
+    storage
+        .main()
+        .write(move |tx| {
+            segment::update(tx, workspace, id, (&name, &filter, count), now_ms)?;
+            segment::find(tx, workspace, id)
+        })
+        .await
+        .map_err(|e| taken(e, &saved))?
+        .ok_or(Refused::NotFound("segment"))
+}
+
+async fn checked(
+    storage: &Storage,
+    workspace: WorkspaceId,
+    input: SegmentInput,
+    now_ms: i64,
+) -> Result<(String, Filter, u64), Refused> {
+    let name = error::name("name", &input.name)?;
+    let filter = input.filter;
+    storage
+        .read(move |tx| Ok(audience(tx, workspace, &filter, now_ms).map(|audience| (name, filter, audience.matching))))
+        .await?
+}
+
+fn taken(error: StorageError, name: &str) -> Refused {
+    Refused::taken(error, "name", format!("there is a segment called “{name}” already; choose another name"))
+}

@@ -1,0 +1,165 @@
+//! A condition as a sentence for people.
+
+use api_types::{Filter, FilterOp};
+use serde_json::Value;
+
+/// The condition in words.
+#[must_use]
+pub fn sentence(filter: &Filter) -> String {
+    match filter {
+        Filter::And { filters } if filters.is_empty() => "Everyone.".to_owned(),
+        _ => crate::error::sentence(&words(filter, false)),
+    }
+}
+
+/// `inside` another condition what has several parts stands in brackets.
+fn words(filter: &Filter, inside: bool) -> String {
+    match filter {
+        Filter::And { filters } => joined(filters, " and ", "everyone", inside),
+        Filter::Or { filters } => joined(filters, " or ", "no one", inside),
+        Filter::Not { filter } => match &**filter {
+            Filter::Tag { name } => format!("has not the tag “{name}”"),
+            Filter::Suppressed => "is not suppressed".to_owned(),
+            Filter::Message { action, campaign_id, days } => {
+                format!("was not {}", message(action, *campaign_id, *days))
+            }
+            other => format!("not ({})", words(other, false)),
+        },
+        Filter::Attribute { path, op, value } => format!("{} {}", subject(path), comparison(*op, value)),
+        Filter::Tag { name } => format!("has the tag “{name}”"),
+        Filter::Suppressed => "is suppressed".to_owned(),
+        Filter::Message { action, campaign_id, days } => format!("was {}", message(action, *campaign_id, *days)),
+        Filter::Random { percent, .. } => format!("is in a random {percent} %"),
+    }
+}
+
+fn joined(filters: &[Filter], word: &str, none: &str, inside: bool) -> String {
+    match filters {
+        [] => none.to_owned(),
+        [one] => words(one, inside),
+        many => {
+            let parts: Vec<String> = many.iter().map(|filter| words(filter, true)).collect();
+            let text = parts.join(word);
+            if inside { format!("({text})") } else { text }
+        }
+    }
+}
+
+fn subject(path: &str) -> &str {
+    match path {
+        "email" => "address",
+        "domain" => "domain",
+        "first_name" => "first name",
+        "last_name" => "last name",
+        "created_at" => "date added",
+        "consent_source" => "source of consent",
+        other => other.strip_prefix("attribute:").unwrap_or(other),
+    }
+}
+
+fn message(action: &str, campaign: Option<i64>, days: Option<u32>) -> String {
+    let of = campaign.map(|id| format!(" campaign {id}")).unwrap_or_default();
+    let what = match action {
+        "delivered" => format!("sent{}", if of.is_empty() { " a campaign" } else { &of }),
+        "bounced" | "deferred" => format!("{action}{}", if of.is_empty() { String::new() } else { format!(" in{of}") }),
+        "unsubscribed" => format!("unsubscribed{}", if of.is_empty() { String::new() } else { format!(" by{of}") }),
+        other => other.to_owned(),
+    };
+    match days {
+        None => what,
+        Some(1) => format!("{what} in the last day"),
+        Some(days) => format!("{what} in the last {days} days"),
+    }
+}
+
+fn comparison(op: FilterOp, value: &Value) -> String {
+    let v = || quoted(value);
+    match op {
+        FilterOp::Equals => format!("is {}", v()),
+        FilterOp::NotEquals => format!("is not {}", v()),
+        FilterOp::Contains => format!("contains {}", v()),
+        FilterOp::NotContains => format!("does not contain {}", v()),
+        FilterOp::StartsWith => format!("begins with {}", v()),
+        FilterOp::EndsWith => format!("ends with {}", v()),
+        FilterOp::In => format!("is one of {}", v()),
+        FilterOp::IsSet => "has a value".to_owned(),
+        FilterOp::IsNotSet => "has no value".to_owned(),
+        FilterOp::Less => format!("is below {}", v()),
+        FilterOp::LessOrEqual => format!("is at most {}", v()),
+        FilterOp::Greater => format!("is above {}", v()),
+        FilterOp::GreaterOrEqual => format!("is at least {}", v()),
+        FilterOp::Between => match value.as_array().map(Vec::as_slice) {
+            Some([low, high]) => format!("is between {} and {}", quoted(low), quoted(high)),
+            _ => format!("is between {}", v()),
+        },
+        FilterOp::Before => format!("is before {}", v()),
+        FilterOp::After => format!("is after {}", v()),
+        FilterOp::InTheLastDays => format!("is in the last {} days", bare(value)),
+        FilterOp::InTheNextDays => format!("is in the next {} days", bare(value)),
+        FilterOp::Anniversary => "has its anniversary today".to_owned(),
+    }
+}
+
+fn quoted(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("“{text}”"),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Array(list) => list.iter().map(quoted).collect::<Vec<_>>().join(", "),
+        Value::Null => "nothing".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn bare(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn in_words() {
+        let table = [
+            (json!({"type": "and", "filters": []}), "Everyone."),
+            (json!({"type": "or", "filters": []}), "No one."),
+            (
+                json!({"type": "attribute", "path": "attribute:city", "op": "equals", "value": "Porto"}),
+                "City is “Porto”.",
+            ),
+            (
+                json!({"type": "and", "filters": [
+                {"type": "tag", "name": "vip"},
+                {"type": "or", "filters": [
+                    {"type": "attribute", "path": "attribute:age", "op": "between", "value": [18, 30]},
+                    {"type": "attribute", "path": "attribute:newsletter", "op": "equals", "value": true}]},
+                {"type": "not", "filter": {"type": "suppressed"}}]}),
+                "Has the tag “vip” and (age is between 18 and 30 or newsletter is yes) and is not suppressed.",
+            ),
+            (json!({"type": "message", "action": "delivered", "days": 30}), "Was sent a campaign in the last 30 days."),
+            (
+                json!({"type": "not", "filter": {"type": "message", "action": "delivered", "campaign_id": 4}}),
+                "Was not sent campaign 4.",
+            ),
+            (
+                json!({"type": "attribute", "path": "created_at", "op": "in_the_last_days", "value": 7}),
+                "Date added is in the last 7 days.",
+            ),
+            (
+                json!({"type": "attribute", "path": "email", "op": "in", "value": ["a@b.c", "d@e.f"]}),
+                "Address is one of “a@b.c”, “d@e.f”.",
+            ),
+            (
+                json!({"type": "not", "filter": {"type": "attribute", "path": "first_name", "op": "is_set"}}),
+                "Not (first name has a value).",
+            ),
+            (json!({"type": "random", "percent": 10, "seed": 1}), "Is in a random 10 %."),
+        ];
+        for (filter, expected) in table {
+            let parsed: Filter = serde_json::from_value(filter.clone()).unwrap();
+            assert_eq!(sentence(&parsed), expected, "{filter}");
+        }
+    }
+}
