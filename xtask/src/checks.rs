@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::package;
 use crate::setup::{Purpose, setup};
-use crate::{build, demo, links, shell, ui};
+use crate::{browser, build, demo, links, shell, ui};
 
 /// What became of a step.
 enum Outcome {
@@ -90,7 +90,7 @@ pub fn run(root: &Path) -> Result<()> {
     let daemon = build::release_folder(root).join("packetboat");
     if built {
         run.step("demo", || demo::run_once(root, &daemon));
-        browser(&mut run, root, &daemon);
+        run.step("browser", || browser::tests(root, &daemon));
         run.step("packages", || package::build_packages(root, &daemon).map(drop));
         if shell::is_root() {
             run.step("packages install", || package::test_packages(root, &daemon));
@@ -116,22 +116,4 @@ fn console(run: &mut Run, root: &Path) {
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"];
     run.step("console: clippy", || shell::run(cargo(&folder).args(clippy)));
     run.step("console: tests", || shell::run(cargo(&folder).args(["test", "--workspace", "--locked"])));
-}
-
-/// The browser tests drive the demo's console; they are npm's, so cargo does not see them.
-fn browser(run: &mut Run, root: &Path, daemon: &Path) {
-    let folder = root.join("xtask/browser");
-    if !folder.join("package.json").exists() {
-        return;
-    }
-    run.step("browser", || {
-        shell::run(shell::command(&folder, "npm").args([
-            "ci",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--loglevel=error",
-        ]))?;
-        shell::run(shell::command(&folder, "npm").args(["test", "--silent"]).env("PACKETBOAT", daemon))
-    });
 }

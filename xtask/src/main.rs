@@ -1,6 +1,7 @@
 //! One command for every chore.
 
 mod bench;
+mod browser;
 mod build;
 mod checks;
 mod demo;
@@ -35,6 +36,10 @@ enum Chore {
         #[arg(long)]
         install_target: bool,
     },
+    /// Runs the browser tests over the demo's console
+    Browser,
+    /// Makes the pictures of README and documents, from the demo's console
+    Screenshots,
     /// Makes the deb and the rpm package in target/packages
     Package {
         /// Installs them in a clean Debian system and starts the daemon there; needs root
@@ -52,6 +57,8 @@ fn main() -> anyhow::Result<()> {
         Chore::Demo(options) => demo::demo(root, &options),
         Chore::Test => checks::run(root),
         Chore::Ui { install_target } => ui::build(root, &ui::Options { install_target }),
+        Chore::Browser => browser::browser(root),
+        Chore::Screenshots => browser::screenshots(root),
         Chore::Package { test } => package::package(root, test),
         Chore::Bench(options) => bench::bench(root, &options),
     }

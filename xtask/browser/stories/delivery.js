@@ -1,0 +1,73 @@
+// The pages of delivery: the queue's sum, domains, egress, suppressions.
+
+import assert from 'node:assert/strict';
+import { settled, story } from '../harness/browser.js';
+
+const number = (text) => Number(text.replace(/[^\d]/g, ''));
+
+story('the queue shows that everybody is accounted for', { path: '/queue' }, async (page) => {
+  const ledger = page.getByText('taken in =');
+  await ledger.waitFor();
+  await page.getByText('Every recipient is accounted for').waitFor();
+  const [whole, parts] = (await ledger.innerText()).split('=');
+  const sum = parts.split('+').map(number).reduce((sum, part) => sum + part, 0);
+  assert.ok(number(whole) >= 300, whole);
+  assert.equal(number(whole), sum, await ledger.innerText());
+});
+
+story('a domain lists its records and checks them', { path: '/domains' }, async (page) => {
+  await page.getByRole('link', { name: 'packetboat-demo.example' }).click();
+  await page.getByRole('heading', { level: 1, name: 'packetboat-demo.example' }).waitFor();
+  await page.getByRole('button', { name: 'Check the records now' }).click();
+  await page.getByRole('status').filter({ hasText: 'records found' }).waitFor();
+  const records = page.getByRole('article');
+  assert.ok((await records.count()) >= 4);
+  assert.equal(await records.filter({ hasText: 'Found' }).count(), await records.count());
+  const copy = records.filter({ hasText: 'DKIM' }).first().getByRole('button', { name: /^Copy value/ });
+  await copy.click();
+  assert.match(await page.evaluate(() => navigator.clipboard.readText()), /v=DKIM1/);
+});
+
+story('a new domain gets keys and tells what is missing', { path: '/domains' }, async (page) => {
+  await page.getByRole('button', { name: 'Add a domain' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Add a sending domain' });
+  await dialog.getByLabel('Domain').fill('unpublished.example');
+  await dialog.getByRole('button', { name: 'Add and make keys' }).click();
+  await page.getByRole('heading', { level: 1, name: 'unpublished.example' }).waitFor();
+  await page.getByRole('button', { name: 'Check the records now' }).click();
+  await page.getByRole('article').filter({ hasText: 'Missing' }).first().waitFor();
+  await page.getByRole('button', { name: 'Remove' }).click();
+  const sure = page.getByRole('dialog', { name: 'Remove this domain?' });
+  const remove = sure.getByRole('button', { name: 'Remove' });
+  assert.equal(await remove.getAttribute('aria-disabled'), 'true', 'the name must be typed first');
+  await sure.getByLabel(/to confirm/).fill('unpublished.example');
+  await remove.click();
+  await page.getByRole('heading', { level: 1, name: 'Domains' }).waitFor();
+  await settled(page);
+  assert.equal(await page.getByRole('link', { name: 'unpublished.example' }).count(), 0);
+});
+
+story('egress shows each source', { path: '/egress' }, async (page) => {
+  const sources = page.getByRole('table', { name: 'Sources' });
+  await sources.getByRole('cell', { name: 'berth-1' }).waitFor();
+  assert.equal(await sources.getByRole('row').count(), 1 + 4);
+});
+
+story('an address is suppressed, found, and taken off the list again', { path: '/suppressions' }, async (page) => {
+  const address = 'never.again@albatross.example';
+  await page.getByRole('button', { name: 'Suppress an address' }).click();
+  const add = page.getByRole('dialog', { name: 'Suppress an address' });
+  await add.getByLabel('Address').fill(address);
+  await add.getByLabel('Why').fill('asked at the counter');
+  await add.getByRole('button', { name: 'Suppress', exact: true }).click();
+  await page.getByRole('status').filter({ hasText: `Nothing will be sent to ${address}` }).waitFor();
+  await page.getByRole('searchbox', { name: 'Search addresses' }).fill('never.again');
+  const row = page.getByRole('table', { name: 'Suppressions' }).getByRole('row').filter({ hasText: address });
+  await row.waitFor();
+  await page.waitForURL(/q=never\.again/);
+  await row.getByRole('button', { name: /^Remove/ }).click();
+  const remove = page.getByRole('dialog', { name: 'Remove from the list?' });
+  await remove.getByLabel('Why').fill('asked to be back');
+  await remove.getByRole('button', { name: 'Remove' }).click();
+  await page.getByRole('heading', { name: 'Nothing matches' }).waitFor();
+});
