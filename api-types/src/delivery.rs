@@ -3,7 +3,7 @@
 //! `GET /api/v1/overview` · `GET /api/v1/queue` · `GET /api/v1/recipients` (`state`, `domain`, `source`, `campaign_id`, `q`, `cursor`,
 //! `limit`; live ones) · `GET /api/v1/recipients/{id}` · `GET, POST /api/v1/domains` · `GET, DELETE /api/v1/domains/{id}` ·
 //! `POST /api/v1/domains/{id}/verify` · `GET /api/v1/egress` · `GET, POST /api/v1/suppressions` (`q`, `reason`, `cursor`, `limit`) ·
-//! `POST /api/v1/suppressions/{id}/remove`
+//! `POST /api/v1/suppressions/{id}/remove` · `GET /api/v1/doctor` (list of `CheckPoint`)
 
 use serde::{Deserialize, Serialize};
 

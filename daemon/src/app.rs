@@ -8,6 +8,7 @@ use std::sync::Arc;
 use storage::Storage;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use world::{Clock, Dns, Random};
 
 /// Live progress streams at once: each holds a connection and asks the database every second.
@@ -33,6 +34,10 @@ pub struct App {
     pub(crate) passwords: Passwords,
     /// Rates of what strangers can ask for.
     pub(crate) limits: Limits,
+    /// Jobs and connections that end before the database closes.
+    pub(crate) tasks: TaskTracker,
+    /// The turn of one import at a time.
+    pub(crate) imports: Arc<Semaphore>,
     /// Places for live streams.
     pub(crate) streams: Arc<Semaphore>,
 }
@@ -62,8 +67,15 @@ impl App {
             stop: CancellationToken::new(),
             passwords: Passwords::new(),
             limits: Limits::new(),
+            tasks: TaskTracker::new(),
+            imports: Arc::new(Semaphore::new(1)),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         }
+    }
+
+    /// The lanes at work, busiest first.
+    pub(crate) fn lanes(&self) -> Vec<api_types::Lane> {
+        Vec::new()
     }
 
     /// Milliseconds since 1970.

@@ -140,9 +140,8 @@ fn wanted(app: &App, row: &domain::SendingDomain, keys: &[DkimKey]) -> Result<Ve
         dkim::source_records(std::slice::from_ref(pair)).into_iter().map(|record| Wanted { record, ip: Some(pair.0) })
     });
     // The names of loopback addresses are every host's own (RFC 6761 §6.3): resolvers don't ask for them.
-    let public = |wanted: &Wanted| {
-        wanted.record.kind != RecordKind::Ptr || !wanted.ip.is_some_and(|ip| ip.is_loopback())
-    };
+    let public =
+        |wanted: &Wanted| wanted.record.kind != RecordKind::Ptr || !wanted.ip.is_some_and(|ip| ip.is_loopback());
     Ok(own.chain(hosts).filter(public).collect())
 }
 

@@ -86,8 +86,7 @@ async fn too_many_sign_ins_are_refused() {
 async fn a_link_signs_in_once_and_signing_out_ends_it() {
     let boat = boat().await;
     let id = boat.user(Role::Owner).await;
-    let (url, _) =
-        daemon::ops::sign_in_link(boat.running.app(), storage::WorkspaceId::MAIN, id).await.unwrap();
+    let (url, _) = daemon::ops::sign_in_link(boat.running.app(), storage::WorkspaceId::MAIN, id).await.unwrap();
     assert!(url.starts_with(&format!("{}/sign-in?token=", boat.base)), "{url}");
     let token = url.rsplit_once("token=").unwrap().1;
     let sign_in = || boat.http.post(boat.url("/api/v1/session/link")).json(&json!({ "token": token })).send();

@@ -1,11 +1,12 @@
 //! `packetboat check` and `packetboat doctor`.
 
 use super::client::Client;
+use crate::http::host_has;
 use crate::serve::socket_path;
 use api_types::{CheckLevel, CheckPoint};
 use config::{Config, Problem, Problems};
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -97,11 +98,6 @@ fn port_warning(key: &str, listen: SocketAddr) -> Option<String> {
         Err(e) if e.kind() == ErrorKind::AddrInUse => Some(format!("{key}: another program uses {listen}")),
         Err(e) => Some(format!("{key}: {listen} cannot be used: {e}")),
     }
-}
-
-/// Whether a socket of this host can have the address.
-pub(crate) fn host_has(ip: std::net::IpAddr) -> bool {
-    UdpSocket::bind(SocketAddr::new(ip, 0)).is_ok()
 }
 
 /// Prints what the daemon finds in its own data.

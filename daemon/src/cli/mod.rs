@@ -28,7 +28,7 @@ struct Cli {
 #[derive(Args, Clone)]
 struct ConfigFile {
     /// The configuration file; without it /etc/packetboat/packetboat.toml, or the defaults when there is none.
-    #[arg(long = "config", value_name = "FILE", env = "PACKETBOAT_CONFIG", global = true)]
+    #[arg(id = "config", long = "config", value_name = "FILE", env = "PACKETBOAT_CONFIG", global = true)]
     file: Option<PathBuf>,
 }
 

@@ -2,6 +2,7 @@
 
 use crate::app::Shared;
 use crate::http::access::{Access, Guard, guard, word};
+use api_types::ErrorBody;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
 use utoipa::openapi::{
     Components, Content, Info, License, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr, Response, path::Operation,
 };
+use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 /// How long a handler may take.
@@ -102,6 +104,9 @@ fn document() -> OpenApi {
     let mut error = Response::new("What went wrong and what to do.");
     error.content.insert("application/json".to_owned(), RefOr::T(Content::new(Some(schema))));
     let mut components = Components::new();
+    let mut schemas = vec![(ErrorBody::name().into_owned(), ErrorBody::schema())];
+    ErrorBody::schemas(&mut schemas);
+    components.schemas.extend(schemas);
     components.responses.insert("Error".to_owned(), RefOr::T(error));
     components.add_security_scheme("api_key", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     let cookie = ApiKeyValue::new(crate::http::access::COOKIE);

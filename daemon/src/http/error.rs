@@ -3,6 +3,7 @@
 use api_types::{ErrorBody, ErrorCode, ErrorDetail};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use campaign::Refused;
 use storage::StorageError;
 
 /// What a handler answers when it cannot do what was asked.
@@ -91,6 +92,26 @@ impl From<StorageError> for ApiError {
             other => ApiError::internal(other),
         }
     }
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> ApiError {
+        match refused {
+            Refused::NotFound(what) => ApiError::not_found(what),
+            Refused::Invalid { field, message } => ApiError::invalid(&field, sentence(&message)),
+            Refused::Conflict { field, message } => ApiError::exists(&field, sentence(&message)),
+            Refused::WrongState(message) => ApiError::wrong_state(sentence(&message)),
+            Refused::Storage(e) => e.into(),
+        }
+    }
+}
+
+/// An error's text as a sentence: capital letter, full stop.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{end}", chars.as_str())
 }
 
 impl From<anyhow::Error> for ApiError {

@@ -29,9 +29,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         let bytes = Bytes::from_request(request, state).await.map_err(too_large)?;
         let mut reader = serde_json::Deserializer::from_slice(&bytes);
         serde_path_to_error::deserialize(&mut reader).map(Json).map_err(|e| {
-            let path = e.path().to_string();
-            let field = if path == "." { "" } else { &path };
-            ApiError::invalid(field, format!("The request's JSON cannot be read: {}.", e.inner()))
+            // What is no JSON at all is wrong in no field.
+            let path = if e.inner().is_data() { e.path().to_string() } else { String::new() };
+            ApiError::invalid(path.trim_matches('.'), format!("The request's JSON cannot be read: {}.", e.inner()))
         })
     }
 }

@@ -6,25 +6,38 @@ mod attributes;
 mod console;
 mod contacts;
 mod domains;
+mod egress;
 pub mod error;
 mod extract;
 mod filters;
+mod imports;
 pub(crate) mod limits;
+pub(crate) mod metrics;
+mod overview;
 mod people;
+mod public;
 mod queue;
 mod session;
 mod shell;
 mod suppressions;
+mod templates;
 mod timeline;
 
 use crate::app::Shared;
 use access::Access;
 pub use api::Route;
 use api_types::Role;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::get;
-use axum::{Router, extract::State};
+pub(crate) use egress::host_has;
+use std::time::Duration;
 use utoipa::openapi::OpenApi;
+use utoipa_axum::router::UtoipaMethodRouterExt;
 use utoipa_axum::routes;
+
+/// What reads or writes a lot.
+const SLOW: Duration = Duration::from_secs(600);
 
 const VIEWER: Access = Access::Least(Role::Viewer);
 const MARKETER: Access = Access::Least(Role::Marketer);
@@ -63,6 +76,24 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(suppressions::list))
         .add(MARKETER, routes!(suppressions::create))
         .add(MARKETER, routes!(suppressions::remove))
+        .add(VIEWER, routes!(imports::list))
+        .add_slow(MARKETER, SLOW, routes!(imports::upload).layer(DefaultBodyLimit::disable()))
+        .add(VIEWER, routes!(imports::show))
+        .add(MARKETER, routes!(imports::start))
+        .add(MARKETER, routes!(imports::cancel))
+        .add(VIEWER, routes!(imports::errors))
+        .add(VIEWER, routes!(imports::report))
+        .add(VIEWER, routes!(templates::list))
+        .add(MARKETER, routes!(templates::create))
+        .add(VIEWER, routes!(templates::show))
+        .add(MARKETER, routes!(templates::update))
+        .add(MARKETER, routes!(templates::delete))
+        .add(VIEWER, routes!(templates::versions))
+        .add(MARKETER, routes!(templates::restore))
+        .add(VIEWER, routes!(templates::preview))
+        .add(VIEWER, routes!(egress::show))
+        .add(VIEWER, routes!(overview::overview))
+        .add_slow(ADMIN, SLOW, routes!(overview::doctor))
         .finish()
 }
 
@@ -77,6 +108,8 @@ pub(crate) fn router(app: &Shared) -> Router {
     let router = routes
         .route("/api/v1/openapi.json", get(openapi))
         .route("/healthz", get(async || "ok\n"))
+        .route("/u/{token}", get(public::unsubscribe_page).post(public::unsubscribe))
+        .route("/metrics", get(metrics::serve))
         .route("/readyz", get(async |State(app): State<Shared>| shell::ready(&app)))
         .fallback(console::serve)
         .with_state(app.clone());

@@ -23,6 +23,9 @@ const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; 
     img-src 'self' data: https:; frame-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; \
     frame-ancestors 'none'; form-action 'self'";
 
+/// Counts requests.
+pub(crate) const REQUESTS: &str = "packetboat_http_requests_total";
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Wraps the whole router.
@@ -54,7 +57,7 @@ fn span(request: &Request) -> Span {
 
 fn answered<B>(response: &Response<B>, took: Duration, _: &Span) {
     let status = response.status().as_u16();
-    metrics::counter!("packetboat_http_requests_total", "status" => status.to_string()).increment(1);
+    metrics::counter!(REQUESTS, "status" => status.to_string()).increment(1);
     tracing::debug!(status, took_ms = took.as_millis(), "answered");
 }
 

@@ -10,34 +10,34 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, UnixListener};
-use tokio_util::task::TaskTracker;
 
 /// Where the local socket lies.
 pub(crate) fn socket_path(dir: &Path) -> PathBuf {
     dir.join("packetboat.sock")
 }
 
-pub(crate) async fn bind_http(address: SocketAddr) -> anyhow::Result<TcpListener> {
+/// Listens on what `[section] key` says.
+pub(crate) async fn bind(section: &str, key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|cause| {
         let todo = match cause.kind() {
             ErrorKind::AddrInUse => format!(
-                "another program uses the port; stop it (`ss -ltnp 'sport = :{}'` names it), or change [http] listen",
+                "another program uses the port; stop it (`ss -ltnp 'sport = :{}'` names it), or change [{section}] {key}",
                 address.port()
             ),
-            ErrorKind::AddrNotAvailable => "this host does not have the address; change [http] listen".to_owned(),
+            ErrorKind::AddrNotAvailable => format!("this host does not have the address; change [{section}] {key}"),
             ErrorKind::PermissionDenied => {
-                "ports below 1024 need CAP_NET_BIND_SERVICE; change [http] listen, or grant it".to_owned()
+                format!("ports below 1024 need CAP_NET_BIND_SERVICE; grant it, or change [{section}] {key}")
             }
-            _ => "check [http] listen".to_owned(),
+            _ => format!("check [{section}] {key}"),
         };
         anyhow!(cause).context(format!("cannot listen on {address}: {todo}"))
     })
 }
 
-pub(crate) fn serve_http(app: &Shared, tasks: &TaskTracker, listener: TcpListener, router: Router) {
+pub(crate) fn serve_http(app: &Shared, listener: TcpListener, router: Router) {
     let stop = app.stop.clone();
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    tasks.spawn(async move {
+    app.tasks.spawn(async move {
         let served = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await;
         if let Err(e) = served {
             tracing::error!(error = %e, "the HTTP listener ended");
@@ -47,7 +47,7 @@ pub(crate) fn serve_http(app: &Shared, tasks: &TaskTracker, listener: TcpListene
 
 /// Serves the API over a socket in the data folder, with the owner's rights: only the user that runs the daemon
 /// (and root) can open it. Without it the command line cannot reach the daemon; mail goes all the same.
-pub(crate) fn serve_local(app: &Shared, tasks: &TaskTracker, router: Router) {
+pub(crate) fn serve_local(app: &Shared, router: Router) {
     let path = socket_path(app.storage.dir());
     let listener = match bind_local(&path) {
         Ok(listener) => listener,
@@ -58,7 +58,7 @@ pub(crate) fn serve_local(app: &Shared, tasks: &TaskTracker, router: Router) {
     };
     let stop = app.stop.clone();
     let router = router.layer(Extension(LocalSocket));
-    tasks.spawn(async move {
+    app.tasks.spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
         if let Err(e) = served {
             tracing::error!(error = %e, "the local socket ended");
@@ -108,9 +108,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_in_use_is_told_with_what_to_do() {
-        let first = bind_http("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let first = bind("http", "listen", "127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = first.local_addr().unwrap();
-        let error = bind_http(address).await.unwrap_err().to_string();
+        let error = bind("http", "listen", address).await.unwrap_err().to_string();
         assert!(error.contains(&format!("cannot listen on {address}: another program uses the port")), "{error}");
         assert!(error.contains("change [http] listen"), "{error}");
     }

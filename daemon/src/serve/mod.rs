@@ -12,15 +12,16 @@ pub use keys::Keys;
 pub(crate) use listen::socket_path;
 
 use crate::app::{App, Shared, World};
-use crate::http;
+use crate::{http, imports};
 use anyhow::Context;
 use config::Config;
+use mta::inbound::Inbound;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use storage::{OpenOptions, Storage, session};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::task::TaskTracker;
 use world::{Clock, Dns, DnsOptions, HickoryDns, Random, SystemClock, SystemRandom};
 
 /// How long requests under way may take to end.
@@ -43,8 +44,9 @@ pub struct Overrides {
 pub struct Running {
     /// Where HTTP is served.
     pub http_addr: SocketAddr,
+    /// Where the return-path listener hears, if there is one.
+    pub inbound_addr: Option<SocketAddr>,
     app: Shared,
-    tasks: TaskTracker,
 }
 
 impl Running {
@@ -60,8 +62,8 @@ impl Running {
     /// When something did not end in time; what is on disk is good all the same.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.app.stop.cancel();
-        self.tasks.close();
-        let ended = tokio::time::timeout(DRAIN_MAX, self.tasks.wait()).await;
+        self.app.tasks.close();
+        let ended = tokio::time::timeout(DRAIN_MAX, self.app.tasks.wait()).await;
         drop(self.app);
         ended.context("some requests or jobs did not end in time and were cut off")
     }
@@ -72,21 +74,30 @@ impl Running {
 /// # Errors
 /// Each with what to do: folder not usable, another daemon on it, newer schema, wrong master key, port in use.
 pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<Running> {
+    http::metrics::start();
     let storage = open_storage(&config)?;
     let keys = Keys::load(&config, &storage).await?;
-    let http = listen::bind_http(config.http.listen).await?;
+    let http = listen::bind("http", "listen", config.http.listen).await?;
     let http_addr = http.local_addr()?;
+    let inbound = match config.smtp.inbound_listen {
+        Some(address) => Some(listen::bind("smtp", "inbound_listen", address).await?),
+        None => None,
+    };
+    let inbound_addr = inbound.as_ref().map(TcpListener::local_addr).transpose()?;
     // Port 0 asks for any: links must name the one that it became.
     config.http.listen = http_addr;
     let world = real_world(&config, overrides)?;
     let app: Shared = Arc::new(App::new(config, storage, keys, world));
-    let tasks = TaskTracker::new();
     let router = http::router(&app);
-    listen::serve_local(&app, &tasks, router.clone());
-    listen::serve_http(&app, &tasks, http, router);
-    tasks.spawn(tidy(app.clone()));
+    listen::serve_local(&app, router.clone());
+    listen::serve_http(&app, http, router);
+    if let Some(listener) = inbound {
+        app.tasks.spawn(listen_inbound(app.clone(), listener));
+    }
+    imports::resume(&app).await?;
+    app.tasks.spawn(tidy(app.clone()));
     tracing::info!(%http_addr, dir = %app.storage.dir().display(), "packetboat is ready");
-    Ok(Running { http_addr, app, tasks })
+    Ok(Running { http_addr, inbound_addr, app })
 }
 
 /// The same without network and jobs, for one command while no daemon runs: only the local socket is served.
@@ -96,10 +107,10 @@ pub(crate) async fn start_offline(config: Config) -> anyhow::Result<Running> {
     let http_addr = config.http.listen;
     let world = real_world(&config, Overrides::default())?;
     let app: Shared = Arc::new(App::new(config, storage, keys, world));
-    let tasks = TaskTracker::new();
     let router = http::router(&app);
-    listen::serve_local(&app, &tasks, router);
-    Ok(Running { http_addr, app, tasks })
+    listen::serve_local(&app, router);
+    imports::resume(&app).await?;
+    Ok(Running { http_addr, inbound_addr: None, app })
 }
 
 fn open_storage(config: &Config) -> anyhow::Result<Storage> {
@@ -156,6 +167,17 @@ fn notify(state: &[sd_notify::NotifyState<'_>]) {
     if let Err(e) = sd_notify::notify(state) {
         tracing::warn!(error = %e, "systemd could not be told about the state");
     }
+}
+
+/// Hears what comes back.
+async fn listen_inbound(app: Shared, listener: TcpListener) {
+    let inbound = Inbound {
+        storage: app.storage.clone(),
+        clock: app.clock.clone(),
+        verp: Arc::new(bounce::verp::Key::new(&app.keys.verp)),
+        hostname: app.config.server.hostname.clone(),
+    };
+    mta::inbound::serve(listener, Arc::new(inbound), app.stop.clone()).await;
 }
 
 /// Forgets sessions and links that are over.

@@ -21,7 +21,7 @@ pub async fn boat() -> Boat {
     boat_with("", Overrides::default()).await
 }
 
-/// A daemon with more lines in its configuration.
+/// A daemon with more lines in its configuration, `[http]` first.
 pub async fn boat_with(more: &str, overrides: Overrides) -> Boat {
     let dir = tempfile::tempdir().unwrap();
     let running = launch(dir.path(), more, overrides).await.unwrap();
@@ -32,7 +32,7 @@ pub async fn boat_with(more: &str, overrides: Overrides) -> Boat {
 
 pub async fn launch(dir: &std::path::Path, more: &str, overrides: Overrides) -> anyhow::Result<Running> {
     let text = format!(
-        "[storage]\ndir = {:?}\nmin_free_mb = 0\n[http]\nlisten = \"127.0.0.1:0\"\n[dns]\nservers = [\"127.0.0.1:9\"]\n{more}",
+        "[storage]\ndir = {:?}\nmin_free_mb = 0\n[dns]\nservers = [\"127.0.0.1:9\"]\n[http]\nlisten = \"127.0.0.1:0\"\n{more}",
         dir.join("data")
     );
     start(config::parse("test.toml", &text).unwrap(), overrides).await

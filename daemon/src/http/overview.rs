@@ -1,0 +1,230 @@
+//! The first page, and the doctor.
+
+use crate::app::{App, Shared};
+use crate::disk;
+use crate::http::access::Actor;
+use crate::http::error::ApiError;
+use crate::http::extract::Json;
+use crate::text::time;
+use api_types::{
+    CheckLevel, CheckPoint, DomainRecord, HourFigures, Notice, Overview, ProviderDay, RecordStatus, SuppressionReason,
+};
+use axum::extract::State;
+use std::collections::BTreeMap;
+use storage::event::{self, Kind, Sum};
+use storage::queue::{self, Ledger};
+use storage::suppression;
+use storage::{Connection, StorageError, WorkspaceId, contact, domain, meta, outbox, user};
+
+const HOUR_MS: i64 = 3_600_000;
+const HOURS: i64 = 24;
+/// Providers of the table.
+const PROVIDERS_MAX: usize = 12;
+
+/// Figures of the last 24 hours, newest campaigns, and what needs attention.
+#[utoipa::path(get, path = "/api/v1/overview", tag = "overview", responses((status = 200, body = Overview)))]
+pub(crate) async fn overview(State(app): State<Shared>, actor: Actor) -> Result<Json<Overview>, ApiError> {
+    let workspace = actor.workspace;
+    let now_ms = app.now_ms();
+    let since_ms = now_ms - now_ms.rem_euclid(HOUR_MS) - (HOURS - 1) * HOUR_MS;
+    let free_low = disk::low(&app);
+    let found = app.storage.read(move |c| read(c, workspace, since_ms)).await?;
+    let hours = hours(&found.hours, since_ms);
+    Ok(Json(Overview {
+        contacts: found.contacts,
+        suppressed: found.suppressed,
+        queued: found.ledger.queued,
+        delivered_day: hours.iter().map(|hour| hour.delivered).sum(),
+        bounced_day: hours.iter().map(|hour| hour.bounced).sum(),
+        deferred_day: hours.iter().map(|hour| hour.deferred).sum(),
+        hours,
+        providers: providers(&found.providers),
+        campaigns: Vec::new(),
+        notices: notices(&app, &found, free_low),
+    }))
+}
+
+struct Found {
+    contacts: u64,
+    suppressed: u64,
+    ledger: Ledger,
+    hours: Vec<Sum>,
+    providers: Vec<Sum>,
+    domains: Vec<domain::SendingDomain>,
+    has_users: bool,
+    complaints: u64,
+}
+
+fn read(c: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<Found, StorageError> {
+    let complaints = suppression::Filter { q: String::new(), reason: Some(SuppressionReason::Complaint) };
+    Ok(Found {
+        contacts: contact::count(c, workspace)?,
+        suppressed: suppression::count(c, workspace, &suppression::Filter::default())?,
+        ledger: queue::ledger(c, workspace, None)?,
+        hours: event::by_hour(c, workspace, since_ms)?,
+        providers: event::by_provider(c, workspace, since_ms)?,
+        domains: domain::list(c, workspace, 0, 200)?,
+        has_users: user::any(c)?,
+        complaints: suppression::count(c, workspace, &complaints)?,
+    })
+}
+
+/// Every hour, those in which nothing happened too.
+fn hours(sums: &[Sum], since_ms: i64) -> Vec<HourFigures> {
+    let figure = |at_ms: i64, kinds: &[Kind]| {
+        let name = at_ms.to_string();
+        sums.iter().filter(|sum| sum.name == name && kinds.contains(&sum.kind)).map(|sum| sum.n).sum()
+    };
+    let hour = |n: i64| {
+        let at_ms = since_ms + n * HOUR_MS;
+        HourFigures {
+            at: time(at_ms),
+            delivered: figure(at_ms, &[Kind::Delivered]),
+            bounced: figure(at_ms, &[Kind::Bounced]),
+            deferred: figure(at_ms, &[Kind::Deferred, Kind::Blocked]),
+        }
+    };
+    (0..HOURS).map(hour).collect()
+}
+
+fn providers(sums: &[Sum]) -> Vec<ProviderDay> {
+    let mut by_name: BTreeMap<&str, ProviderDay> = BTreeMap::new();
+    for sum in sums.iter().filter(|sum| !sum.name.is_empty()) {
+        let day = by_name.entry(&sum.name).or_insert_with(|| ProviderDay {
+            provider: sum.name.clone(),
+            delivered: 0,
+            bounced: 0,
+            deferred: 0,
+        });
+        match sum.kind {
+            Kind::Delivered => day.delivered += sum.n,
+            Kind::Bounced => day.bounced += sum.n,
+            Kind::Deferred | Kind::Blocked => day.deferred += sum.n,
+            _ => {}
+        }
+    }
+    let mut days: Vec<ProviderDay> = by_name.into_values().collect();
+    days.sort_by_key(|day| std::cmp::Reverse(day.delivered + day.bounced));
+    days.truncate(PROVIDERS_MAX);
+    days
+}
+
+fn notices(app: &App, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
+    let notice = |tone: &str, message: String, link: Option<&str>| Notice {
+        tone: tone.to_owned(),
+        message,
+        link: link.map(str::to_owned),
+    };
+    let mut notices = Vec::new();
+    if !found.ledger.holds() {
+        let message =
+            "The ledger's sum does not hold. Run `packetboat doctor`, keep a copy of the data folder and report it.";
+        notices.push(notice("danger", message.to_owned(), Some("/queue")));
+    }
+    if let Some(free) = free_low {
+        let message = format!(
+            "Only {free} MiB are left on the server's disk: imports and launches are refused until there is more."
+        );
+        notices.push(notice("danger", message, None));
+    }
+    if !found.has_users {
+        let message = "Nobody can sign in yet. Add a user with `packetboat user add EMAIL --role owner`.";
+        notices.push(notice("warning", message.to_owned(), None));
+    }
+    if found.domains.is_empty() {
+        let message = "No sending domain yet. Add one and publish its records before the first campaign.";
+        notices.push(notice("warning", message.to_owned(), Some("/domains")));
+    }
+    for domain in &found.domains {
+        if let Some(message) = records_notice(domain) {
+            notices.push(notice("warning", message, Some(&format!("/domains/{}", domain.id))));
+        }
+    }
+    if app.config.smtp.inbound_listen.is_none() {
+        let message =
+            "There is no return-path listener: bounces that come later are not heard. Set [smtp] inbound_listen.";
+        notices.push(notice("info", message.to_owned(), None));
+    }
+    if found.complaints > 0 {
+        let message =
+            format!("{} recipients reported mail as spam. Nothing is sent to them any more.", found.complaints);
+        notices.push(notice("warning", message, Some("/suppressions?reason=complaint")));
+    }
+    notices
+}
+
+fn records_notice(domain: &domain::SendingDomain) -> Option<String> {
+    let Some(checked) = &domain.checked else {
+        return Some(format!("The records of {} were never looked up. Publish them, then verify.", domain.domain));
+    };
+    let records: Vec<DomainRecord> = serde_json::from_str(checked).unwrap_or_default();
+    let wrong = records.iter().filter(|record| record.required && record.status != RecordStatus::Found).count();
+    (wrong > 0).then(|| format!("{wrong} required records of {} are not as they should be.", domain.domain))
+}
+
+/// Looks the data over: the ledger's sum, the database files, events on their way. Reads the whole database.
+#[utoipa::path(get, path = "/api/v1/doctor", tag = "overview", responses((status = 200, body = Vec<CheckPoint>)))]
+pub(crate) async fn doctor(State(app): State<Shared>, actor: Actor) -> Result<Json<Vec<CheckPoint>>, ApiError> {
+    let workspace = actor.workspace;
+    let (ledger, broken, waiting) = app
+        .storage
+        .read(move |c| Ok((queue::ledger(c, workspace, None)?, meta::integrity(c)?, outbox::waiting(c)?)))
+        .await?;
+    let mut points = vec![ledger_point(&ledger)];
+    if broken.is_empty() {
+        points.push(point("database", CheckLevel::Ok, "the three files are sound".to_owned()));
+    }
+    for (file, what) in broken {
+        points.push(point("database", CheckLevel::Fatal, format!("{file}: {what}; restore it from a backup")));
+    }
+    points.push(point("events", CheckLevel::Ok, format!("{waiting} on their way to events.db")));
+    points.push(match (disk::low(&app), disk::free_bytes(app.storage.dir())) {
+        (Some(free), _) => point("disk", CheckLevel::Warning, format!("only {free} MiB are free")),
+        (None, Some(free)) => point("disk", CheckLevel::Ok, format!("{} MiB are free", free / (1024 * 1024))),
+        (None, None) => point("disk", CheckLevel::Warning, "the system does not say how much is free".to_owned()),
+    });
+    Ok(Json(points))
+}
+
+fn ledger_point(ledger: &Ledger) -> CheckPoint {
+    let sum = format!(
+        "{} accepted = {} delivered + {} bounced + {} expired + {} suppressed + {} cancelled + {} unknown + {} queued",
+        ledger.accepted,
+        ledger.delivered,
+        ledger.bounced,
+        ledger.expired,
+        ledger.suppressed,
+        ledger.cancelled,
+        ledger.unknown,
+        ledger.queued,
+    );
+    if ledger.holds() {
+        return point("ledger", CheckLevel::Ok, sum);
+    }
+    point("ledger", CheckLevel::Fatal, format!("{sum} does not hold; keep a copy of the data folder and report it"))
+}
+
+fn point(name: &str, level: CheckLevel, message: String) -> CheckPoint {
+    CheckPoint { name: name.to_owned(), level, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_hour_has_its_place() {
+        let sum = |name: &str, kind, n| Sum { name: name.to_owned(), kind, n };
+        let sums = [
+            sum("3600000", Kind::Delivered, 5),
+            sum("3600000", Kind::Blocked, 1),
+            sum("3600000", Kind::Deferred, 2),
+            sum("0", Kind::Bounced, 4),
+        ];
+        let hours = hours(&sums, 0);
+        assert_eq!(hours.len(), 24);
+        assert_eq!((hours[0].delivered, hours[0].bounced, hours[0].deferred), (0, 4, 0));
+        assert_eq!((hours[1].delivered, hours[1].bounced, hours[1].deferred), (5, 0, 3));
+        assert_eq!(hours[1].at, "1970-01-01T01:00:00.000Z");
+    }
+}

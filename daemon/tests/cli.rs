@@ -1,0 +1,87 @@
+//! The program itself: what it prints, its exit codes, and that it works with and without a running daemon.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn packetboat(dir: &Path, args: &[&str]) -> Output {
+    let config = dir.join("packetboat.toml");
+    let text = format!("[storage]\ndir = {:?}\nmin_free_mb = 0\n[http]\nlisten = \"127.0.0.1:0\"\n", dir.join("data"));
+    std::fs::write(&config, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_packetboat"));
+    command.env("PACKETBOAT_CONFIG", &config).args(args).output().unwrap()
+}
+
+fn good(output: &Output) -> String {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    out.into_owned()
+}
+
+#[test]
+fn version_and_documents() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(good(&packetboat(dir.path(), &["version"])), format!("packetboat {}\n", env!("CARGO_PKG_VERSION")));
+    assert!(good(&packetboat(dir.path(), &["config", "example"])).contains("#listen = \"127.0.0.1:8080\""));
+    assert!(good(&packetboat(dir.path(), &["config", "reference"])).contains("`listen`"));
+}
+
+#[test]
+fn check_names_every_mistake_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("bad.toml");
+    std::fs::write(&file, "[http]\nlisen = \"x\"\nsession_days = 0\n").unwrap();
+    let output = packetboat(dir.path(), &["check", file.to_str().unwrap()]);
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{out}");
+    assert!(out.contains("bad.toml:2:1:") && out.contains("bad.toml:3:16:") && out.contains("2 mistakes"), "{out}");
+
+    std::fs::write(&file, "[[source]]\nname = \"a\"\nip = \"192.0.2.1\"\n").unwrap();
+    let out = good(&packetboat(dir.path(), &["check", file.to_str().unwrap()]));
+    assert!(out.contains("warning: source a: this host does not have 192.0.2.1"), "{out}");
+}
+
+#[test]
+fn commands_work_without_a_daemon() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| packetboat(dir.path(), args);
+    let out = good(&run(&["user", "add", "Ana@Example.com", "--role", "owner"]));
+    assert!(out.contains("ana@example.com was added.") && out.contains("Password: "), "{out}");
+    assert!(good(&run(&["user", "list"])).contains("owner     ana@example.com"));
+    assert!(good(&run(&["user", "link", "ana@example.com"])).contains("/sign-in?token="));
+    let again = run(&["user", "add", "ana@example.com", "--role", "viewer"]);
+    let err = String::from_utf8_lossy(&again.stderr);
+    assert!(!again.status.success() && err.contains("email: A user with this address exists already."), "{err}");
+
+    assert!(good(&run(&["api-key", "create", "shop"])).starts_with("pbk_"));
+    assert!(good(&run(&["domain", "add", "example.com"])).contains("_dmarc.example.com"));
+    good(&run(&["suppressions", "add", "no@example.com", "--note", "asked"]));
+    assert!(good(&run(&["suppressions", "list"])).contains("no@example.com"));
+    good(&run(&["suppressions", "remove", "no@example.com", "--reason", "asked again"]));
+    assert!(!good(&run(&["suppressions", "list"])).contains("no@example.com"));
+
+    let file = dir.path().join("people.csv");
+    std::fs::write(&file, "Mail,Name\nbo@example.com,Bo\nnobody,No\n").unwrap();
+    let out = good(&run(&["contacts", "import", file.to_str().unwrap(), "--map", "Name=first_name", "--tag", "new"]));
+    assert!(
+        out.contains("2 rows: 1 new, 0 changed, 0 left alone, 1 refused") && out.contains("line 3, Mail:"),
+        "{out}"
+    );
+    let out = good(&run(&["doctor"]));
+    assert!(out.contains("ok       ledger") && out.contains("ok       database"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_reach_the_running_daemon() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!("[storage]\ndir = {:?}\n[http]\nlisten = \"127.0.0.1:0\"\n", dir.path().join("data"));
+    let config = config::parse("test.toml", &text).unwrap();
+    let running = daemon::serve::start(config, daemon::serve::Overrides::default()).await.unwrap();
+    let run = |args: &'static [&'static str]| {
+        let dir = dir.path().to_owned();
+        tokio::task::spawn_blocking(move || packetboat(&dir, args))
+    };
+    good(&run(&["user", "add", "ana@example.com", "--role", "owner"]).await.unwrap());
+    let link = good(&run(&["user", "link", "ana@example.com"]).await.unwrap());
+    assert!(link.starts_with(&format!("http://{}/sign-in?token=", running.http_addr)), "{link}");
+    running.stop().await.unwrap();
+}
