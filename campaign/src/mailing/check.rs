@@ -76,15 +76,20 @@ impl List {
         }
         let name = from.domain().as_str();
         let Some(domain) = domain::find_by_name(tx, workspace, name)? else {
-            self.add("domain", CheckLevel::Fatal, format!("{name} is not a sending domain; add it under Domains"));
+            self.add(
+                "domain",
+                CheckLevel::Fatal,
+                format!("the domain {name} is not a sending domain; add it under Domains"),
+            );
             return Ok(());
         };
         let (level, message) = records(name, domain.checked.as_deref());
         self.add("domain", level, message);
         let keys = domain::keys(tx, workspace, domain.id)?;
         if keys.is_empty() {
-            let message =
-                format!("{name} has no DKIM keys, so its mail would be refused; remove the domain and add it again");
+            let message = format!(
+                "the domain {name} has no DKIM keys, so its mail would be refused; remove the domain and add it again"
+            );
             self.add("dkim", CheckLevel::Fatal, message);
         } else {
             let algorithms: Vec<&str> = keys.iter().map(|key| key.algorithm.as_str()).collect();

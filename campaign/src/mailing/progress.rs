@@ -34,13 +34,14 @@ impl Rates {
         if list.back().is_none_or(|(at, _)| now_ms - at >= 250) {
             list.push_back((now_ms, sent));
         }
-        while list.len() > 1 && list[1].0 <= now_ms - WINDOW_MS {
+        // After a pause in looking, samples from before it say nothing about now.
+        let is_old = |at: i64| now_ms - at > 2 * WINDOW_MS;
+        while list.len() > 1 && (list[1].0 <= now_ms - WINDOW_MS || is_old(list[0].0)) {
             list.pop_front();
         }
         let (at, before) = *list.front()?;
         let span_ms = now_ms - at;
-        // After a pause in looking, the first sample says nothing about now.
-        (1000..3 * WINDOW_MS).contains(&span_ms).then(|| per_second(sent.saturating_sub(before), span_ms))
+        (span_ms >= 1000).then(|| per_second(sent.saturating_sub(before), span_ms))
     }
 }
 
@@ -164,8 +165,8 @@ mod tests {
             (20_000, 1_000, Some(0.0)),
             // Nobody looked for an hour.
             (3_600_000, 9_000, None),
-            (3_602_000, 9_100, None),
-            (3_610_500, 9_950, Some(100.0)),
+            (3_602_000, 9_100, Some(50.0)),
+            (3_612_000, 10_100, Some(100.0)),
         ];
         for (at, sent, expected) in story {
             assert_eq!(rates.sample(id, at, sent), expected, "at {at}");
