@@ -1,3 +1,30 @@
-//! Queue to wire and back: scheduling, sites, egress choice, session, outcome, return-path listener.
+//! Queue to wire and back: scheduling, sites, lanes, egress choice, sessions, outcomes, the return path.
+//!
+//! In the order of a recipient's way: `scheduler` takes what is due, `site` finds where it goes, `egress` chooses the
+//! source, `lane` owns connections and limits, `content` has the message made, `connection` and `smtp` bring it over,
+//! `outcome` decides what the answer means, `book` writes it down. `inbound` takes what comes back.
+//!
+//! RFC 5321, 2920, 1870, 6152, 3207, 7505, 7435; the return path: 3464.
 
-pub mod inbound;
+mod book;
+mod connection;
+pub mod content;
+mod dialing;
+pub mod egress;
+mod engine;
+mod hand;
+mod hold;
+mod housekeeping;
+mod lane;
+pub mod metric;
+pub mod outcome;
+pub mod providers;
+mod scheduler;
+mod shared;
+pub mod site;
+mod smtp;
+
+pub use content::{ContentMaker, Made, MakeError};
+pub use engine::{Engine, EngineHandle, Parts, StartError, Waker};
+pub use housekeeping::Retention;
+pub use lane::LaneStatus;

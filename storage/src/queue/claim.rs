@@ -8,7 +8,7 @@ use super::Claimed;
 use super::settle::{self, Ending, Settlement};
 use crate::{AddressHash, CampaignId, StorageError, suppression};
 use mail::{Address, Stream};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// What to take.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,8 @@ pub struct Taken {
     pub running: Vec<CampaignId>,
     /// Whether the limit was reached, so that more may be due.
     pub more: bool,
+    /// Where nothing more is due: when the next recipient of a running campaign will be.
+    pub next_due_ms: Option<i64>,
 }
 
 const RUNNING: &str = "SELECT campaign_id FROM campaign_run WHERE state = 'running' ORDER BY campaign_id";
@@ -78,9 +80,26 @@ pub fn take_due(tx: &Connection, due: Due) -> Result<Taken, StorageError> {
         open = still_open;
     }
     taken.more = left == 0;
+    if !taken.more {
+        taken.next_due_ms = next_due(tx, &taken.running)?;
+    }
     taken.settled = settlements.len();
     settle::settle(tx, &settlements)?;
     Ok(taken)
+}
+
+const NEXT_DUE: &str = "
+    SELECT due_ms FROM recipient WHERE campaign_id = ?1 AND state = 'queued' ORDER BY due_ms, id LIMIT 1";
+
+fn next_due(tx: &Connection, running: &[CampaignId]) -> Result<Option<i64>, StorageError> {
+    let mut statement = tx.prepare_cached(NEXT_DUE)?;
+    let mut next: Option<i64> = None;
+    for campaign in running {
+        if let Some(due_ms) = statement.query_row([campaign], |row| row.get(0)).optional()? {
+            next = Some(next.map_or(due_ms, |next: i64| next.min(due_ms)));
+        }
+    }
+    Ok(next)
 }
 
 fn running(tx: &Connection) -> Result<Vec<CampaignId>, StorageError> {
@@ -147,4 +166,4 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(crate::RecipientId, Option<Claimed>)
 }
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[RUNNING, CLAIM];
+pub(super) const STATEMENTS: &[&str] = &[RUNNING, CLAIM, NEXT_DUE];

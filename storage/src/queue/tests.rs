@@ -440,6 +440,7 @@ fn hot_statements_walk_indexes() {
             let mut out = String::new();
             for (name, sql) in [
                 ("claim", super::claim::STATEMENTS[1]),
+                ("next due", super::claim::STATEMENTS[2]),
                 ("mark look", super::mark::STATEMENTS[0]),
                 ("mark", super::mark::STATEMENTS[2]),
                 ("finish", super::settle::STATEMENTS[0]),

@@ -1,0 +1,144 @@
+//! Content on demand: the trait that makes a recipient's message, and the threads that do it ahead of the connections.
+//!
+//! Rendering and signing cost more CPU than everything else together, so they have threads of their own, one per
+//! core; async threads only move bytes. How far ahead they work is bounded per lane and in bytes.
+
+use crate::hand::Hand;
+use crate::lane::Lane;
+use crate::metric;
+use crate::shared::Shared;
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use mail::Address;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use storage::queue::Claimed;
+
+/// Bytes of made content that wait for their connection, at most; work beyond is begun when some have left.
+const AHEAD_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Makes a recipient's message at the last moment. Blocking and heavy on CPU: called on threads of its own.
+pub trait ContentMaker: Send + Sync + 'static {
+    /// The message for this recipient, rendered and signed.
+    ///
+    /// # Errors
+    /// When it cannot be made now, or never.
+    fn make(&self, recipient: &Claimed) -> Result<Made, MakeError>;
+}
+
+/// A message ready to go.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// Headers and body, lines ending in CR LF, dots not doubled.
+    pub message: Bytes,
+    /// Where reports go.
+    pub reverse_path: Address,
+    /// Whether it has bytes above 127 and needs 8BITMIME (RFC 6152).
+    pub eight_bit: bool,
+    /// Whether its headers need SMTPUTF8 (RFC 6531).
+    pub smtputf8: bool,
+}
+
+/// Why a message could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MakeError {
+    /// It may work later: the database is busy, a key is not there yet.
+    #[error("{0}")]
+    Temporary(String),
+    /// It never will: the template fails for this contact, the contact is gone.
+    #[error("{0}")]
+    Permanent(String),
+}
+
+/// A recipient with its message.
+pub(crate) struct Prepared {
+    pub hand: Hand,
+    pub made: Made,
+    /// Counted while it waits.
+    _ahead: Ahead,
+}
+
+/// Bytes of content that are in memory ahead of their connections; given back by `Drop`.
+struct Ahead {
+    bytes: usize,
+    total: Arc<AtomicUsize>,
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.total.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
+struct Job {
+    hand: Hand,
+    lane: Arc<Lane>,
+    shared: Arc<Shared>,
+}
+
+/// The threads that make content.
+pub(crate) struct Makers {
+    content: Arc<dyn ContentMaker>,
+    /// `None`: made at once, on the caller's thread.
+    jobs: Option<Sender<Job>>,
+    ahead_bytes: Arc<AtomicUsize>,
+}
+
+impl Makers {
+    /// Starts `threads`; with 0 content is made where it is asked for, which simulated time needs.
+    pub fn start(content: Arc<dyn ContentMaker>, threads: usize) -> std::io::Result<Makers> {
+        let ahead_bytes = Arc::new(AtomicUsize::new(0));
+        let (jobs, waiting) = unbounded();
+        for n in 0..threads {
+            let (content, waiting, ahead) = (content.clone(), waiting.clone(), ahead_bytes.clone());
+            std::thread::Builder::new().name(format!("make-{n}")).spawn(move || serve(&*content, &waiting, &ahead))?;
+        }
+        Ok(Makers { content, jobs: (threads > 0).then_some(jobs), ahead_bytes })
+    }
+
+    /// Whether more may be made now.
+    pub fn has_room(&self) -> bool {
+        self.ahead_bytes.load(Relaxed) < AHEAD_BYTES_MAX
+    }
+
+    /// Has a recipient's message made; it comes back to the lane.
+    pub fn make(&self, hand: Hand, lane: Arc<Lane>, shared: &Arc<Shared>) {
+        let job = Job { hand, lane, shared: shared.clone() };
+        match &self.jobs {
+            // The threads outlive the sender; if they are gone, the recipient goes back by being dropped.
+            Some(jobs) => drop(jobs.send(job)),
+            None => run(&*self.content, job, &self.ahead_bytes),
+        }
+    }
+}
+
+fn serve(content: &dyn ContentMaker, waiting: &Receiver<Job>, ahead: &Arc<AtomicUsize>) {
+    while let Ok(job) = waiting.recv() {
+        run(content, job, ahead);
+    }
+}
+
+fn run(content: &dyn ContentMaker, job: Job, ahead: &Arc<AtomicUsize>) {
+    let Job { hand, lane, shared } = job;
+    if shared.stopping.is_cancelled() {
+        return;
+    }
+    let began = std::time::Instant::now();
+    // A panic is a mistake of one template or one contact: the others go on.
+    let made = catch_unwind(AssertUnwindSafe(|| content.make(&hand.claimed)))
+        .unwrap_or_else(|_| Err(MakeError::Permanent("making the message failed within packetboat".to_owned())));
+    metrics::histogram!(metric::MAKE_SECONDS).record(began.elapsed().as_secs_f64());
+    match made {
+        Ok(made) => {
+            let bytes = made.message.len();
+            ahead.fetch_add(bytes, Relaxed);
+            let counted = Ahead { bytes, total: ahead.clone() };
+            lane.prepared(&shared, Prepared { hand, made, _ahead: counted });
+        }
+        Err(error) => {
+            hand.cannot_be_made(&error, shared.clock.now_ms());
+            lane.not_prepared(&shared);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! From a lane to an open session: hosts in order, addresses, TLS with a fallback to none where that is allowed.
+
+use crate::lane::Lane;
+use crate::metric;
+use crate::shared::Shared;
+use crate::site;
+use crate::smtp::{Session, SessionError};
+use bounce::Stage;
+use config::TlsMode;
+use mail::BounceClass;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use storage::queue::Answer;
+use world::DnsError;
+
+/// Addresses tried for one connection, over all hosts of the site.
+const TRIES_MAX: usize = 6;
+/// A host that could not be reached comes last for this long.
+const BAD_HOST_MS: i64 = 300_000;
+
+/// Why there is no session.
+#[derive(Debug)]
+pub(crate) enum NoSession {
+    /// The site cannot be reached, or does not work.
+    NotReached(BounceClass, Answer),
+    /// The server refused us before any recipient was named.
+    Refused(Stage, mail::Reply),
+    /// This host does not have the source's address.
+    NoSource(String),
+}
+
+/// Opens a session over the lane; the name is that of the host that answered.
+pub(crate) async fn open(shared: &Shared, lane: &Lane) -> Result<(Session, Arc<str>), NoSession> {
+    let source = &shared.sources[lane.source];
+    let now_ms = shared.clock.now_ms();
+    let mut hosts = site::order(&lane.site.hosts, &*shared.random);
+    hosts.sort_by_key(|host| lane.is_bad_host(host, now_ms));
+    let mut last = NoSession::NotReached(BounceClass::Dns, Answer::of_trouble(BounceClass::Dns, "no host to try"));
+    let mut tries = 0;
+    for host in hosts {
+        let ips = match shared.resolver.addresses(host, source.ip).await {
+            Ok(ips) => ips,
+            Err(error) => {
+                last = dns_trouble(host, &error);
+                continue;
+            }
+        };
+        if ips.is_empty() {
+            let text = format!("{host} has no address that source {} can reach", source.name);
+            last = NoSession::NotReached(BounceClass::Dns, Answer::of_trouble(BounceClass::Dns, text));
+        }
+        for ip in ips {
+            tries += 1;
+            if tries > TRIES_MAX {
+                return Err(last);
+            }
+            match open_one(shared, lane, host, ip).await {
+                Ok(session) => {
+                    count(shared, lane, "open");
+                    return Ok((session, host.into()));
+                }
+                Err(no @ NoSession::NoSource(_)) => return Err(no),
+                // What is said about us is said at every host: asking on would only annoy.
+                Err(NoSession::Refused(stage, reply)) if is_about_us(&reply, stage) => {
+                    count(shared, lane, "refused");
+                    return Err(NoSession::Refused(stage, reply));
+                }
+                Err(no) => {
+                    count(shared, lane, "failed");
+                    lane.remember_bad_host(host, shared.clock.now_ms() + BAD_HOST_MS);
+                    last = no;
+                }
+            }
+        }
+    }
+    Err(last)
+}
+
+fn count(shared: &Shared, lane: &Lane, outcome: &'static str) {
+    let source = shared.sources[lane.source].name.to_string();
+    metrics::counter!(metric::CONNECTIONS, "source" => source, "outcome" => outcome).increment(1);
+}
+
+fn is_about_us(reply: &mail::Reply, stage: Stage) -> bool {
+    use BounceClass as C;
+    matches!(bounce::classify(reply, stage).class, C::Reputation | C::TooManyConnections | C::RateLimit)
+}
+
+fn dns_trouble(host: &str, error: &DnsError) -> NoSession {
+    let text = format!("the address of {host} is not known: {error}");
+    NoSession::NotReached(BounceClass::Dns, Answer::of_trouble(BounceClass::Dns, text))
+}
+
+async fn open_one(shared: &Shared, lane: &Lane, host: &str, ip: IpAddr) -> Result<Session, NoSession> {
+    let required = shared.tls_required(&lane.site);
+    let with_tls = shared.smtp.tls != TlsMode::Off;
+    let tls_trouble = |text: String| {
+        NoSession::NotReached(BounceClass::Tls, Answer::of_trouble(BounceClass::Tls, format!("{host} [{ip}]: {text}")))
+    };
+    let session = match dial(shared, lane, (host, ip), with_tls).await {
+        // RFC 7435: encryption where it can be had. A server whose TLS is broken is asked again without.
+        Err(DialError::Session(SessionError::Tls(why))) if !required => {
+            tracing::debug!(site = %lane.site.name, why, "TLS failed; connecting again without");
+            dial(shared, lane, (host, ip), false).await
+        }
+        other => other,
+    };
+    match session {
+        Ok(session) if required && session.tls().is_none() => {
+            session.quit().await;
+            Err(tls_trouble("TLS is required, and the server does not offer it".to_owned()))
+        }
+        Ok(session) => Ok(session),
+        Err(DialError::Session(SessionError::Refused { stage, reply })) => Err(NoSession::Refused(stage, reply)),
+        Err(DialError::Session(SessionError::Tls(why))) => Err(tls_trouble(why)),
+        Err(DialError::Session(error)) => Err(not_reached(host, ip, &error.to_string())),
+        Err(DialError::Connect(error)) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+            Err(NoSession::NoSource(error.to_string()))
+        }
+        Err(DialError::Connect(error)) => Err(not_reached(host, ip, &format!("cannot connect: {error}"))),
+        Err(DialError::TimedOut) => {
+            Err(not_reached(host, ip, &format!("no connection in {} s", shared.smtp.connect_timeout.as_secs())))
+        }
+    }
+}
+
+fn not_reached(host: &str, ip: IpAddr, why: &str) -> NoSession {
+    let answer = Answer::of_trouble(BounceClass::Connection, format!("{host} [{ip}]: {why}"));
+    NoSession::NotReached(BounceClass::Connection, answer)
+}
+
+enum DialError {
+    Connect(io::Error),
+    TimedOut,
+    Session(SessionError),
+}
+
+async fn dial(shared: &Shared, lane: &Lane, (host, ip): (&str, IpAddr), tls: bool) -> Result<Session, DialError> {
+    let source = &shared.sources[lane.source];
+    let peer = SocketAddr::new(ip, shared.smtp.remote_port);
+    let connecting = tokio::time::timeout(shared.smtp.connect_timeout, shared.dial.connect(source.ip, peer));
+    let stream = connecting.await.map_err(|_| DialError::TimedOut)?.map_err(DialError::Connect)?;
+    let tls = tls.then_some((&shared.tls, host));
+    Session::open(stream, source.ehlo.as_str(), tls, shared.timeouts()).await.map_err(DialError::Session)
+}

@@ -1,0 +1,214 @@
+//! The engine: its parts put together, started, watched, stopped.
+
+use crate::book::Book;
+use crate::content::{ContentMaker, Makers};
+use crate::housekeeping::{self, Retention};
+use crate::lane::LaneStatus;
+use crate::providers::Providers;
+use crate::scheduler;
+use crate::shared::{Open, Shared};
+use crate::site::Resolver;
+use crate::smtp::client_config;
+use config::{Pool, SmtpSection, Source};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+use storage::queue::{self, Recovered};
+use storage::{Storage, StorageError};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use world::{Clock, Dial, Dns, Random};
+
+/// What an engine is made of.
+pub struct Parts {
+    /// The database.
+    pub storage: Storage,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub random: Arc<dyn Random>,
+    /// Names.
+    pub dns: Arc<dyn Dns>,
+    /// Outgoing connections.
+    pub dial: Arc<dyn Dial>,
+    /// Makes messages.
+    pub content: Arc<dyn ContentMaker>,
+    /// Threads that make messages: one per core. 0 makes them on the async threads, which simulated time needs.
+    pub maker_threads: usize,
+    /// `[smtp]`.
+    pub smtp: SmtpSection,
+    /// `[[source]]`.
+    pub sources: Vec<Source>,
+    /// `[[pool]]`.
+    pub pools: Vec<Pool>,
+    /// Pool for recipients whose own is not configured any more.
+    pub default_pool: String,
+    /// How long finished things are kept.
+    pub retention: Retention,
+}
+
+/// Why the engine could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The queue could not be brought into order.
+    #[error("the queue cannot be recovered")]
+    Recover(#[source] StorageError),
+    /// No thread.
+    #[error("a thread for making messages cannot be started")]
+    Thread(#[source] std::io::Error),
+    /// TLS.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] rustls::Error),
+}
+
+/// The engine.
+pub struct Engine;
+
+impl Engine {
+    /// Recovers the queue and begins to send. Within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the queue cannot be recovered or a thread cannot be started.
+    pub async fn start(parts: Parts) -> Result<EngineHandle, StartError> {
+        crate::metric::describe();
+        let now_ms = parts.clock.now_ms();
+        let storage = parts.storage.clone();
+        let recovered =
+            crate::hold::blocking(move || storage.queue().write_blocking(move |tx| queue::recover(tx, now_ms)))
+                .await
+                .unwrap_or(Err(StorageError::Closed))
+                .map_err(StartError::Recover)?;
+        if recovered != Recovered::default() {
+            let Recovered { requeued, unknown } = recovered;
+            tracing::info!(requeued, unknown, "recovered recipients of the last run");
+        }
+        let tls = client_config().map_err(StartError::Tls)?;
+        let makers = Makers::start(parts.content, parts.maker_threads).map_err(StartError::Thread)?;
+        let (book, writing) = Book::open(parts.storage.clone(), parts.clock.clone());
+        let providers = Providers::builtin(parts.smtp.connections_per_lane, parts.smtp.messages_per_connection);
+        let shared = Arc::new(Shared {
+            storage: parts.storage,
+            resolver: Resolver::new(parts.dns, providers),
+            clock: parts.clock,
+            random: parts.random,
+            dial: parts.dial,
+            pools: pools(&parts.pools, &parts.sources),
+            default_pool: parts.default_pool,
+            smtp: parts.smtp,
+            sources: parts.sources,
+            tls,
+            book,
+            makers,
+            open: Open::default(),
+            stopping: CancellationToken::new(),
+            aborting: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        let tasks = vec![
+            tokio::spawn(writing),
+            tokio::spawn(scheduler::run(shared.clone())),
+            tokio::spawn(housekeeping::lanes(shared.clone())),
+            tokio::spawn(housekeeping::expiry(shared.clone())),
+            tokio::spawn(housekeeping::events(shared.clone())),
+            tokio::spawn(housekeeping::retention(shared.clone(), parts.retention)),
+        ];
+        Ok(EngineHandle { shared, tasks, recovered })
+    }
+}
+
+/// Enabled sources of each pool, with their weights.
+fn pools(pools: &[Pool], sources: &[Source]) -> HashMap<String, Vec<(usize, u32)>> {
+    let members = |pool: &Pool| {
+        let enabled = pool.sources.iter().filter_map(|member| {
+            let place = sources.iter().position(|source| source.name == member.source && source.enabled)?;
+            Some((place, member.weight))
+        });
+        (pool.name.to_string(), enabled.collect())
+    };
+    pools.iter().map(members).collect()
+}
+
+/// A running engine. Stop it; dropping it leaves its tasks running.
+pub struct EngineHandle {
+    shared: Arc<Shared>,
+    tasks: Vec<JoinHandle<()>>,
+    recovered: Recovered,
+}
+
+impl EngineHandle {
+    /// Something new may be due: a campaign was launched or resumed, recipients came in.
+    pub fn wake(&self) {
+        self.shared.book.counts.wake.notify_one();
+    }
+
+    /// A handle that only wakes.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        Waker(self.shared.clone())
+    }
+
+    /// What the start found of the run before.
+    #[must_use]
+    pub fn recovered(&self) -> Recovered {
+        self.recovered
+    }
+
+    /// Recipients in memory: claimed and not yet settled.
+    #[must_use]
+    pub fn in_memory(&self) -> usize {
+        self.shared.book.counts.in_hand.load(SeqCst)
+    }
+
+    /// Lanes with work or connections, or something to tell, busiest first.
+    #[must_use]
+    pub fn lanes(&self) -> Vec<LaneStatus> {
+        lanes(&self.shared)
+    }
+
+    /// Ends in good order: nothing new is begun, transactions under way are finished within `grace`, everything else
+    /// goes back into the queue, and what came of it is on disk.
+    pub async fn stop(self, grace: Duration) {
+        let EngineHandle { shared, tasks, .. } = self;
+        shared.stopping.cancel();
+        shared.put_everything_back();
+        shared.tasks.close();
+        if tokio::time::timeout(grace, shared.tasks.wait()).await.is_err() {
+            tracing::warn!("connections are still busy after the grace time; they are cut");
+            shared.aborting.cancel();
+            shared.tasks.wait().await;
+        }
+        // What the makers brought meanwhile.
+        shared.put_everything_back();
+        shared.book.flush().await;
+        for task in tasks.iter().skip(1) {
+            task.abort();
+        }
+        housekeeping::drain(&shared).await;
+    }
+}
+
+/// Wakes the engine from elsewhere, and tells of its lanes.
+#[derive(Clone)]
+pub struct Waker(Arc<Shared>);
+
+impl Waker {
+    /// Something new may be due.
+    pub fn wake(&self) {
+        self.0.book.counts.wake.notify_one();
+    }
+
+    /// As [`EngineHandle::lanes`].
+    #[must_use]
+    pub fn lanes(&self) -> Vec<LaneStatus> {
+        lanes(&self.0)
+    }
+}
+
+fn lanes(shared: &Arc<Shared>) -> Vec<LaneStatus> {
+    let mut all: Vec<LaneStatus> = shared.lanes().iter().map(|lane| lane.status(shared)).collect();
+    all.retain(|lane| lane.connections > 0 || lane.ready > 0 || lane.reply.is_some());
+    all.sort_by(|a, b| (b.connections, b.ready, &a.site).cmp(&(a.connections, a.ready, &b.site)));
+    all
+}

@@ -1,0 +1,138 @@
+//! What has to be done again and again: lanes without a reason to stand still, expired recipients, events on their way
+//! to their file, and what is older than its retention.
+
+use crate::hold::off_clock;
+use crate::metric;
+use crate::shared::Shared;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+use storage::{RecipientId, Storage, StorageError, event, outbox, queue, unmatched_report};
+
+/// Lanes are looked at so often: what waits for a place among all connections gets its chance.
+const LANES_EVERY: Duration = Duration::from_secs(1);
+/// The queue is walked for expired recipients in chunks, so often.
+const EXPIRY_EVERY: Duration = Duration::from_secs(10);
+const EXPIRY_CHUNK: u32 = 10_000;
+/// Events are moved at most so often: the more at a time, the cheaper each.
+const EVENTS_EVERY: Duration = Duration::from_millis(250);
+const EVENTS_CHUNK: u32 = 2_000;
+const RETENTION_EVERY: Duration = Duration::from_hours(1);
+const RETENTION_CHUNK: u32 = 1_000;
+/// Between chunks, so that deleting history never holds up the present.
+const RETENTION_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long finished things are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Events of single recipients.
+    pub events: Duration,
+    /// Finished recipients.
+    pub finished: Duration,
+    /// Reports that matched nobody.
+    pub unmatched_reports: Duration,
+}
+
+pub(crate) async fn lanes(shared: Arc<Shared>) {
+    loop {
+        shared.clock.sleep(LANES_EVERY).await;
+        let now_ms = shared.clock.now_ms();
+        shared.forget_idle_lanes(now_ms);
+        for lane in shared.lanes() {
+            lane.drive(&shared);
+        }
+    }
+}
+
+pub(crate) async fn expiry(shared: Arc<Shared>) {
+    let mut after = RecipientId(0);
+    loop {
+        shared.clock.sleep(EXPIRY_EVERY).await;
+        let (storage, now_ms) = (shared.storage.clone(), shared.clock.now_ms());
+        let walked = off_clock(async move { queue::expire(&storage, after, EXPIRY_CHUNK, now_ms).await }).await;
+        match walked {
+            Some(Ok(next)) => after = next.unwrap_or(RecipientId(0)),
+            Some(Err(error)) => tracing::error!(%error, "expired recipients cannot be settled; trying again"),
+            None => return,
+        }
+        shared.book.counts.events.notify_one();
+    }
+}
+
+pub(crate) async fn events(shared: Arc<Shared>) {
+    loop {
+        drain(&shared).await;
+        // Also without being woken: others than the book write events too.
+        tokio::select! {
+            () = shared.book.counts.events.notified() => shared.clock.sleep(EVENTS_EVERY).await,
+            () = shared.clock.sleep(Duration::from_secs(5)) => {}
+        }
+    }
+}
+
+/// Moves everything that is in the outbox.
+pub(crate) async fn drain(shared: &Shared) {
+    shared.book.counts.events_written.store(false, SeqCst);
+    loop {
+        let storage = shared.storage.clone();
+        let moved = off_clock(async move { outbox::drain(&storage, EVENTS_CHUNK).await }).await;
+        match moved {
+            Some(Ok(0)) | None => return,
+            Some(Ok(moved)) => {
+                metrics::counter!(metric::EVENTS_MOVED).increment(moved as u64);
+                if moved < EVENTS_CHUNK as usize {
+                    return;
+                }
+            }
+            Some(Err(error)) => {
+                tracing::error!(%error, "events cannot be moved; trying again later");
+                return;
+            }
+        }
+    }
+}
+
+pub(crate) async fn retention(shared: Arc<Shared>, retention: Retention) {
+    loop {
+        if let Err(error) = forget(&shared, &retention).await {
+            tracing::error!(%error, "old events and recipients cannot be deleted; trying again later");
+        }
+        shared.clock.sleep(RETENTION_EVERY).await;
+    }
+}
+
+/// Which history.
+#[derive(Clone, Copy)]
+enum Old {
+    Events,
+    Finished,
+    UnmatchedReports,
+}
+
+async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageError> {
+    let now_ms = shared.clock.now_ms();
+    for (old, keep) in [
+        (Old::Events, retention.events),
+        (Old::Finished, retention.finished),
+        (Old::UnmatchedReports, retention.unmatched_reports),
+    ] {
+        let before_ms = now_ms.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
+        loop {
+            let storage = shared.storage.clone();
+            let gone = off_clock(async move { forget_some(&storage, old, before_ms).await }).await;
+            if gone.unwrap_or(Err(StorageError::Closed))? == 0 {
+                break;
+            }
+            shared.clock.sleep(RETENTION_PAUSE).await;
+        }
+    }
+    Ok(())
+}
+
+async fn forget_some(storage: &Storage, old: Old, before_ms: i64) -> Result<usize, StorageError> {
+    match old {
+        Old::Events => event::forget(storage, before_ms, RETENTION_CHUNK).await,
+        Old::Finished => queue::forget(storage, before_ms, RETENTION_CHUNK).await,
+        Old::UnmatchedReports => unmatched_report::forget(storage, before_ms, RETENTION_CHUNK).await,
+    }
+}

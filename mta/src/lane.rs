@@ -1,0 +1,440 @@
+//! A lane: one source to one site. Connections, limits and penalties live here.
+//!
+//! Strategies: connections as the work asks for them, up to the provider's limit; "too many connections" lowers the
+//! limit to what the server bore, and it grows back by one a minute; a source that is refused is held for as long as
+//! the provider's data says; a site that cannot be reached is tried again after the retry schedule's waits.
+//!
+//! Room: a lane may hold as many waiting recipients in memory as there are free places for all others ("dynamic
+//! threshold"), so that a slow site never fills the memory, however many there are of them, and a fast one may use half
+//! of it. What finds no room goes back into the queue until about the time that the lane gets to it.
+
+use crate::connection;
+use crate::content::Prepared;
+use crate::hand::Hand;
+use crate::shared::{Shared, lock};
+use crate::site::Site;
+use mail::{BounceClass, WaitReason};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use storage::queue::{Answer, Claimed, Deferral, DeferralKind, Wait};
+use tokio::sync::Notify;
+
+/// Work per connection that justifies opening another one.
+const WORK_PER_CONNECTION: usize = 4;
+/// Messages made ahead per connection.
+const AHEAD_PER_CONNECTION: usize = 3;
+/// A lowered limit of connections grows by one after this.
+const RECOVERY_MS: i64 = 60_000;
+/// A recipient without room comes again after at least and at most this.
+const NO_ROOM_MIN_MS: i64 = 1_000;
+const NO_ROOM_MAX_MS: i64 = 900_000;
+/// A lane without work is remembered for this long.
+const FORGET_MS: i64 = 600_000;
+
+/// What the operator sees of a lane.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LaneStatus {
+    /// Source.
+    pub source: String,
+    /// Site.
+    pub site: String,
+    /// Provider.
+    pub provider: String,
+    /// Open connections.
+    pub connections: u32,
+    /// Connections allowed now.
+    pub connections_max: u32,
+    /// Recipients waiting in memory.
+    pub ready: usize,
+    /// Messages a second, lately.
+    pub rate: f64,
+    /// Why it waits, if it does.
+    pub wait_reason: Option<WaitReason>,
+    /// Until when.
+    pub wait_until_ms: Option<i64>,
+    /// The last answer that was not a yes to everything: what made it wait, or slow.
+    pub reply: Option<String>,
+}
+
+pub(crate) struct Lane {
+    pub source: usize,
+    pub site: Arc<Site>,
+    state: Mutex<State>,
+    /// Wakes one connection that waits for work.
+    work: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    ready: VecDeque<Hand>,
+    making: usize,
+    prepared: VecDeque<Prepared>,
+    connections: u32,
+    limit: Limit,
+    hold: Option<Wait>,
+    reply: Option<String>,
+    /// Connections in a row that did not come about.
+    failures: u32,
+    /// Hosts that could not be reached lately, tried last.
+    bad_hosts: Vec<(String, i64)>,
+    pace: Pace,
+    used_ms: i64,
+}
+
+/// Connections allowed: the provider's number, or less for a while.
+#[derive(Clone, Copy, Default)]
+struct Limit {
+    lowered: Option<(u32, i64)>,
+}
+
+impl Limit {
+    fn at(&self, full: u32, now_ms: i64) -> u32 {
+        let Some((lowered, since_ms)) = self.lowered else { return full };
+        let grown = u32::try_from((now_ms - since_ms).max(0) / RECOVERY_MS).unwrap_or(u32::MAX);
+        lowered.saturating_add(grown).min(full)
+    }
+}
+
+/// How fast the lane moves, and when it will get to who has no room.
+#[derive(Clone, Copy, Default)]
+struct Pace {
+    /// Messages a second, smoothed.
+    rate: f64,
+    since_ms: i64,
+    left: u32,
+    /// The place in the line behind the last one who was sent away.
+    line_end_ms: i64,
+}
+
+impl Pace {
+    fn left(&mut self, now_ms: i64) {
+        self.left += 1;
+        let span = now_ms - self.since_ms;
+        if span >= 1000 {
+            let seen = f64::from(self.left) * 1000.0 / span as f64;
+            // A long silence says nothing about the pace of now.
+            self.rate = if self.rate == 0.0 || span > 10_000 { seen } else { 0.7 * self.rate + 0.3 * seen };
+            (self.since_ms, self.left) = (now_ms, 0);
+        }
+    }
+
+    /// When a recipient that finds no room is to come again, behind `waiting` others.
+    fn place_in_line(&mut self, waiting: usize, now_ms: i64) -> i64 {
+        let each_ms = if self.rate > 0.0 { 1000.0 / self.rate } else { 100.0 };
+        let behind_ms = now_ms + (waiting as f64 * each_ms) as i64;
+        self.line_end_ms = self.line_end_ms.max(behind_ms) + (each_ms.ceil() as i64).max(1);
+        if self.line_end_ms > now_ms + NO_ROOM_MAX_MS {
+            self.line_end_ms = now_ms + NO_ROOM_MIN_MS;
+            return now_ms + NO_ROOM_MAX_MS;
+        }
+        self.line_end_ms.max(now_ms + NO_ROOM_MIN_MS)
+    }
+}
+
+/// Why a connection did not come about, for the lane.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    pub class: BounceClass,
+    pub answer: Answer,
+}
+
+impl Lane {
+    pub fn new(source: usize, site: &Arc<Site>) -> Lane {
+        Lane { source, site: site.clone(), state: Mutex::default(), work: Notify::new() }
+    }
+
+    /// Why and until when nothing goes over this lane.
+    pub fn held(&self, now_ms: i64) -> Option<Wait> {
+        lock(&self.state).hold.filter(|hold| hold.due_ms > now_ms)
+    }
+
+    /// Whether another recipient finds room; else when it is to come again.
+    pub fn room(&self, shared: &Shared, now_ms: i64) -> Option<Wait> {
+        let mut state = lock(&self.state);
+        let waiting = state.waiting();
+        if waiting == 0 || waiting < shared.places_left() {
+            return None;
+        }
+        let due_ms = state.pace.place_in_line(waiting, now_ms);
+        Some(Wait { reason: WaitReason::LaneFull, due_ms })
+    }
+
+    /// Puts a recipient in line. Call `drive` afterwards.
+    pub fn add(&self, hand: Hand) {
+        lock(&self.state).ready.push_back(hand);
+    }
+
+    /// Has content made and opens connections, as far as there is work for them.
+    pub fn drive(self: &Arc<Self>, shared: &Arc<Shared>) {
+        if shared.stopping.is_cancelled() {
+            return;
+        }
+        let now_ms = shared.clock.now_ms();
+        let mut to_make = Vec::new();
+        let mut to_open = 0;
+        {
+            let mut state = lock(&self.state);
+            state.used_ms = now_ms;
+            if state.hold.is_some_and(|hold| hold.due_ms > now_ms) {
+                return;
+            }
+            let ahead = (state.connections as usize).max(1) * AHEAD_PER_CONNECTION;
+            while state.making + state.prepared.len() < ahead && shared.makers.has_room() {
+                let Some(hand) = state.ready.pop_front() else { break };
+                state.making += 1;
+                to_make.push(hand);
+            }
+            let work = state.waiting();
+            let limit = state.limit.at(self.site.provider.connections, now_ms);
+            let wanted = u32::try_from(work.div_ceil(WORK_PER_CONNECTION)).unwrap_or(u32::MAX).min(limit);
+            // One at a time after a failure: it shows whether the site is back.
+            let wanted = if state.failures > 0 { wanted.min(1) } else { wanted };
+            while state.connections < wanted {
+                state.connections += 1;
+                to_open += 1;
+            }
+        }
+        for hand in to_make {
+            shared.makers.make(hand, self.clone(), shared);
+        }
+        for n in 0..to_open {
+            let Some(permit) = shared.connection_permit(self) else {
+                lock(&self.state).connections -= to_open - n;
+                return;
+            };
+            connection::spawn(shared, self, permit);
+        }
+    }
+
+    /// A recipient's content is there.
+    pub fn prepared(self: &Arc<Self>, shared: &Arc<Shared>, prepared: Prepared) {
+        let now_ms = shared.clock.now_ms();
+        let mut state = lock(&self.state);
+        state.making -= 1;
+        if state.hold.is_some_and(|hold| hold.due_ms > now_ms) {
+            // Held meanwhile: it looks for another way, like the others.
+            drop(state);
+            shared.route(&self.site, vec![prepared.hand]);
+            return;
+        }
+        state.prepared.push_back(prepared);
+        let without_connection = state.connections == 0;
+        drop(state);
+        self.work.notify_one();
+        if without_connection {
+            self.drive(shared);
+        }
+    }
+
+    /// A recipient's content could not be made.
+    pub fn not_prepared(self: &Arc<Self>, shared: &Arc<Shared>) {
+        lock(&self.state).making -= 1;
+        self.drive(shared);
+    }
+
+    /// The next recipient, if its content is there.
+    pub fn try_next(self: &Arc<Self>, shared: &Arc<Shared>) -> Option<Prepared> {
+        let now_ms = shared.clock.now_ms();
+        let mut state = lock(&self.state);
+        if state.hold.is_some_and(|hold| hold.due_ms > now_ms) || shared.stopping.is_cancelled() {
+            return None;
+        }
+        let next = state.prepared.pop_front();
+        let more = !state.ready.is_empty();
+        drop(state);
+        if more {
+            self.drive(shared);
+        }
+        next
+    }
+
+    /// The next recipient; `None` when none came in time, or the lane is held or stopping.
+    pub async fn next(self: &Arc<Self>, shared: &Arc<Shared>, idle: Duration) -> Option<Prepared> {
+        let deadline = tokio::time::Instant::now() + idle;
+        loop {
+            // Enrolled before looking, so that what comes in between is not missed.
+            let woken = self.work.notified();
+            if let Some(next) = self.try_next(shared) {
+                return Some(next);
+            }
+            if self.held(shared.clock.now_ms()).is_some() {
+                return None;
+            }
+            tokio::select! {
+                () = woken => {}
+                () = tokio::time::sleep_until(deadline) => return None,
+                () = shared.stopping.cancelled() => return None,
+            }
+        }
+    }
+
+    /// A connection is up.
+    pub fn connected(&self) {
+        let mut state = lock(&self.state);
+        state.failures = 0;
+        state.hold = None;
+    }
+
+    /// A recipient was settled or deferred over this lane.
+    pub fn one_left(&self, now_ms: i64) {
+        lock(&self.state).pace.left(now_ms);
+    }
+
+    /// Called when a permit comes back.
+    pub fn connection_closed(self: &Arc<Self>, shared: &Arc<Shared>) {
+        let mut state = lock(&self.state);
+        state.connections -= 1;
+        let work = state.waiting();
+        drop(state);
+        if work > 0 {
+            // Another connection may wait for work, or a new one be due.
+            self.work.notify_one();
+            self.drive(shared);
+        }
+    }
+
+    /// Fewer connections for a while: what the server bears now, if it bears any.
+    pub fn fewer_connections(&self, shared: &Shared, reply: String) {
+        let now_ms = shared.clock.now_ms();
+        let mut state = lock(&self.state);
+        let open = state.connections.saturating_sub(1).max(1);
+        let limit = state.limit.at(self.site.provider.connections, now_ms);
+        state.limit.lowered = Some((open.min(limit), now_ms));
+        state.reply = Some(reply);
+    }
+
+    /// Holds the lane; what waits in it looks for another way.
+    pub fn hold(self: &Arc<Self>, shared: &Arc<Shared>, reason: WaitReason, span: Duration, reply: String) {
+        let now_ms = shared.clock.now_ms();
+        let due_ms = now_ms.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
+        let waiting = {
+            let mut state = lock(&self.state);
+            // A longer hold for a graver reason stays.
+            if state.hold.is_none_or(|hold| hold.due_ms < due_ms) {
+                state.hold = Some(Wait { reason, due_ms });
+            }
+            state.reply = Some(reply);
+            state.take_waiting()
+        };
+        self.work.notify_waiters();
+        shared.route(&self.site, waiting);
+    }
+
+    /// A connection did not come about. When there is no other, the lane rests, and who waited for it is told why.
+    pub fn could_not_connect(self: &Arc<Self>, shared: &Arc<Shared>, trouble: Trouble) {
+        let now_ms = shared.clock.now_ms();
+        let (waiting, failures) = {
+            let mut state = lock(&self.state);
+            state.reply = Some(trouble.answer.text.clone());
+            // This one still counts among them.
+            if state.connections > 1 {
+                return;
+            }
+            state.failures += 1;
+            (state.take_waiting(), state.failures)
+        };
+        let span = shared.policy(mail::Stream::Bulk).wait(failures, shared.random.below(u64::MAX));
+        let due_ms = now_ms.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
+        let reason = if trouble.class == BounceClass::Tls { WaitReason::Tls } else { WaitReason::Connect };
+        let wait = Wait { reason, due_ms };
+        lock(&self.state).hold = Some(wait);
+        tracing::debug!(site = %self.site.name, failures, "no connection: {}", trouble.answer.text);
+        for hand in waiting {
+            let id = hand.claimed.id;
+            let answer = Answer { class: Some(trouble.class), ..trouble.answer.clone() };
+            hand.defer(Deferral { id, at_ms: now_ms, kind: DeferralKind::NotReached, wait, attempt: None, answer });
+        }
+    }
+
+    /// Hosts that could not be reached come last for a while.
+    pub fn remember_bad_host(&self, host: &str, until_ms: i64) {
+        let mut state = lock(&self.state);
+        state.bad_hosts.retain(|(known, _)| known != host);
+        state.bad_hosts.push((host.to_owned(), until_ms));
+    }
+
+    pub fn is_bad_host(&self, host: &str, now_ms: i64) -> bool {
+        lock(&self.state).bad_hosts.iter().any(|(known, until_ms)| known == host && now_ms < *until_ms)
+    }
+
+    /// Everything that waits here.
+    pub fn take_all(&self) -> Vec<Hand> {
+        lock(&self.state).take_waiting()
+    }
+
+    /// Takes out who waits and is not wanted any more.
+    pub fn take_unless(&self, wanted: impl Fn(&Claimed) -> bool) -> Vec<Hand> {
+        let mut state = lock(&self.state);
+        let (keep, out) = state.ready.drain(..).partition(|hand| wanted(&hand.claimed));
+        state.ready = keep;
+        out.into()
+    }
+
+    pub fn is_forgettable(&self, now_ms: i64) -> bool {
+        let state = lock(&self.state);
+        let remembers = state.hold.is_some_and(|hold| hold.due_ms + FORGET_MS > now_ms)
+            || state.limit.at(self.site.provider.connections, now_ms) < self.site.provider.connections;
+        state.connections == 0 && state.waiting() == 0 && !remembers && now_ms - state.used_ms > FORGET_MS
+    }
+
+    pub fn status(&self, shared: &Shared) -> LaneStatus {
+        let now_ms = shared.clock.now_ms();
+        let state = lock(&self.state);
+        let hold = state.hold.filter(|hold| hold.due_ms > now_ms);
+        LaneStatus {
+            source: shared.sources[self.source].name.to_string(),
+            site: self.site.name.to_string(),
+            provider: self.site.provider.name.to_string(),
+            connections: state.connections,
+            connections_max: state.limit.at(self.site.provider.connections, now_ms),
+            ready: state.waiting(),
+            rate: state.pace.rate,
+            wait_reason: hold.map(|hold| hold.reason),
+            wait_until_ms: hold.map(|hold| hold.due_ms),
+            reply: state.reply.clone(),
+        }
+    }
+}
+
+impl State {
+    fn waiting(&self) -> usize {
+        self.ready.len() + self.making + self.prepared.len()
+    }
+
+    fn take_waiting(&mut self) -> Vec<Hand> {
+        self.prepared.drain(..).map(|prepared| prepared.hand).chain(self.ready.drain(..)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lowered_limit_grows_back() {
+        let limit = Limit { lowered: Some((2, 1000)) };
+        let at = |now_ms| limit.at(4, now_ms);
+        assert_eq!((at(1000), at(60_999), at(61_000), at(121_000), at(999_000)), (2, 2, 3, 4, 4));
+        assert_eq!(Limit::default().at(4, 0), 4);
+    }
+
+    #[test]
+    fn who_finds_no_room_comes_when_the_lane_gets_there() {
+        let mut pace = Pace { rate: 10.0, ..Pace::default() };
+        assert_eq!(pace.place_in_line(50, 0), 5_100);
+        assert_eq!(pace.place_in_line(50, 0), 5_200);
+        assert_eq!(pace.place_in_line(50, 2_000), 7_100);
+        let mut slow = Pace { rate: 0.01, ..Pace::default() };
+        assert_eq!(slow.place_in_line(50, 0), NO_ROOM_MAX_MS);
+    }
+
+    #[test]
+    fn the_pace_is_measured() {
+        let mut pace = Pace::default();
+        for n in 1..=2000 {
+            pace.left(n * 10);
+        }
+        assert!((90.0..110.0).contains(&pace.rate), "{}", pace.rate);
+    }
+}

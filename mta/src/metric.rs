@@ -1,0 +1,30 @@
+//! Names of the metrics, and what they mean. Labels are source, provider and class; never a recipient.
+
+/// Declares names with their sentences, and `describe`, which tells them to the recorder.
+macro_rules! metrics_named {
+    ($($kind:ident $name:ident = $text:literal: $sentence:literal;)*) => {
+        $(#[doc = $sentence] pub const $name: &str = $text;)*
+
+        /// Tells the recorder what each metric means. Called once, by the engine's start.
+        pub(crate) fn describe() {
+            $(metrics_named!(@$kind $name $sentence);)*
+        }
+    };
+    (@counter $name:ident $sentence:literal) => { metrics::describe_counter!($name, $sentence) };
+    (@gauge $name:ident $sentence:literal) => { metrics::describe_gauge!($name, $sentence) };
+    (@histogram $name:ident $sentence:literal) => { metrics::describe_histogram!($name, $sentence) };
+}
+
+metrics_named! {
+    counter ATTEMPTS = "packetboat_attempts_total": "Outcomes of attempts, by source, provider and outcome.";
+    counter CONNECTIONS = "packetboat_connections_total": "Connections opened, by source and outcome.";
+    gauge CONNECTIONS_OPEN = "packetboat_connections_open": "Connections open now, by source.";
+    gauge IN_MEMORY = "packetboat_recipients_in_memory": "Recipients claimed and not yet settled.";
+    gauge LANES = "packetboat_lanes": "Lanes that exist now.";
+    histogram ATTEMPT_SECONDS = "packetboat_attempt_seconds": "Time from MAIL FROM to the answer, by source.";
+    histogram MAKE_SECONDS = "packetboat_make_seconds": "Time to render and sign one message.";
+    histogram COMMIT_ENTRIES = "packetboat_commit_entries": "Marks and outcomes that shared one commit.";
+    counter REPORTS = "packetboat_reports_total": "Mail to return paths, by what became of it.";
+    counter INBOUND_REFUSED = "packetboat_inbound_refused_total": "Recipients that the return-path listener refused.";
+    counter EVENTS_MOVED = "packetboat_events_moved_total": "Events moved from the outbox.";
+}

@@ -1,0 +1,281 @@
+//! What comes of an attempt: a plain function from reply, stage, attempt and age to a verdict. It never waits.
+//!
+//! Class and action are two things: `bounce` says what a reply means, here is what follows. Strategies: a retry
+//! schedule with jitter per stream; a wait that the server asks for; another source where ours is refused; and at most
+//! once for bulk mail whose final dot got no answer. A reply about our own name never suppresses anybody.
+
+use bounce::{Kind, Stage};
+use mail::{BounceClass, Reply, Severity, Stream, WaitReason};
+use std::time::Duration;
+
+/// Longest wait that a server may ask for.
+const ASKED_WAIT_MAX: Duration = Duration::from_hours(24);
+
+/// When to try again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Waits before each new attempt; the last one repeats.
+    pub waits: Vec<Duration>,
+    /// Part of each wait that is left to chance.
+    pub jitter_percent: u32,
+}
+
+impl RetryPolicy {
+    /// The wait after so many attempts. `draw` is any random number.
+    #[must_use]
+    pub fn wait(&self, attempts: u32, draw: u64) -> Duration {
+        let place = (attempts.max(1) as usize - 1).min(self.waits.len().saturating_sub(1));
+        let wait = self.waits.get(place).copied().unwrap_or(Duration::from_mins(5));
+        let spread = wait * self.jitter_percent / 100;
+        // Around the wait: half of the spread before it, half after it.
+        let shift = spread.mul_f64((draw % 10_001) as f64 / 10_000.0);
+        wait - spread / 2 + shift
+    }
+}
+
+/// What happened to an attempt.
+#[derive(Clone, Copy, Debug)]
+pub enum Happening<'a> {
+    /// The server answered at this stage.
+    Reply(&'a Reply, Stage),
+    /// The connection was lost before the final dot had gone out whole: provably not delivered.
+    LostBeforeDot,
+    /// The connection was lost, or the answer never came, after the final dot.
+    LostAfterDot,
+}
+
+/// What else counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// What kind of mail.
+    pub stream: Stream,
+    /// Attempts, this one included.
+    pub attempts: u32,
+    /// Now.
+    pub now_ms: i64,
+    /// When it is given up.
+    pub expires_ms: i64,
+    /// Any random number, for the jitter.
+    pub draw: u64,
+}
+
+/// What follows for the recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Taken.
+    Delivered,
+    /// Refused for good.
+    Bounced {
+        /// What it means.
+        class: BounceClass,
+        /// Whether the address itself is at fault.
+        suppress: bool,
+    },
+    /// Not now.
+    Deferred {
+        /// What it means.
+        class: BounceClass,
+        /// What the operator is shown.
+        reason: WaitReason,
+        /// Until the next attempt.
+        wait: Duration,
+    },
+    /// Not now, and no further attempt would come before its time is over.
+    Expired {
+        /// What it means.
+        class: BounceClass,
+    },
+    /// Refused because of our own address or name: another source may try, and the attempt is not used up.
+    Blocked {
+        /// What it means.
+        class: BounceClass,
+    },
+    /// Nobody knows, and bulk mail is not sent again.
+    Unknown,
+}
+
+/// What follows for the lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LaneEffect {
+    /// Nothing.
+    None,
+    /// The source is refused there: hold it for as long as the provider's data says.
+    Hold,
+    /// Too much at a time: fewer connections for a while.
+    FewerConnections,
+}
+
+/// What follows from what happened.
+#[must_use]
+pub fn decide(policy: &RetryPolicy, happening: Happening<'_>, case: &Case) -> (Verdict, LaneEffect) {
+    let (reply, stage) = match happening {
+        Happening::LostAfterDot if case.stream == Stream::Bulk => return (Verdict::Unknown, LaneEffect::None),
+        Happening::LostBeforeDot | Happening::LostAfterDot => {
+            return (defer(policy, BounceClass::Connection, None, case), LaneEffect::None);
+        }
+        Happening::Reply(reply, Stage::Message) if reply.severity() == Severity::Positive => {
+            return (Verdict::Delivered, LaneEffect::None);
+        }
+        Happening::Reply(reply, stage) => (reply, stage),
+    };
+    let found = bounce::classify(reply, stage);
+    let class = found.class;
+    let effect = match class {
+        BounceClass::Reputation => LaneEffect::Hold,
+        BounceClass::TooManyConnections | BounceClass::RateLimit => LaneEffect::FewerConnections,
+        _ => LaneEffect::None,
+    };
+    let not_now = || defer(policy, class, asked_wait(&reply.text), case);
+    let verdict = match (class, reply.severity(), found.kind) {
+        (BounceClass::Reputation, ..) if case.now_ms < case.expires_ms => Verdict::Blocked { class },
+        // Something of ours is missing or wrong (DKIM, SPF, TLS): mended, the mail can still go. A "no" to our TLS or
+        // DNS says nothing about the address.
+        (BounceClass::Authentication | BounceClass::Tls | BounceClass::Reputation, ..) => not_now(),
+        (_, Severity::Permanent, Kind::Hard) => Verdict::Bounced { class, suppress: true },
+        (_, Severity::Permanent, Kind::Soft | Kind::Block) => Verdict::Bounced { class, suppress: false },
+        // Some servers say 5yz where they mean "slower", or "later" (552 for 452: RFC 5321 §4.5.3.1.10).
+        (_, Severity::Permanent, Kind::Delay) | (_, Severity::Transient, _) => not_now(),
+        // A positive reply where a refusal was read: the server broke the protocol.
+        (_, Severity::Positive | Severity::Intermediate, _) => defer(policy, BounceClass::Protocol, None, case),
+    };
+    (verdict, effect)
+}
+
+fn defer(policy: &RetryPolicy, class: BounceClass, asked: Option<Duration>, case: &Case) -> Verdict {
+    let wait = asked.unwrap_or_else(|| policy.wait(case.attempts, case.draw));
+    let next_ms = case.now_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+    if next_ms >= case.expires_ms {
+        return Verdict::Expired { class };
+    }
+    let reason = match class {
+        BounceClass::Greylist => WaitReason::Greylisted,
+        BounceClass::Tls => WaitReason::Tls,
+        BounceClass::Connection => WaitReason::Connect,
+        BounceClass::Dns => WaitReason::Dns,
+        _ => WaitReason::Deferred,
+    };
+    Verdict::Deferred { class, reason, wait }
+}
+
+/// "try again in 300 seconds": the wait that a server asks for.
+fn asked_wait(text: &str) -> Option<Duration> {
+    let lower = text.to_ascii_lowercase();
+    let mut words = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).peekable();
+    while let Some(word) = words.next() {
+        if !matches!(word, "in" | "after" | "for") {
+            continue;
+        }
+        let Some(number) = words.peek().and_then(|number| number.parse::<u64>().ok()) else { continue };
+        words.next();
+        let seconds = match words.peek() {
+            Some(unit) if unit.starts_with("sec") || *unit == "s" => number,
+            Some(unit) if unit.starts_with("min") => number.saturating_mul(60),
+            Some(unit) if unit.starts_with("hour") => number.saturating_mul(3600),
+            _ => continue,
+        };
+        return Some(Duration::from_secs(seconds).clamp(Duration::from_secs(1), ASKED_WAIT_MAX));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    fn policy() -> RetryPolicy {
+        RetryPolicy { waits: [5, 15, 30, 60].map(Duration::from_mins).into(), jitter_percent: 0 }
+    }
+
+    fn case(attempts: u32) -> Case {
+        Case { stream: Stream::Bulk, attempts, now_ms: 0, expires_ms: 48 * 3_600_000, draw: 0 }
+    }
+
+    fn told(line: &str) -> String {
+        let (stage, rest) = line.split_once(' ').unwrap();
+        let stage = match stage {
+            "mail" => Stage::Mail,
+            "rcpt" => Stage::Rcpt,
+            "data" => Stage::Data,
+            _ => Stage::Message,
+        };
+        let (code, text) = rest.split_at(3);
+        let reply = Reply::new(code.parse().unwrap(), [text.trim_start()]);
+        let (verdict, effect) = decide(&policy(), Happening::Reply(&reply, stage), &case(2));
+        format!("{line}\n    {verdict:?} {effect:?}\n")
+    }
+
+    #[test]
+    fn replies() {
+        let lines = [
+            "message 250 2.0.0 Ok: queued as 12",
+            "rcpt 550 5.1.1 User unknown",
+            "rcpt 450 4.1.1 User unknown",
+            "mail 550 5.1.1 User unknown",
+            "rcpt 451 4.7.1 Greylisted, please try again later",
+            "rcpt 450 4.2.0 Greylisted, try again in 120 seconds",
+            "rcpt 552 5.2.2 Mailbox is over its quota",
+            "rcpt 452 4.2.2 Mailbox is full",
+            "rcpt 552 too many recipients",
+            "mail 554 5.7.1 Your address has been blocked using zen.spamhaus.org",
+            "mail 421 4.7.0 Too many connections from 192.0.2.1, try again later",
+            "message 550 5.7.26 This mail has been blocked because the sender is unauthenticated. DKIM = did not pass",
+            "message 554 5.7.1 Message rejected as spam by Content Filtering",
+            "message 552 5.3.4 Message too big",
+            "mail 530 5.7.0 Must issue a STARTTLS command first",
+            "rcpt 550 mumble",
+            "rcpt 451 4.3.2 System not accepting messages right now",
+        ];
+        expect![[r#""#]].assert_eq(&lines.map(told).concat());
+    }
+
+    #[test]
+    fn greylisted_until_it_is_over() {
+        let reply = Reply::new(451, ["4.7.1 Greylisted, please try again later"]);
+        let mut case = Case { expires_ms: 4 * 3_600_000, ..case(0) };
+        let mut story = String::new();
+        loop {
+            case.attempts += 1;
+            let (verdict, _) = decide(&policy(), Happening::Reply(&reply, Stage::Rcpt), &case);
+            story.push_str(&format!("{}m {verdict:?}\n", case.now_ms / 60_000));
+            let Verdict::Deferred { wait, .. } = verdict else { break };
+            case.now_ms += i64::try_from(wait.as_millis()).unwrap();
+        }
+        expect![[r#""#]].assert_eq(&story);
+    }
+
+    #[test]
+    fn a_lost_connection_depends_on_the_dot() {
+        let decide = |happening, stream| decide(&policy(), happening, &Case { stream, ..case(1) }).0;
+        assert_eq!(decide(Happening::LostAfterDot, Stream::Bulk), Verdict::Unknown);
+        let again = Verdict::Deferred {
+            class: BounceClass::Connection,
+            reason: WaitReason::Connect,
+            wait: Duration::from_mins(5),
+        };
+        assert_eq!(decide(Happening::LostAfterDot, Stream::Transactional), again);
+        assert_eq!(decide(Happening::LostBeforeDot, Stream::Bulk), again);
+    }
+
+    #[test]
+    fn jitter_stays_within_its_part() {
+        let policy = RetryPolicy { jitter_percent: 10, ..policy() };
+        let waits: Vec<_> = (0..10_001).map(|draw| policy.wait(1, draw).as_millis()).collect();
+        assert_eq!((*waits.iter().min().unwrap(), *waits.iter().max().unwrap()), (285_000, 315_000));
+        assert_eq!(policy.wait(99, 5000), Duration::from_hours(1));
+    }
+
+    #[test]
+    fn waits_that_are_asked_for() {
+        for (text, seconds) in [
+            ("Please try again in 5 minutes", Some(300)),
+            ("retry after 90 seconds.", Some(90)),
+            ("greylisted for 1 hour(s)", Some(3600)),
+            ("try again in 999 hours", Some(86_400)),
+            ("in 3 pieces", None),
+            ("try again later", None),
+        ] {
+            assert_eq!(asked_wait(text).map(|wait| wait.as_secs()), seconds, "{text}");
+        }
+    }
+}

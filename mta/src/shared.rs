@@ -1,0 +1,198 @@
+//! What all parts of the engine share.
+
+use crate::book::Book;
+use crate::content::Makers;
+use crate::egress::{Candidate, Choice, choose};
+use crate::hand::Hand;
+use crate::lane::Lane;
+use crate::outcome::RetryPolicy;
+use crate::providers::Scope;
+use crate::site::{Resolver, Site};
+use crate::smtp::Timeouts;
+use config::{SmtpSection, Source, TlsMode};
+use mail::Stream;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use storage::Storage;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use world::{Clock, Dial, Random};
+
+/// A lock whose holder never panics while the data is half changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) struct Shared {
+    pub storage: Storage,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub dial: Arc<dyn Dial>,
+    pub resolver: Resolver,
+    pub smtp: SmtpSection,
+    pub sources: Vec<Source>,
+    pub pools: HashMap<String, Vec<(usize, u32)>>,
+    pub default_pool: String,
+    pub tls: Arc<rustls::ClientConfig>,
+    pub book: Book,
+    pub makers: Makers,
+    pub open: Open,
+    /// No new work; what is under way is finished.
+    pub stopping: CancellationToken,
+    /// What is still under way is dropped.
+    pub aborting: CancellationToken,
+    pub tasks: TaskTracker,
+}
+
+/// Lanes and connections that exist now.
+#[derive(Default)]
+pub(crate) struct Open {
+    lanes: Mutex<HashMap<(usize, Arc<str>), Arc<Lane>>>,
+    connections: AtomicU32,
+    of_provider: Mutex<HashMap<(usize, Arc<str>), u32>>,
+}
+
+/// The right to have one connection open on a lane. Dropping it gives the place back.
+pub(crate) struct ConnectionPermit {
+    shared: Arc<Shared>,
+    lane: Arc<Lane>,
+}
+
+impl Drop for ConnectionPermit {
+    fn drop(&mut self) {
+        self.shared.open.connections.fetch_sub(1, SeqCst);
+        let key = (self.lane.source, self.lane.site.provider.name.clone());
+        let mut of_provider = lock(&self.shared.open.of_provider);
+        if let Some(n) = of_provider.get_mut(&key) {
+            *n -= 1;
+            if *n == 0 {
+                of_provider.remove(&key);
+            }
+        }
+        drop(of_provider);
+        let source = self.shared.sources[self.lane.source].name.to_string();
+        metrics::gauge!(crate::metric::CONNECTIONS_OPEN, "source" => source).decrement(1.0);
+        self.lane.connection_closed(&self.shared);
+    }
+}
+
+impl Shared {
+    pub fn policy(&self, stream: Stream) -> RetryPolicy {
+        let waits = match stream {
+            Stream::Bulk => &self.smtp.bulk_retry,
+            Stream::Transactional => &self.smtp.transactional_retry,
+        };
+        RetryPolicy { waits: waits.clone(), jitter_percent: self.smtp.jitter_percent }
+    }
+
+    pub fn timeouts(&self) -> Timeouts {
+        Timeouts {
+            command: self.smtp.command_timeout,
+            data: self.smtp.data_timeout,
+            block: self.smtp.block_timeout,
+            final_dot: self.smtp.final_dot_timeout,
+        }
+    }
+
+    pub fn tls_required(&self, site: &Site) -> bool {
+        match self.smtp.tls {
+            TlsMode::Off => false,
+            TlsMode::Required => true,
+            TlsMode::Opportunistic => site.provider.tls_required,
+        }
+    }
+
+    /// A place for one more connection of this lane, if every limit above the lane's own allows it.
+    pub fn connection_permit(self: &Arc<Self>, lane: &Arc<Lane>) -> Option<ConnectionPermit> {
+        let provider = &lane.site.provider;
+        let mut of_provider = lock(&self.open.of_provider);
+        let all = self.open.connections.load(SeqCst);
+        let here = of_provider.entry((lane.source, provider.name.clone())).or_default();
+        let provider_full = provider.scope == Scope::Provider && *here >= provider.connections;
+        if all >= self.smtp.connections_max || provider_full {
+            if *here == 0 {
+                of_provider.remove(&(lane.source, provider.name.clone()));
+            }
+            return None;
+        }
+        *here += 1;
+        self.open.connections.fetch_add(1, SeqCst);
+        let source = self.sources[lane.source].name.to_string();
+        metrics::gauge!(crate::metric::CONNECTIONS_OPEN, "source" => source).increment(1.0);
+        Some(ConnectionPermit { shared: self.clone(), lane: lane.clone() })
+    }
+
+    /// Brings recipients of one site to their lanes, or back into the queue with a reason.
+    pub fn route(self: &Arc<Self>, site: &Arc<Site>, hands: Vec<Hand>) {
+        let now_ms = self.clock.now_ms();
+        let mut touched: Vec<Arc<Lane>> = Vec::new();
+        for hand in hands {
+            match self.choose(site, &hand, now_ms) {
+                Choice::Wait(wait) => hand.give_back(wait),
+                Choice::Use(source) => {
+                    let lane = self.lane(source, site);
+                    match lane.room(self, now_ms) {
+                        Some(wait) => hand.give_back(wait),
+                        None => {
+                            lane.add(hand);
+                            if !touched.iter().any(|t| Arc::ptr_eq(t, &lane)) {
+                                touched.push(lane);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        for lane in touched {
+            lane.drive(self);
+        }
+    }
+
+    fn choose(&self, site: &Arc<Site>, hand: &Hand, now_ms: i64) -> Choice {
+        let pool = self.pools.get(&hand.claimed.pool).or_else(|| self.pools.get(&self.default_pool));
+        let lanes = lock(&self.open.lanes);
+        let candidates: Vec<Candidate> = pool
+            .into_iter()
+            .flatten()
+            .map(|(source, weight)| {
+                let held = lanes.get(&(*source, site.name.clone())).and_then(|lane| lane.held(now_ms));
+                Candidate { source: *source, weight: *weight, held }
+            })
+            .collect();
+        drop(lanes);
+        let last = hand.claimed.source.as_deref();
+        let last = last.and_then(|name| self.sources.iter().position(|source| source.name.as_str() == name));
+        choose(&candidates, last, now_ms, self.random.below(u64::MAX))
+    }
+
+    fn lane(&self, source: usize, site: &Arc<Site>) -> Arc<Lane> {
+        let mut lanes = lock(&self.open.lanes);
+        let lane = lanes.entry((source, site.name.clone())).or_insert_with(|| Arc::new(Lane::new(source, site)));
+        lane.clone()
+    }
+
+    pub fn lanes(&self) -> Vec<Arc<Lane>> {
+        lock(&self.open.lanes).values().cloned().collect()
+    }
+
+    /// Forgets lanes that have neither work, nor connections, nor anything to remember.
+    pub fn forget_idle_lanes(&self, now_ms: i64) {
+        let mut lanes = lock(&self.open.lanes);
+        lanes.retain(|_, lane| !lane.is_forgettable(now_ms));
+        metrics::gauge!(crate::metric::LANES).set(lanes.len() as f64);
+    }
+
+    /// Recipients that may still be taken into memory.
+    pub fn places_left(&self) -> usize {
+        let in_hand = self.book.counts.in_hand.load(SeqCst);
+        (self.smtp.ready_max as usize).saturating_sub(in_hand)
+    }
+
+    /// What is waiting in memory goes back into the queue.
+    pub fn put_everything_back(&self) {
+        for lane in self.lanes() {
+            drop(lane.take_all());
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The SMTP client's side of one connection (RFC 5321): replies, capabilities, TLS, transactions. It reports what
+//! was said and judges nothing.
+
+mod reply;
+mod session;
+mod tls;
+mod wire;
+
+pub(crate) use session::{Begun, Envelope, Session, SessionError, Timeouts};
+pub(crate) use tls::client_config;

@@ -1,0 +1,402 @@
+//! One connection: greeting, EHLO, STARTTLS, transactions.
+//!
+//! With PIPELINING (RFC 2920) a message costs one write and usually one read: its content and final dot and the next
+//! message's MAIL, RCPT and DATA go out together, which RFC 2920 §3.1 allows expressly. DATA ends each group.
+
+use super::reply::{NotAReply, Replies};
+use super::wire;
+use bounce::Stage;
+use mail::{Reply, Severity};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use std::fmt::Write as _;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout, timeout_at};
+use world::Stream;
+
+/// What is read at once; a few replies fit.
+const READ_BYTES: usize = 4096;
+/// Written at once. Between pieces the clock of `Timeouts::block` begins anew.
+const WRITE_BYTES: usize = 64 * 1024;
+
+/// How long to wait for what (RFC 5321 §4.5.3.2).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timeouts {
+    /// Greeting, and the reply to a command.
+    pub command: Duration,
+    /// The reply to DATA.
+    pub data: Duration,
+    /// Each piece of content.
+    pub block: Duration,
+    /// The reply to the final dot.
+    pub final_dot: Duration,
+}
+
+/// Why a session ended without an answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SessionError {
+    /// The server does not want us, or not now.
+    #[error("{reply}")]
+    Refused { stage: Stage, reply: Reply },
+    /// The connection broke.
+    #[error("the connection was lost at {at}: {cause}")]
+    Lost { at: &'static str, cause: io::Error },
+    /// No answer in time.
+    #[error("no answer to {at} in {} s", after.as_secs())]
+    TimedOut { at: &'static str, after: Duration },
+    /// The server's words are no SMTP.
+    #[error("the answer to {at} is no SMTP: {line}")]
+    Protocol { at: &'static str, line: String },
+    /// TLS could not be had.
+    #[error("TLS failed: {0}")]
+    Tls(String),
+}
+
+/// What the server offers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Capabilities {
+    pub pipelining: bool,
+    pub eight_bit: bool,
+    pub smtputf8: bool,
+    pub starttls: bool,
+    /// SIZE is offered (RFC 1870); the limit, 0 when none is named.
+    pub size: Option<u64>,
+}
+
+impl Capabilities {
+    fn read(reply: &Reply) -> Capabilities {
+        let mut found = Capabilities::default();
+        for line in reply.text.lines().skip(1) {
+            let mut words = line.split_ascii_whitespace();
+            match words.next().unwrap_or("").to_ascii_uppercase().as_str() {
+                "PIPELINING" => found.pipelining = true,
+                "8BITMIME" => found.eight_bit = true,
+                "SMTPUTF8" => found.smtputf8 = true,
+                "STARTTLS" => found.starttls = true,
+                "SIZE" => found.size = Some(words.next().and_then(|size| size.parse().ok()).unwrap_or(0)),
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+/// What MAIL and RCPT say.
+#[derive(Clone, Debug)]
+pub(crate) struct Envelope {
+    pub reverse_path: String,
+    pub recipient: String,
+    pub size: usize,
+    pub eight_bit: bool,
+    pub smtputf8: bool,
+}
+
+/// The answer to an envelope.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    /// The server waits for the content.
+    Ready,
+    /// It does not want it.
+    Refused { stage: Stage, reply: Reply },
+}
+
+/// An open connection.
+pub(crate) struct Session {
+    io: Box<dyn Stream>,
+    replies: Replies,
+    out: Vec<u8>,
+    /// Bytes of `out` that are written.
+    written: usize,
+    /// Where in `out` the final dot ends.
+    dot_end: usize,
+    timeouts: Timeouts,
+    capabilities: Capabilities,
+    tls: Option<&'static str>,
+    /// A transaction is open that goes nowhere: RSET comes before the next MAIL.
+    reset_needed: bool,
+    /// RSET was written and its reply not read.
+    reset_pending: bool,
+    closing: bool,
+}
+
+impl Session {
+    /// Reads the greeting and says EHLO; takes TLS where it is wanted and offered.
+    ///
+    /// # Errors
+    /// With `Tls`, another connection without TLS may do.
+    pub async fn open(
+        io: Box<dyn Stream>,
+        ehlo: &str,
+        tls: Option<(&Arc<ClientConfig>, &str)>,
+        timeouts: Timeouts,
+    ) -> Result<Session, SessionError> {
+        let mut session = Session {
+            io,
+            replies: Replies::default(),
+            out: Vec::new(),
+            written: 0,
+            dot_end: 0,
+            timeouts,
+            capabilities: Capabilities::default(),
+            tls: None,
+            reset_needed: false,
+            reset_pending: false,
+            closing: false,
+        };
+        let greeting = session.reply("the connection", timeouts.command).await?;
+        if greeting.code != 220 {
+            return Err(SessionError::Refused { stage: Stage::Greeting, reply: greeting });
+        }
+        session.hello(ehlo).await?;
+        match tls {
+            Some((config, host)) if session.capabilities.starttls => session.secure(config, host, ehlo).await,
+            _ => Ok(session),
+        }
+    }
+
+    /// What the server offers.
+    pub fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    /// TLS version, where there is TLS.
+    pub fn tls(&self) -> Option<&'static str> {
+        self.tls
+    }
+
+    /// Whether the server has said that it will close the connection.
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    async fn hello(&mut self, ehlo: &str) -> Result<(), SessionError> {
+        let mut reply = self.command(&format!("EHLO {ehlo}"), "EHLO").await?;
+        // RFC 5321 §4.1.1.1: a server without extensions.
+        if matches!(reply.code, 500 | 501 | 502 | 504 | 550) {
+            reply = self.command(&format!("HELO {ehlo}"), "HELO").await?;
+        }
+        if reply.severity() != Severity::Positive {
+            return Err(SessionError::Refused { stage: Stage::Hello, reply });
+        }
+        self.capabilities = Capabilities::read(&reply);
+        Ok(())
+    }
+
+    async fn secure(mut self, config: &Arc<ClientConfig>, host: &str, ehlo: &str) -> Result<Session, SessionError> {
+        let reply = self.command("STARTTLS", "STARTTLS").await?;
+        if reply.code != 220 {
+            // It goes on without; whether that is enough is not decided here.
+            return Ok(self);
+        }
+        if !self.replies.is_empty() {
+            return Err(SessionError::Tls("the server spoke between STARTTLS and TLS".to_owned()));
+        }
+        let name = ServerName::try_from(host.to_owned()).map_err(|e| SessionError::Tls(e.to_string()))?;
+        let connect = tokio_rustls::TlsConnector::from(config.clone()).connect(name, self.io);
+        let secured = match timeout(self.timeouts.command, connect).await {
+            Ok(Ok(secured)) => secured,
+            Ok(Err(e)) => return Err(SessionError::Tls(e.to_string())),
+            Err(_) => return Err(SessionError::Tls("the handshake took too long".to_owned())),
+        };
+        self.tls = Some(match secured.get_ref().1.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            _ => "TLSv1.2",
+        });
+        self.io = Box::new(secured);
+        self.hello(ehlo).await?;
+        Ok(self)
+    }
+
+    /// Writes an envelope without waiting; with `begin` it is read. Call `send` after it.
+    pub fn push_envelope(&mut self, envelope: &Envelope) {
+        if self.reset_needed {
+            self.out.extend_from_slice(b"RSET\r\n");
+            self.reset_needed = false;
+            self.reset_pending = true;
+        }
+        let line = self.mail_line(envelope);
+        self.out.extend_from_slice(line.as_bytes());
+        self.out.extend_from_slice(b"RCPT TO:<");
+        self.out.extend_from_slice(envelope.recipient.as_bytes());
+        self.out.extend_from_slice(b">\r\nDATA\r\n");
+    }
+
+    fn mail_line(&self, envelope: &Envelope) -> String {
+        let mut line = format!("MAIL FROM:<{}>", envelope.reverse_path);
+        if self.capabilities.size.is_some() {
+            // Writing to a String cannot fail.
+            let _ = write!(line, " SIZE={}", envelope.size);
+        }
+        if envelope.eight_bit && self.capabilities.eight_bit {
+            line.push_str(" BODY=8BITMIME");
+        }
+        if envelope.smtputf8 {
+            line.push_str(" SMTPUTF8");
+        }
+        line.push_str("\r\n");
+        line
+    }
+
+    /// Begins a transaction: says the envelope, unless it was pushed and sent already, and reads what is answered.
+    pub async fn begin(&mut self, envelope: &Envelope, already_sent: bool) -> Result<Begun, SessionError> {
+        if !self.capabilities.pipelining {
+            return self.begin_stepwise(envelope).await;
+        }
+        if !already_sent {
+            self.push_envelope(envelope);
+            self.send("MAIL").await?;
+        }
+        if std::mem::take(&mut self.reset_pending) {
+            let reply = self.reply("RSET", self.timeouts.command).await?;
+            if self.closing {
+                return Ok(Begun::Refused { stage: Stage::Mail, reply });
+            }
+        }
+        let mut refused = None;
+        for (stage, at) in [(Stage::Mail, "MAIL"), (Stage::Rcpt, "RCPT"), (Stage::Data, "DATA")] {
+            let wait = if stage == Stage::Data { self.timeouts.data } else { self.timeouts.command };
+            let reply = match self.reply(at, wait).await {
+                Ok(reply) => reply,
+                // The refusal is known; that the server then went away says nothing more about this recipient.
+                Err(_) if refused.is_some() => {
+                    self.closing = true;
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
+            let go_on = if stage == Stage::Data { reply.code == 354 } else { reply.severity() == Severity::Positive };
+            if stage == Stage::Data && go_on && refused.is_some() {
+                // RFC 2920 §3.1: the server takes content for nobody. A dot alone ends that.
+                self.out.extend_from_slice(b".\r\n");
+                self.send("the final dot").await?;
+                self.reply("the final dot", self.timeouts.final_dot).await?;
+            } else if !go_on && refused.is_none() {
+                self.reset_needed = stage != Stage::Mail;
+                refused = Some(Begun::Refused { stage, reply });
+            }
+            if self.closing {
+                break;
+            }
+        }
+        Ok(refused.unwrap_or(Begun::Ready))
+    }
+
+    async fn begin_stepwise(&mut self, envelope: &Envelope) -> Result<Begun, SessionError> {
+        if std::mem::take(&mut self.reset_needed) {
+            self.command("RSET", "RSET").await?;
+        }
+        let mail = self.mail_line(envelope);
+        let rcpt = format!("RCPT TO:<{}>", envelope.recipient);
+        for (stage, line, at) in [(Stage::Mail, mail.trim_end(), "MAIL"), (Stage::Rcpt, &rcpt, "RCPT")] {
+            let reply = self.command(line, at).await?;
+            if reply.severity() != Severity::Positive {
+                self.reset_needed = stage != Stage::Mail;
+                return Ok(Begun::Refused { stage, reply });
+            }
+        }
+        self.out.extend_from_slice(b"DATA\r\n");
+        self.send("DATA").await?;
+        let reply = self.reply("DATA", self.timeouts.data).await?;
+        if reply.code != 354 {
+            self.reset_needed = true;
+            return Ok(Begun::Refused { stage: Stage::Data, reply });
+        }
+        Ok(Begun::Ready)
+    }
+
+    /// Sends the content and its final dot, and with them the next message's envelope. On an error,
+    /// [`Session::is_dot_written`] says whether the dot may have arrived.
+    pub async fn content(&mut self, message: &[u8], next: Option<&Envelope>) -> Result<(), SessionError> {
+        let dot_end = wire::push_content(&mut self.out, message);
+        if let Some(next) = next {
+            self.push_envelope(next);
+        }
+        self.dot_end = dot_end;
+        self.send("the content").await
+    }
+
+    /// Whether the last content's final dot was handed to the network whole.
+    pub fn is_dot_written(&self) -> bool {
+        self.dot_end == 0 || self.written >= self.dot_end
+    }
+
+    /// The answer to the final dot.
+    pub async fn outcome(&mut self) -> Result<Reply, SessionError> {
+        self.reply("the final dot", self.timeouts.final_dot).await
+    }
+
+    /// Says QUIT and goes, without waiting for the answer: nothing depends on it.
+    pub async fn quit(mut self) {
+        if !self.closing {
+            self.out.extend_from_slice(b"QUIT\r\n");
+            if self.send("QUIT").await.is_ok() {
+                // Closing a socket with unread bytes would reset it, and the server may lose the QUIT.
+                let _ = self.reply("QUIT", Duration::from_secs(2)).await;
+            }
+        }
+        let _ = timeout(Duration::from_secs(2), self.io.shutdown()).await;
+    }
+
+    async fn command(&mut self, line: &str, at: &'static str) -> Result<Reply, SessionError> {
+        self.out.extend_from_slice(line.as_bytes());
+        self.out.extend_from_slice(b"\r\n");
+        self.send(at).await?;
+        self.reply(at, self.timeouts.command).await
+    }
+
+    /// Writes what was pushed.
+    pub async fn send(&mut self, at: &'static str) -> Result<(), SessionError> {
+        self.written = 0;
+        let outcome = self.write_out(at).await;
+        if outcome.is_ok() {
+            self.out.clear();
+            self.dot_end = 0;
+        }
+        outcome
+    }
+
+    async fn write_out(&mut self, at: &'static str) -> Result<(), SessionError> {
+        let after = self.timeouts.block;
+        while self.written < self.out.len() {
+            let end = self.out.len().min(self.written + WRITE_BYTES);
+            match timeout(after, self.io.write(&self.out[self.written..end])).await {
+                Ok(Ok(0)) => return Err(SessionError::Lost { at, cause: io::ErrorKind::WriteZero.into() }),
+                Ok(Ok(n)) => self.written += n,
+                Ok(Err(cause)) => return Err(SessionError::Lost { at, cause }),
+                Err(_) => return Err(SessionError::TimedOut { at, after }),
+            }
+        }
+        match timeout(after, self.io.flush()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(cause)) => Err(SessionError::Lost { at, cause }),
+            Err(_) => Err(SessionError::TimedOut { at, after }),
+        }
+    }
+
+    async fn reply(&mut self, at: &'static str, after: Duration) -> Result<Reply, SessionError> {
+        // For the whole reply: a server that drips single bytes gains nothing.
+        let deadline = Instant::now() + after;
+        loop {
+            match self.replies.next() {
+                Ok(Some(reply)) => {
+                    // RFC 5321 §3.8: 421 means that the server is going away, whatever was asked.
+                    self.closing |= reply.code == 421;
+                    return Ok(reply);
+                }
+                Ok(None) => {}
+                Err(NotAReply(line)) => return Err(SessionError::Protocol { at, line }),
+            }
+            let buffer = self.replies.buffer();
+            buffer.reserve(READ_BYTES);
+            match timeout_at(deadline, self.io.read_buf(buffer)).await {
+                Ok(Ok(0)) => return Err(SessionError::Lost { at, cause: io::ErrorKind::UnexpectedEof.into() }),
+                Ok(Ok(_)) => {}
+                Ok(Err(cause)) => return Err(SessionError::Lost { at, cause }),
+                Err(_) => return Err(SessionError::TimedOut { at, after }),
+            }
+        }
+    }
+}
