@@ -2,6 +2,7 @@
 
 pub mod audience;
 pub mod chart;
+pub mod contact;
 pub mod filter;
 pub mod import;
 pub mod number;

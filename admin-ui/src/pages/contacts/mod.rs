@@ -1,0 +1,14 @@
+//! Contacts: the list, one contact, imports.
+
+mod edit;
+mod import;
+mod imports;
+mod list;
+mod mapping;
+mod one;
+
+pub use edit::NewContact;
+pub use import::ImportPage;
+pub use imports::Imports;
+pub use list::Contacts;
+pub use one::ContactPage;

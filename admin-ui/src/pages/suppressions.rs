@@ -1,0 +1,162 @@
+//! Suppressions: addresses that nothing is sent to, why, since when.
+
+use api_types::{Done, NewSuppression, Page, RemoveSuppression, Suppression};
+use leptos::prelude::*;
+use view::query::with;
+use view::tone::{self, SUPPRESSION_REASONS};
+
+use crate::api::use_api;
+use crate::load::load;
+use crate::nav::use_query;
+use crate::parts::*;
+use crate::submit::Submit;
+
+#[component]
+pub fn Suppressions() -> impl IntoView {
+    let api = use_api();
+    let query = use_query();
+    let (q, reason, cursor) = (query.param("q"), query.param("reason"), query.param("cursor"));
+    let page = load(move || {
+        let path = with("/suppressions", &[("q", &q.get()), ("reason", &reason.get()), ("cursor", &cursor.get())]);
+        api.get::<Page<Suppression>>(path)
+    });
+    let adding = RwSignal::new(false);
+    let removing = RwSignal::new(None::<Suppression>);
+    let changed = Callback::new(move |()| page.reload());
+    let options: Vec<_> = std::iter::once((String::new(), "Every reason".to_owned()))
+        .chain(
+            SUPPRESSION_REASONS
+                .iter()
+                .map(|(word, reason)| ((*word).to_owned(), tone::suppression(*reason).1.to_owned())),
+        )
+        .collect();
+    let heads = || {
+        vec![Head::text("Address"), Head::text("Reason"), Head::text("Where from"), Head::text("Since"), Head::text("")]
+    };
+    let row = move |row: &Suppression| suppression_row(row, removing);
+    let add = Callback::new(move |()| adding.set(true));
+    let empty = move || {
+        view! {
+            <Empty title="Nobody is suppressed" about="Addresses come here by themselves: after a hard bounce, a complaint or an unsubscribe. Nothing is ever sent to them.">
+                <Button look=Look::Primary on_press=add>"Suppress an address"</Button>
+            </Empty>
+        }
+        .into_any()
+    };
+    view! {
+        <PageHeader title="Suppressions" about="Nothing is sent to these addresses, whatever the campaign. Checked at the last moment before sending.">
+            <Button look=Look::Primary on_press=add>{icon(Icon::Plus)}"Suppress an address"</Button>
+        </PageHeader>
+        <Toolbar>
+            <Search query label="Search addresses"/>
+            <FilterBy query param="reason" label="Reason" options=options/>
+        </Toolbar>
+        {list("Suppressions", query, page, &["q", "reason"], heads, row, empty)}
+        <AddDialog open=adding changed/>
+        <RemoveDialog removing changed/>
+    }
+    .into_any()
+}
+
+fn suppression_row(row: &Suppression, removing: RwSignal<Option<Suppression>>) -> Row {
+    let (tone, word) = tone::suppression(row.reason);
+    let address = row.address.clone().unwrap_or_else(|| "only its hash is kept".to_owned());
+    let by = row.created_by.clone().map(|by| format!(" by {by}")).unwrap_or_default();
+    let chosen = row.clone();
+    let remove = Callback::new(move |()| removing.set(Some(chosen.clone())));
+    let label = format!("Remove {address} from the list");
+    Row::new(vec![
+        address.into_any(),
+        badge(tone, word),
+        view! { <span class="answer">{row.origin.clone()}{by}</span> }.into_any(),
+        view! { {moment(&row.created_at)}{row.expires_at.as_deref().map(|at| view! { " until "{moment(at)} })} }
+            .into_any(),
+        view! { <Button look=Look::Ghost on_press=remove label>"Remove"</Button> }.into_any(),
+    ])
+}
+
+#[component]
+fn AddDialog(open: RwSignal<bool>, changed: Callback<()>) -> impl IntoView {
+    let api = use_api();
+    let toasts = use_toasts();
+    let address = RwSignal::new(String::new());
+    let note = RwSignal::new(String::new());
+    let submit = Submit::new();
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let new = NewSuppression { address: address.get_untracked(), note: note.get_untracked() };
+        submit.run(async move {
+            let name = new.address.clone();
+            api.post::<serde_json::Value>("/suppressions".to_owned(), &new).await?;
+            toasts.good(format!("Nothing will be sent to {name}"));
+            open.try_set(false);
+            address.try_set(String::new());
+            note.try_set(String::new());
+            changed.run(());
+            Ok(())
+        });
+    };
+    view! {
+        <Dialog open title="Suppress an address">
+            <form on:submit=send>
+                <Field id="address" label="Address" error=submit.field("address")>
+                    <TextInput id="address" value=address kind="email" required=true focus=true/>
+                </Field>
+                <Field id="note" label="Why" hint="Kept beside it, for whoever looks at it later." error=submit.field("note")>
+                    <TextInput id="note" value=note/>
+                </Field>
+                {form_error(submit.rest(&["address", "note"]))}
+                <div class="actions end">
+                    <Button on_press=Callback::new(move |()| open.set(false))>"Cancel"</Button>
+                    <Button submit=true look=Look::Primary busy=submit.busy>"Suppress"</Button>
+                </div>
+            </form>
+        </Dialog>
+    }
+    .into_any()
+}
+
+#[component]
+fn RemoveDialog(removing: RwSignal<Option<Suppression>>, changed: Callback<()>) -> impl IntoView {
+    let api = use_api();
+    let toasts = use_toasts();
+    let open = RwSignal::new(false);
+    Effect::new(move |_| open.set(removing.with(Option::is_some)));
+    Effect::new(move |_| {
+        if !open.get() {
+            removing.set(None);
+        }
+    });
+    let reason = RwSignal::new(String::new());
+    let submit = Submit::new();
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let Some(row) = removing.get_untracked() else { return };
+        let body = RemoveSuppression { reason: reason.get_untracked() };
+        submit.run(async move {
+            let done: Done = api.post(format!("/suppressions/{}/remove", row.id), &body).await?;
+            toasts.good(done.message);
+            removing.try_set(None);
+            reason.try_set(String::new());
+            changed.run(());
+            Ok(())
+        });
+    };
+    let address = move || removing.with(|row| row.as_ref().and_then(|row| row.address.clone()).unwrap_or_default());
+    view! {
+        <Dialog open title="Remove from the list?">
+            <form on:submit=send>
+                <p class="dialog-body">{address}" can get mail again from then on. After a complaint or an unsubscribe do this only when the person asked for it."</p>
+                <Field id="reason" label="Why" hint="Kept with the event." error=submit.field("reason")>
+                    <TextInput id="reason" value=reason required=true focus=true/>
+                </Field>
+                {form_error(submit.rest(&["reason"]))}
+                <div class="actions end">
+                    <Button on_press=Callback::new(move |()| open.set(false))>"Keep it there"</Button>
+                    <Button submit=true look=Look::Danger busy=submit.busy>"Remove"</Button>
+                </div>
+            </form>
+        </Dialog>
+    }
+    .into_any()
+}

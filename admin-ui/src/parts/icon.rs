@@ -1,0 +1,52 @@
+//! Icons: strokes on a 24-unit square, drawn for this console.
+
+use leptos::prelude::*;
+
+/// Which icon.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Icon {
+    Overview,
+    Campaigns,
+    Templates,
+    Contacts,
+    Segments,
+    Queue,
+    Domains,
+    Egress,
+    Suppressions,
+    Keys,
+    Menu,
+    Close,
+    Copy,
+    Plus,
+    Search,
+    SignOut,
+}
+
+impl Icon {
+    fn path(self) -> &'static str {
+        match self {
+            Icon::Overview => "M4 13h6V4H4zM14 20h6V11h-6zM4 20h6v-4H4zM14 8h6V4h-6z",
+            Icon::Campaigns => "M4 10v4l12 5V5zM16 9a3 3 0 0 1 0 6M7 15v4h3v-3",
+            Icon::Templates => "M5 4h14v16H5zM5 9h14M9 9v11",
+            Icon::Contacts => "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4 20c1-4 4-6 8-6s7 2 8 6",
+            Icon::Segments => "M4 5h16l-6 8v6l-4-2v-4z",
+            Icon::Queue => "M4 6h16M4 12h16M4 18h10",
+            Icon::Domains => "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM3 12h18M12 3c3 3 3 15 0 18M12 3c-3 3-3 15 0 18",
+            Icon::Egress => "M4 12h14M13 6l6 6-6 6M4 5v14",
+            Icon::Suppressions => "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM6 6l12 12",
+            Icon::Keys => "M8 16a4 4 0 1 1 3-6.6L20 9v4h-3v3h-3l-3-1.400A4 4 0 0 1 8 16z",
+            Icon::Menu => "M4 7h16M4 12h16M4 17h16",
+            Icon::Close => "M6 6l12 12M18 6L6 18",
+            Icon::Copy => "M9 9h11v11H9zM5 15H4V4h11v1",
+            Icon::Plus => "M12 5v14M5 12h14",
+            Icon::Search => "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM16 16l4 4",
+            Icon::SignOut => "M14 4H5v16h9M10 12h10M16 8l4 4-4 4",
+        }
+    }
+}
+
+/// The icon; what it means stands beside it or in the label of its button.
+pub fn icon(icon: Icon) -> AnyView {
+    view! { <svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d=icon.path()></path></svg> }.into_any()
+}
