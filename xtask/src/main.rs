@@ -13,6 +13,7 @@ mod shell;
 mod ui;
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use clap::Parser;
 
@@ -45,13 +46,26 @@ enum Chore {
         /// Installs them in a clean Debian system and starts the daemon there; needs root
         #[arg(long)]
         test: bool,
+        /// Takes the release build as it is
+        #[arg(long)]
+        no_build: bool,
     },
     /// Measures the release build, beside Postfix with OpenDKIM; needs root
     Bench(bench::Options),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the root's folder");
+    match run(root) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(root: &Path) -> anyhow::Result<()> {
     match Chore::parse() {
         Chore::Setup { purpose } => setup::setup(purpose),
         Chore::Demo(options) => demo::demo(root, &options),
@@ -59,7 +73,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Ui { install_target } => ui::build(root, &ui::Options { install_target }),
         Chore::Browser => browser::browser(root),
         Chore::Screenshots => browser::screenshots(root),
-        Chore::Package { test } => package::package(root, test),
+        Chore::Package { test, no_build } => package::package(root, test, !no_build),
         Chore::Bench(options) => bench::bench(root, &options),
     }
 }

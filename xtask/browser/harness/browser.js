@@ -72,18 +72,23 @@ export async function keepSession(page) {
 export function story(name, options, tell) {
   test(name, async () => {
     const { page, close } = await open(options);
+    let failure;
     try {
       await tell(page);
     } catch (error) {
+      failure = error;
       await picture(page, `failed-${name}`).catch(() => {});
-      throw error;
-    } finally {
-      await close();
     }
+    const complaints = await close();
+    if (failure) {
+      failure.message = [failure.message, ...complaints].join('\n');
+      throw failure;
+    }
+    assert.deepEqual(complaints, [], 'the page complained');
   });
 }
 
-/** A page; `close` fails if it complained. */
+/** A page; `close` tells what it complained about. */
 export async function open({ path = '/', size = DESKTOP, theme = 'light', signedIn = true, expects = [] }) {
   const context = await voyage.browser.newContext({
     baseURL: voyage.demo.origin,
@@ -100,8 +105,7 @@ export async function open({ path = '/', size = DESKTOP, theme = 'light', signed
   const complaints = watch(page);
   const close = async () => {
     await context.close();
-    const unexpected = complaints.filter((complaint) => !expects.some((expected) => expected.test(complaint)));
-    assert.deepEqual(unexpected, [], 'the page complained');
+    return complaints.filter((complaint) => !expects.some((expected) => expected.test(complaint)));
   };
   // The demo's link is known only once the demo runs.
   await page.goto(typeof path === 'function' ? path() : path);

@@ -36,6 +36,9 @@ pub struct Options {
     /// Where queues and databases lie; must be on a disk, and open to every user
     #[arg(long, default_value = "/var/tmp")]
     folder: PathBuf,
+    /// Takes the release build as it is
+    #[arg(long)]
+    no_build: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -60,7 +63,9 @@ pub fn bench(root: &Path, options: &Options) -> Result<()> {
         build::release(root, &["sandbox"])?;
         return campaign::peer_alone(&bench);
     }
-    build::daemon_with_console(root)?;
+    if !options.no_build {
+        build::daemon_with_console(root)?;
+    }
     let wanted = |what| options.what.is_none_or(|only| only == what);
     let mut report = report::Report::new(&bench)?;
     if wanted(What::Import) {

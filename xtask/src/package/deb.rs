@@ -92,7 +92,7 @@ fn changelog(root: &Path) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// The list items below the first heading of a version, wrapped lines joined.
+/// The list items below the first heading of a version, in lines as short as Debian wants them.
 fn newest_entries(changelog: &str) -> Vec<String> {
     let mut entries: Vec<String> = Vec::new();
     for line in changelog.lines().skip_while(|line| !line.starts_with("## ")).skip(1) {
@@ -102,11 +102,25 @@ fn newest_entries(changelog: &str) -> Vec<String> {
         if let Some(entry) = line.strip_prefix("- ") {
             entries.push(entry.to_owned());
         } else if let (Some(last), true) = (entries.last_mut(), line.starts_with("  ")) {
-            last.push_str("\n    ");
+            last.push(' ');
             last.push_str(line.trim());
         }
     }
-    entries
+    entries.iter().map(|entry| wrapped(entry)).collect()
+}
+
+fn wrapped(entry: &str) -> String {
+    const WIDTH: usize = 72;
+    let mut lines = vec![String::new()];
+    for word in entry.split_whitespace() {
+        let line = lines.last_mut().filter(|line| line.is_empty() || line.len() + word.len() < WIDTH);
+        match line {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) => line.extend([" ", word]),
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n    ")
 }
 
 fn checksums(stage: &Stage) -> Result<String> {
@@ -129,6 +143,7 @@ mod tests {
     #[test]
     fn takes_the_newest_version_of_the_changelog() {
         let text = "# Changelog\n\n## 0.2.0\n\n- One\n  more.\n- Two.\n\n## 0.1.0\n- Old.\n";
-        assert_eq!(newest_entries(text), ["One\n    more.", "Two."]);
+        assert_eq!(newest_entries(text), ["One more.", "Two."]);
+        assert_eq!(wrapped(&"word ".repeat(20)).lines().count(), 2);
     }
 }

@@ -38,10 +38,10 @@ impl Packages {
     }
 }
 
-/// The chore: builds what is missing, makes both packages, tests them if asked to.
-pub fn package(root: &Path, test: bool) -> Result<()> {
+/// The chore: builds what is missing unless told not to, makes both packages, tests them if asked to.
+pub fn package(root: &Path, test: bool, build: bool) -> Result<()> {
     setup(Purpose::Package)?;
-    let daemon = build::daemon_with_console(root)?;
+    let daemon = if build { build::daemon_with_console(root)? } else { build::release_folder(root).join("packetboat") };
     let packages = build_packages(root, &daemon)?;
     println!("{}\n{}", packages.deb.display(), packages.rpm.display());
     if test {

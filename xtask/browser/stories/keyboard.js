@@ -1,0 +1,65 @@
+// The keyboard alone: from the sign-in page over the navigation to something done.
+
+import assert from 'node:assert/strict';
+import { PERSON, settled, story } from '../harness/browser.js';
+
+/** Presses Tab until `locator` has the focus, as somebody does who has no mouse. */
+async function tabTo(page, locator, most = 60) {
+  for (let presses = 0; presses < most; presses += 1) {
+    if (await locator.evaluateAll((elements) => elements.includes(document.activeElement))) {
+      return;
+    }
+    await page.keyboard.press('Tab');
+  }
+  throw new Error(`${locator} is not reached by ${most} presses of Tab`);
+}
+
+/** What has the focus must be seen to have it. */
+async function focusIsSeen(page) {
+  const seen = await page.evaluate(() => {
+    const style = getComputedStyle(document.activeElement);
+    return style.outlineStyle !== 'none' || style.boxShadow !== 'none';
+  });
+  assert.ok(seen, await page.evaluate(() => `no focus is seen on ${document.activeElement.outerHTML.slice(0, 200)}`));
+}
+
+story('everything works without a mouse', { path: '/', signedIn: false, expects: [/status of 401|answer: 401 to GET \S+\/session/] }, async (page) => {
+  const email = page.getByLabel('Email address');
+  await email.waitFor();
+  await tabTo(page, email);
+  await page.keyboard.type(PERSON.email);
+  await page.keyboard.press('Tab');
+  await page.keyboard.type(PERSON.password);
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor();
+  await settled(page);
+
+  await tabTo(page, page.getByRole('link', { name: 'Suppressions' }));
+  await focusIsSeen(page);
+  await page.keyboard.press('Enter');
+  const heading = page.getByRole('heading', { level: 1, name: 'Suppressions' });
+  await heading.waitFor();
+  await settled(page);
+  assert.ok(await heading.evaluate((element) => element === document.activeElement), 'a new page takes the focus');
+
+  const add = page.getByRole('button', { name: 'Suppress an address' });
+  await tabTo(page, add);
+  await focusIsSeen(page);
+  await page.keyboard.press('Enter');
+  const dialog = page.getByRole('dialog', { name: 'Suppress an address' });
+  await dialog.waitFor();
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'hidden' });
+  assert.ok(await add.evaluate((element) => element === document.activeElement), 'the focus comes back');
+  await page.keyboard.press('Enter');
+  await tabTo(page, dialog.getByLabel('Address'));
+  await page.keyboard.type('by.keyboard@albatross.example');
+  await page.keyboard.press('Enter');
+  await page.getByRole('status').filter({ hasText: 'by.keyboard@albatross.example' }).waitFor();
+
+  await page.keyboard.press('/');
+  const search = page.getByRole('searchbox', { name: 'Search addresses' });
+  assert.ok(await search.evaluate((element) => element === document.activeElement), '/ leads to the search');
+  await page.keyboard.type('by.keyboard');
+  await page.getByRole('cell', { name: 'by.keyboard@albatross.example' }).waitFor();
+});
