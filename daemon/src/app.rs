@@ -3,8 +3,10 @@
 use crate::http::limits::Limits;
 use crate::passwords::Passwords;
 use crate::serve::Keys;
+use crate::text::time;
+use campaign::mailing;
 use config::Config;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use storage::Storage;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +15,8 @@ use world::{Clock, Dns, Random};
 
 /// Live progress streams at once: each holds a connection and asks the database every second.
 const STREAMS_MAX: usize = 64;
+/// Lanes shown at most.
+const LANES_MAX: usize = 200;
 
 /// What every request handler and job shares. Handed around as [`Shared`].
 pub struct App {
@@ -34,6 +38,12 @@ pub struct App {
     pub(crate) passwords: Passwords,
     /// Rates of what strangers can ask for.
     pub(crate) limits: Limits,
+    /// The engine, while mail is sent from this process.
+    pub(crate) engine: OnceLock<mta::Waker>,
+    /// The releaser, likewise.
+    pub(crate) releaser: OnceLock<mailing::Waker>,
+    /// Samples for the campaigns' rates.
+    pub(crate) rates: mailing::Rates,
     /// Jobs and connections that end before the database closes.
     pub(crate) tasks: TaskTracker,
     /// The turn of one import at a time.
@@ -67,15 +77,47 @@ impl App {
             stop: CancellationToken::new(),
             passwords: Passwords::new(),
             limits: Limits::new(),
+            engine: OnceLock::new(),
+            releaser: OnceLock::new(),
+            rates: mailing::Rates::default(),
             tasks: TaskTracker::new(),
             imports: Arc::new(Semaphore::new(1)),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         }
     }
 
-    /// The lanes at work, busiest first.
+    /// The lanes at work, busiest first; none where nothing is sent from this process.
     pub(crate) fn lanes(&self) -> Vec<api_types::Lane> {
-        Vec::new()
+        let lanes = self.engine.get().map(mta::Waker::lanes).unwrap_or_default();
+        let shape = |lane: mta::LaneStatus| api_types::Lane {
+            source: lane.source,
+            site: lane.site,
+            provider: lane.provider,
+            connections: lane.connections,
+            connections_max: lane.connections_max,
+            ready: u32::try_from(lane.ready).unwrap_or(u32::MAX),
+            wait_reason: lane.wait_reason.map(|reason| reason.as_str().to_owned()),
+            wait_until: lane.wait_until_ms.map(time),
+            reply: lane.reply,
+        };
+        lanes.into_iter().take(LANES_MAX).map(shape).collect()
+    }
+
+    /// Tells releaser and engine that there is something to do.
+    pub(crate) fn wake(&self) {
+        if let Some(releaser) = self.releaser.get() {
+            releaser.wake();
+        }
+        if let Some(engine) = self.engine.get() {
+            engine.wake();
+        }
+    }
+
+    /// Pools with a source in use: those that a campaign can leave from.
+    pub(crate) fn pools(&self) -> Vec<String> {
+        let enabled = |name: &config::Name| self.config.sources.iter().any(|source| source.enabled && source.name == *name);
+        let usable = |pool: &&config::Pool| pool.sources.iter().any(|member| enabled(&member.source));
+        self.config.pools.iter().filter(usable).map(|pool| pool.name.to_string()).collect()
     }
 
     /// Milliseconds since 1970.

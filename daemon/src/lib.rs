@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod cli;
+mod content;
 mod demo;
 mod disk;
 pub mod domains;

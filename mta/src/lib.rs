@@ -15,6 +15,7 @@ mod engine;
 mod hand;
 mod hold;
 mod housekeeping;
+pub mod inbound;
 mod lane;
 pub mod metric;
 pub mod outcome;

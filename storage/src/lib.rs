@@ -47,6 +47,6 @@ pub use ids::{
     ApiKeyId, CampaignId, ContactId, DkimKeyId, DomainId, ImportId, RecipientId, SegmentId, SuppressionId, TemplateId,
     TemplateVersionId, UserId, WorkspaceId,
 };
-pub use open::{OpenOptions, Storage};
+pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};
 pub use writer::Writer;

@@ -104,6 +104,12 @@ impl Storage {
     }
 }
 
+/// Whether somebody has the folder open, this process included.
+#[must_use]
+pub fn in_use(dir: &Path) -> bool {
+    matches!(lock(dir), Err(StorageError::Locked { .. }))
+}
+
 /// Takes the folder for this process.
 fn lock(dir: &Path) -> Result<fs::File, StorageError> {
     let folder = |cause| StorageError::Folder { path: dir.to_owned(), cause };

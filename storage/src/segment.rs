@@ -83,6 +83,19 @@ pub fn set_count(tx: &Connection, workspace: WorkspaceId, id: SegmentId, count: 
     Ok(())
 }
 
+const IN_DRAFT: &str = "
+    SELECT EXISTS (SELECT 1 FROM campaign
+                   WHERE workspace_id = :workspace_id AND segment_id = :id AND launched_ms IS NULL)";
+
+/// Whether a draft of a campaign is to go to the segment. Without its segment it would go to everybody.
+///
+/// # Errors
+/// The database's.
+pub fn in_draft(tx: &Connection, workspace: WorkspaceId, id: SegmentId) -> Result<bool, StorageError> {
+    let mut statement = tx.prepare_cached(IN_DRAFT)?;
+    Ok(statement.query_row(named_params! { ":id": id, ":workspace_id": workspace }, |row| row.get(0))?)
+}
+
 const DELETE: &str = "DELETE FROM segment WHERE id = :id AND workspace_id = :workspace_id";
 
 /// Deletes a segment; `false` when there is none.
@@ -152,4 +165,4 @@ pub(crate) fn parse_filter(what: &'static str, text: String) -> Result<Filter, S
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[INSERT, UPDATE, SET_COUNT, DELETE, FIND, PAGE];
+pub(crate) const STATEMENTS: &[&str] = &[INSERT, UPDATE, SET_COUNT, IN_DRAFT, DELETE, FIND, PAGE];

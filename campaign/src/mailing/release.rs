@@ -26,13 +26,21 @@ pub struct Releaser {
     clock: Arc<dyn Clock>,
     bulk_expiry: Duration,
     waker: Waker,
+    /// Told when recipients came into the queue, so that nobody waits for the delivery's next look.
+    on_release: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Releaser {
     /// `bulk_expiry` is the age at which recipients are given up.
     #[must_use]
     pub fn new(storage: Storage, clock: Arc<dyn Clock>, bulk_expiry: Duration) -> Releaser {
-        Releaser { storage, clock, bulk_expiry, waker: Waker::default() }
+        Releaser { storage, clock, bulk_expiry, waker: Waker::default(), on_release: Box::new(|| ()) }
+    }
+
+    /// Calls `hook` whenever recipients came into the queue.
+    #[must_use]
+    pub fn on_release(self, hook: impl Fn() + Send + Sync + 'static) -> Releaser {
+        Releaser { on_release: Box::new(hook), ..self }
     }
 
     /// Wakes the releaser.
@@ -45,7 +53,7 @@ impl Releaser {
     pub async fn run(self) {
         loop {
             match self.round().await {
-                Ok(true) => {}
+                Ok(true) => (self.on_release)(),
                 Ok(false) => {
                     tokio::select! {
                         () = self.waker.0.notified() => {}

@@ -5,7 +5,6 @@ use crate::http::access::Actor;
 use crate::http::attributes;
 use crate::http::error::ApiError;
 use crate::http::extract::{Json, Paging, Path, Query, cursor, limit};
-use crate::http::filters::{self, CompileError};
 use crate::http::timeline;
 use crate::text::time;
 use api_types::{Contact, ContactInput, ContactPatch, Count, Done, Field, Page, TimelineEntry};
@@ -63,10 +62,9 @@ pub(crate) async fn list(
             wanted.tag = query.tag.filter(|tag| !tag.is_empty());
             if let Some(id) = query.segment {
                 let Some(segment) = segment::find(c, workspace, SegmentId(id))? else { return Ok(None) };
-                match filters::compile(c, workspace, &segment.filter, now_ms) {
+                match campaign::segment::compile(c, workspace, &segment.filter, now_ms) {
                     Ok(filter) => wanted.filter = Some(filter),
-                    Err(CompileError::Storage(e)) => return Err(e),
-                    Err(CompileError::Filter(e)) => return Ok(Some(Err(e))),
+                    Err(refused) => return Ok(Some(Err(refused))),
                 }
             }
             // Counting what a search finds would read every contact; the whole is cheap.
@@ -74,7 +72,7 @@ pub(crate) async fn list(
             Ok(Some(Ok((contact::page(c, workspace, &wanted, now_ms)?, total))))
         })
         .await?;
-    let (rows, total) = found.ok_or_else(|| ApiError::not_found("segment"))?.map_err(filters::wrong)?;
+    let (rows, total) = found.ok_or_else(|| ApiError::not_found("segment"))??;
     let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string())).flatten();
     Ok(Json(Page { items: rows.into_iter().map(shape).collect(), next, total }))
 }

@@ -3,13 +3,13 @@
 pub mod access;
 pub(crate) mod api;
 mod attributes;
+mod campaigns;
 mod console;
 mod contacts;
 mod domains;
 mod egress;
 pub mod error;
 mod extract;
-mod filters;
 mod imports;
 pub(crate) mod limits;
 pub(crate) mod metrics;
@@ -17,8 +17,10 @@ mod overview;
 mod people;
 mod public;
 mod queue;
+mod segments;
 mod session;
 mod shell;
+mod stream;
 mod suppressions;
 mod templates;
 mod timeline;
@@ -91,6 +93,25 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(templates::versions))
         .add(MARKETER, routes!(templates::restore))
         .add(VIEWER, routes!(templates::preview))
+        .add(VIEWER, routes!(segments::list))
+        .add(MARKETER, routes!(segments::create))
+        .add(VIEWER, routes!(segments::show))
+        .add(MARKETER, routes!(segments::update))
+        .add(MARKETER, routes!(segments::delete))
+        .add(VIEWER, routes!(segments::count))
+        .add(VIEWER, routes!(campaigns::list))
+        .add(MARKETER, routes!(campaigns::create))
+        .add(VIEWER, routes!(campaigns::show))
+        .add(MARKETER, routes!(campaigns::update))
+        .add(MARKETER, routes!(campaigns::delete))
+        .add(VIEWER, routes!(campaigns::check))
+        .add(MARKETER, routes!(campaigns::launch))
+        .add(MARKETER, routes!(campaigns::pause))
+        .add(MARKETER, routes!(campaigns::resume))
+        .add(MARKETER, routes!(campaigns::cancel))
+        .add(VIEWER, routes!(campaigns::progress))
+        .add(VIEWER, routes!(stream::stream))
+        .add(VIEWER, routes!(campaigns::recipients))
         .add(VIEWER, routes!(egress::show))
         .add(VIEWER, routes!(overview::overview))
         .add_slow(ADMIN, SLOW, routes!(overview::doctor))

@@ -3,6 +3,7 @@
 use crate::app::{App, Shared};
 use crate::disk;
 use crate::http::access::Actor;
+use crate::http::campaigns;
 use crate::http::error::ApiError;
 use crate::http::extract::Json;
 use crate::text::time;
@@ -20,6 +21,8 @@ const HOUR_MS: i64 = 3_600_000;
 const HOURS: i64 = 24;
 /// Providers of the table.
 const PROVIDERS_MAX: usize = 12;
+/// Campaigns of the list.
+const CAMPAIGNS_MAX: u32 = 5;
 
 /// Figures of the last 24 hours, newest campaigns, and what needs attention.
 #[utoipa::path(get, path = "/api/v1/overview", tag = "overview", responses((status = 200, body = Overview)))]
@@ -27,6 +30,7 @@ pub(crate) async fn overview(State(app): State<Shared>, actor: Actor) -> Result<
     let workspace = actor.workspace;
     let now_ms = app.now_ms();
     let since_ms = now_ms - now_ms.rem_euclid(HOUR_MS) - (HOURS - 1) * HOUR_MS;
+    let campaigns = campaigns::newest(&app, workspace, CAMPAIGNS_MAX).await?;
     let free_low = disk::low(&app);
     let found = app.storage.read(move |c| read(c, workspace, since_ms)).await?;
     let hours = hours(&found.hours, since_ms);
@@ -39,7 +43,7 @@ pub(crate) async fn overview(State(app): State<Shared>, actor: Actor) -> Result<
         deferred_day: hours.iter().map(|hour| hour.deferred).sum(),
         hours,
         providers: providers(&found.providers),
-        campaigns: Vec::new(),
+        campaigns,
         notices: notices(&app, &found, free_low),
     }))
 }

@@ -13,19 +13,31 @@ pub(crate) use listen::socket_path;
 
 use crate::app::{App, Shared, World};
 use crate::{http, imports};
-use anyhow::Context;
+use crate::content::Content;
+use anyhow::{Context, bail};
+use campaign::mailing::{self, Releaser};
 use config::Config;
 use mta::inbound::Inbound;
+use mta::{Engine, EngineHandle, Retention};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use storage::{OpenOptions, Storage, session};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use world::{Clock, Dns, DnsOptions, HickoryDns, Random, SystemClock, SystemRandom};
+use world::{Clock, Dial, Dns, DnsOptions, HickoryDns, Random, SystemClock, SystemRandom, TcpDial};
 
 /// How long requests under way may take to end.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// How long transactions with other servers may take to end.
+const ENGINE_GRACE: Duration = Duration::from_secs(15);
+/// Looks whether the database is let go, and the time between them: five seconds in all.
+const RELEASE_LOOKS: u32 = 500;
+const RELEASE_WAIT: Duration = Duration::from_millis(10);
+/// Days in configuration.
+const DAY: Duration = Duration::from_hours(24);
 /// What is over is forgotten this often.
 const TIDY_EVERY: Duration = Duration::from_secs(600);
 
@@ -38,6 +50,8 @@ pub struct Overrides {
     pub random: Option<Arc<dyn Random>>,
     /// DNS.
     pub dns: Option<Arc<dyn Dns>>,
+    /// Outgoing connections.
+    pub dial: Option<Arc<dyn Dial>>,
 }
 
 /// A running daemon. Stop it with [`Running::stop`]; dropping it leaves its tasks alone until the runtime ends.
@@ -47,6 +61,7 @@ pub struct Running {
     /// Where the return-path listener hears, if there is one.
     pub inbound_addr: Option<SocketAddr>,
     app: Shared,
+    engine: Option<EngineHandle>,
 }
 
 impl Running {
@@ -56,17 +71,34 @@ impl Running {
         &self.app
     }
 
-    /// Stops accepting, ends live streams, lets what is under way end, and closes the database.
+    /// Stops accepting, ends live streams, brings transactions under way to their end, puts everything else back into
+    /// the queue, and closes the database: after it the folder is free.
     ///
     /// # Errors
     /// When something did not end in time; what is on disk is good all the same.
     pub async fn stop(self) -> anyhow::Result<()> {
+        let dir = self.app.storage.dir().to_owned();
         self.app.stop.cancel();
         self.app.tasks.close();
+        if let Some(engine) = self.engine {
+            engine.stop(ENGINE_GRACE).await;
+        }
         let ended = tokio::time::timeout(DRAIN_MAX, self.app.tasks.wait()).await;
         drop(self.app);
-        ended.context("some requests or jobs did not end in time and were cut off")
+        ended.context("some requests or jobs did not end in time and were cut off")?;
+        released(&dir).await
     }
+}
+
+/// Waits until the last holder of the database has let it go: threads end a moment after their work.
+async fn released(dir: &Path) -> anyhow::Result<()> {
+    for _ in 0..RELEASE_LOOKS {
+        if !storage::in_use(dir) {
+            return Ok(());
+        }
+        tokio::time::sleep(RELEASE_WAIT).await;
+    }
+    bail!("something in this process still holds the database in {}", dir.display())
 }
 
 /// Starts the daemon inside this process.
@@ -86,8 +118,10 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
     let inbound_addr = inbound.as_ref().map(TcpListener::local_addr).transpose()?;
     // Port 0 asks for any: links must name the one that it became.
     config.http.listen = http_addr;
+    let dial = overrides.dial.clone().unwrap_or_else(|| Arc::new(TcpDial));
     let world = real_world(&config, overrides)?;
     let app: Shared = Arc::new(App::new(config, storage, keys, world));
+    let engine = start_sending(&app, dial).await?;
     let router = http::router(&app);
     listen::serve_local(&app, router.clone());
     listen::serve_http(&app, http, router);
@@ -97,7 +131,7 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
     imports::resume(&app).await?;
     app.tasks.spawn(tidy(app.clone()));
     tracing::info!(%http_addr, dir = %app.storage.dir().display(), "packetboat is ready");
-    Ok(Running { http_addr, inbound_addr, app })
+    Ok(Running { http_addr, inbound_addr, app, engine: Some(engine) })
 }
 
 /// The same without network and jobs, for one command while no daemon runs: only the local socket is served.
@@ -110,7 +144,48 @@ pub(crate) async fn start_offline(config: Config) -> anyhow::Result<Running> {
     let router = http::router(&app);
     listen::serve_local(&app, router);
     imports::resume(&app).await?;
-    Ok(Running { http_addr, inbound_addr: None, app })
+    Ok(Running { http_addr, inbound_addr: None, app, engine: None })
+}
+
+/// Starts the engine, and the releaser that fills its queue.
+async fn start_sending(app: &Shared, dial: Arc<dyn Dial>) -> anyhow::Result<EngineHandle> {
+    let config = &app.config;
+    let parts = mta::Parts {
+        storage: app.storage.clone(),
+        clock: app.clock.clone(),
+        random: app.random.clone(),
+        dns: app.dns.clone(),
+        dial,
+        content: Arc::new(Content::new(app)),
+        maker_threads: std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
+        smtp: config.smtp.clone(),
+        sources: config.sources.clone(),
+        pools: config.pools.clone(),
+        default_pool: config.default_pool().name.to_string(),
+        retention: Retention {
+            events: DAY * config.storage.event_retention_days,
+            finished: DAY * config.storage.finished_retention_days,
+            unmatched_reports: DAY * config.storage.unmatched_report_days,
+        },
+    };
+    let engine = Engine::start(parts).await.context("cannot start sending")?;
+    let waker = engine.waker();
+    // A crash may have come between the two steps of a launch.
+    mailing::recover(&app.storage).await.context("cannot go on with launched campaigns")?;
+    let releaser = Releaser::new(app.storage.clone(), app.clock.clone(), config.smtp.bulk_expiry);
+    let hook = waker.clone();
+    let releaser = releaser.on_release(move || hook.wake());
+    // Set once: there is one engine and one releaser per app.
+    let _ = app.engine.set(waker);
+    let _ = app.releaser.set(releaser.waker());
+    let stop = app.stop.clone();
+    app.tasks.spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = releaser.run() => {}
+        }
+    });
+    Ok(engine)
 }
 
 fn open_storage(config: &Config) -> anyhow::Result<Storage> {

@@ -1,0 +1,107 @@
+//! Segments.
+
+use crate::app::Shared;
+use crate::http::access::Actor;
+use crate::http::contacts;
+use crate::http::error::ApiError;
+use crate::http::extract::{Json, Paging, Path, Query, cursor, limit};
+use api_types::{AudienceCount, CountRequest, Done, Page, Segment, SegmentInput};
+use axum::extract::State;
+use campaign::segment;
+use storage::SegmentId;
+
+/// Segments, newest first, with their last counts.
+#[utoipa::path(get, path = "/api/v1/segments", tag = "segments", params(Paging),
+    responses((status = 200, body = Page<Segment>)))]
+pub(crate) async fn list(
+    State(app): State<Shared>,
+    actor: Actor,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<Segment>>, ApiError> {
+    let limit = limit(paging.limit)?;
+    let before = cursor(paging.cursor.as_deref())?.map(SegmentId);
+    let rows = app.storage.read(move |c| storage::segment::page(c, actor.workspace, before, limit)).await?;
+    let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string())).flatten();
+    Ok(Json(Page { items: rows.into_iter().map(segment::view).collect(), next, total: None }))
+}
+
+/// Saves a new segment.
+#[utoipa::path(post, path = "/api/v1/segments", tag = "segments", request_body = SegmentInput,
+    responses((status = 200, body = Segment)))]
+pub(crate) async fn create(
+    State(app): State<Shared>,
+    actor: Actor,
+    Json(input): Json<SegmentInput>,
+) -> Result<Json<Segment>, ApiError> {
+    let made = segment::create(&app.storage, actor.workspace, input, app.now_ms()).await?;
+    Ok(Json(segment::view(made)))
+}
+
+/// One segment.
+#[utoipa::path(get, path = "/api/v1/segments/{id}", tag = "segments", params(("id" = i64, Path)),
+    responses((status = 200, body = Segment)))]
+pub(crate) async fn show(
+    State(app): State<Shared>,
+    actor: Actor,
+    Path(id): Path<i64>,
+) -> Result<Json<Segment>, ApiError> {
+    let row = app.storage.read(move |c| storage::segment::find(c, actor.workspace, SegmentId(id))).await?;
+    row.map(|row| Json(segment::view(row))).ok_or_else(|| ApiError::not_found("segment"))
+}
+
+/// Replaces a segment. Campaigns that were launched keep the condition of their launch.
+#[utoipa::path(put, path = "/api/v1/segments/{id}", tag = "segments", params(("id" = i64, Path)),
+    request_body = SegmentInput, responses((status = 200, body = Segment)))]
+pub(crate) async fn update(
+    State(app): State<Shared>,
+    actor: Actor,
+    Path(id): Path<i64>,
+    Json(input): Json<SegmentInput>,
+) -> Result<Json<Segment>, ApiError> {
+    let saved = segment::update(&app.storage, actor.workspace, SegmentId(id), input, app.now_ms()).await?;
+    Ok(Json(segment::view(saved)))
+}
+
+/// Deletes a segment that no draft goes to. Its contacts stay.
+#[utoipa::path(delete, path = "/api/v1/segments/{id}", tag = "segments", params(("id" = i64, Path)),
+    responses((status = 200, body = Done)))]
+pub(crate) async fn delete(
+    State(app): State<Shared>,
+    actor: Actor,
+    Path(id): Path<i64>,
+) -> Result<Json<Done>, ApiError> {
+    let (workspace, id) = (actor.workspace, SegmentId(id));
+    // In one transaction: a draft that loses its segment would go to everybody.
+    let deleted = app.storage.main().write(move |tx| {
+        if storage::segment::in_draft(tx, workspace, id)? {
+            return Ok(None);
+        }
+        storage::segment::delete(tx, workspace, id).map(Some)
+    });
+    match deleted.await? {
+        None => Err(ApiError::wrong_state("A draft of a campaign goes to this segment. Choose another there first.")),
+        Some(false) => Err(ApiError::not_found("segment")),
+        Some(true) => Ok(Json(Done { message: "The segment was deleted.".to_owned() })),
+    }
+}
+
+/// Counts who matches a condition, with a few of them. Changes nothing.
+#[utoipa::path(post, path = "/api/v1/segments/count", tag = "segments", request_body = CountRequest,
+    responses((status = 200, body = AudienceCount)))]
+pub(crate) async fn count(
+    State(app): State<Shared>,
+    actor: Actor,
+    Json(input): Json<CountRequest>,
+) -> Result<Json<AudienceCount>, ApiError> {
+    let now_ms = app.now_ms();
+    let sentence = segment::sentence::sentence(&input.filter);
+    let counted = app.storage.read(move |c| Ok(segment::count(c, actor.workspace, &input.filter, now_ms))).await?;
+    let (audience, sample) = counted?;
+    Ok(Json(AudienceCount {
+        matching: audience.matching,
+        suppressed: audience.suppressed,
+        receiving: audience.receiving,
+        sentence,
+        sample: sample.into_iter().map(contacts::shape).collect(),
+    }))
+}
