@@ -1,11 +1,18 @@
 //! Contacts: one row per person, unique by normalized address in the workspace.
 
-use crate::filter::CompiledFilter;
+mod audience;
+mod list;
+#[cfg(test)]
+mod tests;
+
 use crate::functions::fold;
 use crate::{AddressHash, ContactId, ImportId, StorageError, WorkspaceId, address_hash, tag};
 use mail::Address;
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+
+pub use audience::{Member, Person, audience, last_id, person};
+pub(crate) use list::IS_SUPPRESSED;
+pub use list::{Matching, Query, count, count_matching, page};
 
 /// Values of the workspace's own fields.
 pub type Attributes = serde_json::Map<String, serde_json::Value>;
@@ -296,205 +303,6 @@ fn suppressed(
         .optional()?)
 }
 
-/// Which contacts a list shows.
-#[derive(Clone, Debug, Default)]
-pub struct Query {
-    /// Found anywhere in address and names, whatever its case; every word of it.
-    pub search: String,
-    /// Only those with this tag.
-    pub tag: Option<String>,
-    /// Only those that pass.
-    pub filter: Option<CompiledFilter>,
-    /// Only those to whom something is sent, or nothing is.
-    pub suppressed: Option<bool>,
-    /// Only those with a smaller id: the last one of the page before.
-    pub before: Option<ContactId>,
-    /// At most so many.
-    pub limit: u32,
-}
-
-/// Contacts, newest first.
-///
-/// # Errors
-/// The database's.
-pub fn page(tx: &Connection, workspace: WorkspaceId, query: &Query, now_ms: i64) -> Result<Vec<Contact>, StorageError> {
-    let (sql, params) = page_statement(workspace, query, now_ms);
-    let mut statement = tx.prepare_cached(&sql)?;
-    let found = statement.query_map(params_from_iter(params), read)?.collect::<Result<Vec<_>, _>>()?;
-    let mut contacts = Vec::with_capacity(found.len());
-    for (contact, hash) in found {
-        let mut contact = contact?;
-        contact.suppressed = suppressed(tx, workspace, hash, now_ms)?;
-        contacts.push(contact);
-    }
-    Ok(contacts)
-}
-
-fn page_statement(workspace: WorkspaceId, query: &Query, now_ms: i64) -> (String, Vec<Value>) {
-    let mut sql = format!("{SELECT} INDEXED BY contact_search WHERE contact.workspace_id = ?");
-    let mut params: Vec<Value> = vec![workspace.0.into()];
-    if let Some(before) = query.before {
-        sql.push_str(" AND contact.id < ?");
-        params.push(before.0.into());
-    }
-    for word in fold(&query.search).split_whitespace() {
-        sql.push_str(" AND instr(contact.search, ?) > 0");
-        params.push(word.to_owned().into());
-    }
-    if let Some(tag) = &query.tag {
-        sql.push_str(HAS_TAG);
-        params.push(workspace.0.into());
-        params.push(tag.clone().into());
-    }
-    if let Some(suppressed) = query.suppressed {
-        sql.push_str(if suppressed { " AND " } else { " AND NOT " });
-        sql.push_str(IS_SUPPRESSED);
-        params.push(now_ms.into());
-    }
-    if let Some(filter) = &query.filter {
-        sql.push_str(" AND ");
-        filter.append(&mut sql, &mut params);
-    }
-    sql.push_str(" ORDER BY contact.id DESC LIMIT ?");
-    params.push(i64::from(query.limit).into());
-    (sql, params)
-}
-
-const HAS_TAG: &str = "
-    AND EXISTS (SELECT 1 FROM contact_tag WHERE contact_tag.contact_id = contact.id AND contact_tag.tag_id =
-                (SELECT id FROM tag WHERE workspace_id = ? AND name = ?))";
-
-/// With one parameter: now.
-pub(crate) const IS_SUPPRESSED: &str = "
-    EXISTS (SELECT 1 FROM suppression s
-            WHERE s.workspace_id = contact.workspace_id AND s.address_hash = contact.address_hash
-              AND (s.expires_ms IS NULL OR s.expires_ms > ?))";
-
-const COUNT: &str = "SELECT count(*) FROM contact INDEXED BY contact_created WHERE workspace_id = :workspace_id";
-
-/// Contacts in the workspace.
-///
-/// # Errors
-/// The database's.
-pub fn count(tx: &Connection, workspace: WorkspaceId) -> Result<u64, StorageError> {
-    Ok(tx.prepare_cached(COUNT)?.query_row(named_params! { ":workspace_id": workspace }, |row| row.get::<_, i64>(0))?
-        as u64)
-}
-
-/// How many contacts pass a filter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Matching {
-    /// All of them.
-    pub matching: u64,
-    /// Of those, on the suppression list.
-    pub suppressed: u64,
-}
-
-/// Counts who passes a filter, and how many of them nothing is sent to.
-///
-/// # Errors
-/// The database's.
-pub fn count_matching(
-    tx: &Connection,
-    workspace: WorkspaceId,
-    filter: &CompiledFilter,
-    now_ms: i64,
-) -> Result<Matching, StorageError> {
-    let mut sql =
-        format!("SELECT count(*), coalesce(sum({IS_SUPPRESSED}), 0) FROM contact WHERE workspace_id = ? AND ");
-    let mut params: Vec<Value> = vec![now_ms.into(), workspace.0.into()];
-    filter.append(&mut sql, &mut params);
-    Ok(tx.prepare_cached(&sql)?.query_row(params_from_iter(params), |row| {
-        Ok(Matching { matching: row.get::<_, i64>(0)? as u64, suppressed: row.get::<_, i64>(1)? as u64 })
-    })?)
-}
-
-/// What a recipient is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    /// The contact.
-    pub id: ContactId,
-    /// Its address.
-    pub email: String,
-    /// The suppression key.
-    pub address_hash: AddressHash,
-    /// The address's domain.
-    pub domain: String,
-}
-
-/// The next contacts of an audience, by id: those above `after` and up to `last`.
-///
-/// # Errors
-/// The database's.
-pub fn audience(
-    tx: &Connection,
-    workspace: WorkspaceId,
-    filter: &CompiledFilter,
-    (after, last): (ContactId, ContactId),
-    limit: u32,
-) -> Result<Vec<Member>, StorageError> {
-    let (sql, params) = audience_statement(workspace, filter, (after, last), limit);
-    let mut statement = tx.prepare_cached(&sql)?;
-    let rows = statement.query_map(params_from_iter(params), |row| {
-        Ok(Member { id: row.get(0)?, email: row.get(1)?, address_hash: row.get(2)?, domain: row.get(3)? })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-fn audience_statement(
-    workspace: WorkspaceId,
-    filter: &CompiledFilter,
-    (after, last): (ContactId, ContactId),
-    limit: u32,
-) -> (String, Vec<Value>) {
-    // The `+` keeps the planner on the primary key: a walk along the ids, with nothing to sort.
-    let mut sql = String::from(
-        "SELECT id, email, address_hash, domain FROM contact WHERE id > ? AND id <= ? AND +workspace_id = ? AND ",
-    );
-    let mut params: Vec<Value> = vec![after.0.into(), last.0.into(), workspace.0.into()];
-    filter.append(&mut sql, &mut params);
-    sql.push_str(" ORDER BY id LIMIT ?");
-    params.push(i64::from(limit).into());
-    (sql, params)
-}
-
-const LAST_ID: &str = "SELECT coalesce(max(id), 0) FROM contact";
-
-/// The largest id there is: where an audience ends that is launched now.
-///
-/// # Errors
-/// The database's.
-pub fn last_id(tx: &Connection) -> Result<ContactId, StorageError> {
-    Ok(tx.prepare_cached(LAST_ID)?.query_row([], |row| row.get(0))?)
-}
-
-/// What a message is rendered from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Person {
-    /// The address.
-    pub email: String,
-    /// First name.
-    pub first_name: String,
-    /// Last name.
-    pub last_name: String,
-    /// Values of fields, JSON.
-    pub attributes: String,
-}
-
-const PERSON: &str = "
-    SELECT email, first_name, last_name, attributes FROM contact WHERE id = :id AND workspace_id = :workspace_id";
-
-/// A contact as the renderer wants it: one look-up by primary key.
-///
-/// # Errors
-/// The database's.
-pub fn person(tx: &Connection, workspace: WorkspaceId, id: ContactId) -> Result<Option<Person>, StorageError> {
-    let mut statement = tx.prepare_cached(PERSON)?;
-    let mut rows = statement.query(named_params! { ":id": id, ":workspace_id": workspace })?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    Ok(Some(Person { email: row.get(0)?, first_name: row.get(1)?, last_name: row.get(2)?, attributes: row.get(3)? }))
-}
-
 fn read(row: &Row<'_>) -> rusqlite::Result<(Result<Contact, StorageError>, AddressHash)> {
     let attributes: String = row.get(4)?;
     let tags: String = row.get(5)?;
@@ -532,5 +340,16 @@ fn from_json(text: &str) -> Result<Attributes, StorageError> {
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] =
-    &[INSERT, UPDATE, MARK, DELETE, FIND, FIND_BY_EMAIL, EXISTING, SUPPRESSED, COUNT, LAST_ID, PERSON];
+pub(crate) const STATEMENTS: &[&str] = &[
+    INSERT,
+    UPDATE,
+    MARK,
+    DELETE,
+    FIND,
+    FIND_BY_EMAIL,
+    EXISTING,
+    SUPPRESSED,
+    list::COUNT,
+    audience::LAST_ID,
+    audience::PERSON,
+];
