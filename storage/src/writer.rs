@@ -129,7 +129,7 @@ fn serve(mut connection: Connection, operations: &Receiver<Box<dyn Operation>>) 
             tracing::error!(error = %e, operations = group.len(), "a database commit failed; nothing of it was kept");
         }
         for operation in group {
-            operation.answer(outcome.as_ref().map(|()| ()));
+            operation.answer(outcome.as_ref().copied());
         }
     }
     // Leaves one file without a WAL beside it, where no reader holds it open.
