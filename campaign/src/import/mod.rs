@@ -6,6 +6,7 @@
 
 mod columns;
 mod file;
+mod lines;
 mod rows;
 mod run;
 mod values;

@@ -1,6 +1,7 @@
 //! Rows of a file: cells by their targets, checked.
 
 use super::file::{ImportFileError, Layout, open};
+use super::lines::LineEnds;
 use super::values::typed;
 use api_types::FieldKind;
 use csv::StringRecord;
@@ -22,8 +23,11 @@ pub(super) fn reader(
     layout: &Layout,
 ) -> Result<(csv::Reader<impl Read + use<>>, Arc<AtomicU64>), ImportFileError> {
     let (text, read) = open(path, layout.encoding)?;
-    let reader =
-        csv::ReaderBuilder::new().delimiter(layout.delimiter).has_headers(false).flexible(true).from_reader(text);
+    let reader = csv::ReaderBuilder::new()
+        .delimiter(layout.delimiter)
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(LineEnds::new(text));
     Ok((reader, read))
 }
 

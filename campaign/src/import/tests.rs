@@ -252,3 +252,16 @@ fn targets_are_checked() {
         assert!(found.unwrap_or_default().starts_with(wrong.unwrap_or_default()));
     }
 }
+
+#[test]
+fn every_kind_of_line_end_gives_the_same_rows_and_numbers() {
+    for end in ["\n", "\r\n", "\r"] {
+        let file = ["email,first_name", "ana@example.com,Ana", "nobody,No", "bo@example.com,Bo", "ana@example.com,A"]
+            .join(end);
+        let house = House::new();
+        let (counts, errors) = house.import(file.as_bytes(), ImportExisting::Update);
+        assert_eq!(counts, [2, 0, 0, 2], "{end:?}");
+        let lines: Vec<&str> = errors.iter().filter_map(|error| error.split(' ').next()).collect();
+        assert_eq!(lines, ["3", "5"], "{end:?}");
+    }
+}
