@@ -8,6 +8,7 @@ use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address as BuilderAddress;
 use mail_builder::headers::raw::Raw;
 use mail_builder::headers::text::Text;
+use std::borrow::Cow;
 
 /// What a message is made of. Times and ids are arguments, so that the same draft gives the same bytes.
 pub struct Draft<'a> {
@@ -87,21 +88,33 @@ pub fn compose(draft: &Draft<'_>) -> Result<Vec<u8>, ComposeError> {
     for (name, value) in draft.headers {
         builder = builder.header((*name).to_owned(), Raw::new(value.clone()));
     }
-    let builder = match draft.body.html {
+    let (text, html) = (clean(draft.body.text), draft.body.html.map(clean));
+    let builder = match html {
         Some(html) => builder.body(mail_builder::mime::MimePart::new(
             mail_builder::headers::content_type::ContentType::new("multipart/alternative")
                 .attribute("boundary", draft.boundary.to_owned()),
             vec![
-                mail_builder::mime::MimePart::new("text/plain", draft.body.text),
+                mail_builder::mime::MimePart::new("text/plain", text),
                 mail_builder::mime::MimePart::new("text/html", html),
             ],
         )),
-        None => builder.text_body(draft.body.text),
+        None => builder.text_body(text),
     };
     let mut out = Vec::with_capacity(1024 + (draft.body.text.len() + draft.body.html.map_or(0, str::len)) * 5 / 4);
     // Writing to a Vec cannot fail.
     let _ = builder.write_to(&mut out);
     Ok(out)
+}
+
+/// A body without bare CR and other control characters. The builder takes them for ordinary ones and writes them as they
+/// are, though a bare CR must not be sent (RFC 5321 §2.3.8) and NUL neither (RFC 5322 §3.5).
+fn clean(body: &str) -> Cow<'_, str> {
+    let odd = |b: u8| (b < 0x20 && b != b'\n' && b != b'\t') || b == 0x7f;
+    if !body.bytes().any(odd) {
+        return Cow::Borrowed(body);
+    }
+    let lines = body.replace("\r\n", "\n").replace('\r', "\n");
+    Cow::Owned(lines.chars().filter(|c| !c.is_ascii() || !odd(*c as u8)).collect())
 }
 
 fn mailbox<'a>(address: &Address, name: &str) -> BuilderAddress<'a> {
@@ -149,6 +162,15 @@ mod tests {
         let text = write("Ana, \"the\" First", "Olá", &[("List-Id", "<x.example.com>".to_owned())]).unwrap();
         expect_test::expect_file!["../tests/composed.eml.txt"].assert_eq(&text.replace("\r\n", "\n"));
         assert!(!text.replace("\r\n", "").contains('\n'), "only CRLF line ends");
+    }
+
+    #[test]
+    fn bodies_have_no_bare_line_ends_and_no_control_characters() {
+        for (body, expected) in
+            [("a\rb\0c", "a\nbc"), ("a\r\nb\tc\n", "a\nb\tc\n"), ("é\u{7f}", "é"), ("plain", "plain")]
+        {
+            assert_eq!(clean(body), expected, "{body:?}");
+        }
     }
 
     #[test]

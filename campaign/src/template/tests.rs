@@ -197,3 +197,48 @@ fn mistakes_have_their_place() {
           fatal source line 1: MJML expects something else here; look for an element that is not closed
     "#]].assert_eq(&out);
 }
+
+/// Whatever stands in a contact: one line of subject, no markup, no line end in a header.
+#[test]
+fn no_value_reaches_a_header_or_the_markup() {
+    let content = Content {
+        kind: TemplateKind::Html,
+        subject: "{{ contact.first_name }}!".into(),
+        preheader: "{{ contact.first_name }}".into(),
+        source: "<p title=\"{{ contact.first_name }}\">{{ contact.first_name }}</p>".into(),
+    };
+    let compiled = compile::Compiled::new(&content).unwrap();
+    let workspace =
+        Workspace { id: WorkspaceId::MAIN, name: "A".into(), time_zone: "UTC".into(), postal_address: "B".into() };
+    let place = Place { fields: &Fields::new(), workspace: &workspace };
+    let plain = compiled.render(&place.root(place.sample())).unwrap();
+    let to = mail::Address::parse("a@b.example").unwrap();
+    proptest::proptest!(|(first_name in "\\PC*|(?s).*|[<>\"'&\r\n\t{}%| a]*")| {
+        let person = Person { first_name, attributes: "{}".into(), ..place.sample() };
+        let parts = compiled.render(&place.root(person)).unwrap();
+        let tags = |text: &str| text.matches('<').count();
+        proptest::prop_assert_eq!(tags(&parts.html), tags(&plain.html));
+        let message = mail::compose(&mail::Draft {
+            from: &to,
+            from_name: "",
+            to: &to,
+            reply_to: None,
+            subject: &parts.subject,
+            date_ms: 0,
+            message_id: "1@b.example",
+            headers: &[],
+            body: mail::Body { text: &parts.text, html: Some(&parts.html) },
+            boundary: "=_pb_1",
+        });
+        let message = String::from_utf8(message.unwrap()).unwrap();
+        proptest::prop_assert!(!message.replace("\r\n", "").contains(['\r', '\n']), "only CRLF line ends");
+        let headers = message.split("\r\n\r\n").next().unwrap();
+        let names: Vec<&str> = headers
+            .split("\r\n")
+            .filter(|line| !line.starts_with([' ', '\t']))
+            .map(|line| line.split(':').next().unwrap())
+            .collect();
+        let expected = ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"];
+        proptest::prop_assert_eq!(names, expected);
+    });
+}
