@@ -22,6 +22,8 @@ use tokio::sync::oneshot::error::TryRecvError;
 
 /// A connection whose messages take less is fast: it marks two ahead.
 const FAST_MS: i64 = 20;
+/// How long a slow connection holds back its content so that the next envelope can go with it.
+const MARK_WAIT: Duration = Duration::from_millis(10);
 /// A source whose address this host does not have is asked for again after this.
 const NO_SOURCE_HOLD: Duration = Duration::from_mins(5);
 
@@ -35,6 +37,7 @@ pub(crate) fn spawn(shared: &Arc<Shared>, lane: &Arc<Lane>, permit: ConnectionPe
             () = run(&shared, &lane) => {}
         }
         drop(permit);
+        lane.go_on(&shared);
     });
 }
 
@@ -162,7 +165,7 @@ impl<'a> Connection<'a> {
             Ok(Begun::Ready) => {}
         }
         self.look_ahead();
-        let mut next = if self.session.capabilities().pipelining { self.next_marked_now() } else { None };
+        let mut next = if self.session.capabilities().pipelining { self.next_marked_soon().await } else { None };
         current.hand.dot_goes_out(self.shared.clock.now_ms());
         let announced = next.as_ref().map(|next| &next.envelope);
         if let Err(error) = self.session.content(&current.made.message, announced).await {
@@ -262,6 +265,21 @@ impl<'a> Connection<'a> {
             }
         }
         None
+    }
+
+    /// The same; a slow connection, which marks late, may wait for a commit: that is little beside its round trips.
+    async fn next_marked_soon(&mut self) -> Option<Current> {
+        if self.is_fast {
+            return self.next_marked_now();
+        }
+        let mut upcoming = self.upcoming.pop_front()?;
+        match tokio::time::timeout(MARK_WAIT, &mut upcoming.marked).await {
+            Ok(marked) => self.admit(upcoming, marked.ok()),
+            Err(_) => {
+                self.upcoming.push_front(upcoming);
+                None
+            }
+        }
     }
 
     /// The next recipient, once its mark is on disk; `None` when there is no more work.

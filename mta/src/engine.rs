@@ -189,6 +189,22 @@ impl EngineHandle {
     }
 }
 
+impl EngineHandle {
+    /// Ends as a crash does: at once, and nothing more is written. For tests of what the next start recovers.
+    pub async fn crash(self) {
+        let EngineHandle { shared, tasks, .. } = self;
+        // The book is first among them: what is dropped from now on finds nobody who writes it down.
+        for task in tasks {
+            task.abort();
+            let _ = task.await;
+        }
+        shared.stopping.cancel();
+        shared.aborting.cancel();
+        shared.tasks.close();
+        shared.tasks.wait().await;
+    }
+}
+
 /// Wakes the engine from elsewhere, and tells of its lanes.
 #[derive(Clone)]
 pub struct Waker(Arc<Shared>);

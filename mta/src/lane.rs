@@ -29,6 +29,8 @@ const RECOVERY_MS: i64 = 60_000;
 /// A recipient without room comes again after at least and at most this.
 const NO_ROOM_MIN_MS: i64 = 1_000;
 const NO_ROOM_MAX_MS: i64 = 900_000;
+/// What a lane brings away within this time is not stuck.
+const SOON_MS: i64 = 5_000;
 /// A lane without work is remembered for this long.
 const FORGET_MS: i64 = 600_000;
 
@@ -80,6 +82,7 @@ struct State {
     bad_hosts: Vec<(String, i64)>,
     pace: Pace,
     used_ms: i64,
+    began_ms: i64,
 }
 
 /// Connections allowed: the provider's number, or less for a while.
@@ -119,9 +122,16 @@ impl Pace {
         }
     }
 
+    /// Messages a second now: a lane that has come to a stop does not keep its old pace.
+    fn now(&self, now_ms: i64) -> f64 {
+        let span = now_ms - self.since_ms;
+        if span < 2000 { self.rate } else { self.rate.min(f64::from(self.left + 1) * 1000.0 / span as f64) }
+    }
+
     /// When a recipient that finds no room is to come again, behind `waiting` others.
     fn place_in_line(&mut self, waiting: usize, now_ms: i64) -> i64 {
-        let each_ms = if self.rate > 0.0 { 1000.0 / self.rate } else { 100.0 };
+        let rate = self.now(now_ms);
+        let each_ms = if rate > 0.0 { 1000.0 / rate } else { 100.0 };
         let behind_ms = now_ms + (waiting as f64 * each_ms) as i64;
         self.line_end_ms = self.line_end_ms.max(behind_ms) + (each_ms.ceil() as i64).max(1);
         if self.line_end_ms > now_ms + NO_ROOM_MAX_MS {
@@ -140,8 +150,10 @@ pub(crate) struct Trouble {
 }
 
 impl Lane {
-    pub fn new(source: usize, site: &Arc<Site>) -> Lane {
-        Lane { source, site: site.clone(), state: Mutex::default(), work: Notify::new() }
+    pub fn new(source: usize, site: &Arc<Site>, now_ms: i64) -> Lane {
+        let pace = Pace { since_ms: now_ms, ..Pace::default() };
+        let state = State { pace, began_ms: now_ms, ..State::default() };
+        Lane { source, site: site.clone(), state: Mutex::new(state), work: Notify::new() }
     }
 
     /// Why and until when nothing goes over this lane.
@@ -158,6 +170,16 @@ impl Lane {
         }
         let due_ms = state.pace.place_in_line(waiting, now_ms);
         Some(Wait { reason: WaitReason::LaneFull, due_ms })
+    }
+
+    /// Recipients that wait here and will not be gone soon.
+    pub fn stuck(&self, now_ms: i64) -> usize {
+        let state = lock(&self.state);
+        if now_ms - state.began_ms < SOON_MS {
+            return 0;
+        }
+        let soon = state.pace.now(now_ms) * (SOON_MS as f64 / 1000.0);
+        state.waiting().saturating_sub(soon as usize)
     }
 
     /// Puts a recipient in line. Call `drive` afterwards.
@@ -281,14 +303,15 @@ impl Lane {
         lock(&self.state).pace.left(now_ms);
     }
 
-    /// Called when a permit comes back.
-    pub fn connection_closed(self: &Arc<Self>, shared: &Arc<Shared>) {
-        let mut state = lock(&self.state);
-        state.connections -= 1;
-        let work = state.waiting();
-        drop(state);
-        if work > 0 {
-            // Another connection may wait for work, or a new one be due.
+    /// A permit came back.
+    pub fn connection_closed(&self) {
+        lock(&self.state).connections -= 1;
+    }
+
+    /// After a connection has ended: another one may be due, or wait for work.
+    pub fn go_on(self: &Arc<Self>, shared: &Arc<Shared>) {
+        let has_work = lock(&self.state).waiting() > 0;
+        if has_work {
             self.work.notify_one();
             self.drive(shared);
         }
@@ -389,7 +412,7 @@ impl Lane {
             connections: state.connections,
             connections_max: state.limit.at(self.site.provider.connections, now_ms),
             ready: state.waiting(),
-            rate: state.pace.rate,
+            rate: state.pace.now(now_ms),
             wait_reason: hold.map(|hold| hold.reason),
             wait_until_ms: hold.map(|hold| hold.due_ms),
             reply: state.reply.clone(),

@@ -226,7 +226,43 @@ mod tests {
             "rcpt 550 mumble",
             "rcpt 451 4.3.2 System not accepting messages right now",
         ];
-        expect![[r#""#]].assert_eq(&lines.map(told).concat());
+        expect![[r#"
+            message 250 2.0.0 Ok: queued as 12
+                Delivered None
+            rcpt 550 5.1.1 User unknown
+                Bounced { class: BadMailbox, suppress: true } None
+            rcpt 450 4.1.1 User unknown
+                Deferred { class: BadMailbox, reason: Deferred, wait: 900s } None
+            mail 550 5.1.1 User unknown
+                Bounced { class: Policy, suppress: false } None
+            rcpt 451 4.7.1 Greylisted, please try again later
+                Deferred { class: Greylist, reason: Greylisted, wait: 900s } None
+            rcpt 450 4.2.0 Greylisted, try again in 120 seconds
+                Deferred { class: Greylist, reason: Greylisted, wait: 120s } None
+            rcpt 552 5.2.2 Mailbox is over its quota
+                Bounced { class: MailboxFull, suppress: false } None
+            rcpt 452 4.2.2 Mailbox is full
+                Deferred { class: MailboxFull, reason: Deferred, wait: 900s } None
+            rcpt 552 too many recipients
+                Deferred { class: RateLimit, reason: Deferred, wait: 900s } FewerConnections
+            mail 554 5.7.1 Your address has been blocked using zen.spamhaus.org
+                Blocked { class: Reputation } Hold
+            mail 421 4.7.0 Too many connections from 192.0.2.1, try again later
+                Deferred { class: TooManyConnections, reason: Deferred, wait: 900s } FewerConnections
+            message 550 5.7.26 This mail has been blocked because the sender is unauthenticated. DKIM = did not pass
+                Deferred { class: Authentication, reason: Deferred, wait: 900s } None
+            message 554 5.7.1 Message rejected as spam by Content Filtering
+                Bounced { class: Content, suppress: false } None
+            message 552 5.3.4 Message too big
+                Bounced { class: TooLarge, suppress: false } None
+            mail 530 5.7.0 Must issue a STARTTLS command first
+                Deferred { class: Tls, reason: Tls, wait: 900s } None
+            rcpt 550 mumble
+                Bounced { class: Unclassified, suppress: false } None
+            rcpt 451 4.3.2 System not accepting messages right now
+                Deferred { class: System, reason: Deferred, wait: 900s } None
+        "#]]
+        .assert_eq(&lines.map(told).concat());
     }
 
     #[test]
@@ -241,7 +277,16 @@ mod tests {
             let Verdict::Deferred { wait, .. } = verdict else { break };
             case.now_ms += i64::try_from(wait.as_millis()).unwrap();
         }
-        expect![[r#""#]].assert_eq(&story);
+        expect![[r#"
+            0m Deferred { class: Greylist, reason: Greylisted, wait: 300s }
+            5m Deferred { class: Greylist, reason: Greylisted, wait: 900s }
+            20m Deferred { class: Greylist, reason: Greylisted, wait: 1800s }
+            50m Deferred { class: Greylist, reason: Greylisted, wait: 3600s }
+            110m Deferred { class: Greylist, reason: Greylisted, wait: 3600s }
+            170m Deferred { class: Greylist, reason: Greylisted, wait: 3600s }
+            230m Expired { class: Greylist }
+        "#]]
+        .assert_eq(&story);
     }
 
     #[test]

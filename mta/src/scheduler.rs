@@ -20,6 +20,8 @@ use storage::{CampaignId, StorageError};
 const BATCH_MAX: usize = 500;
 /// Even if nobody wakes it, the loop looks again after this: a campaign may have been launched by another hand.
 const LOOK_MAX: Duration = Duration::from_secs(5);
+/// While memory is full of recipients on the move, the loop looks so often whether they still are.
+const FULL_WAIT: Duration = Duration::from_millis(250);
 /// After trouble with the database.
 const TROUBLE_WAIT: Duration = Duration::from_secs(1);
 /// Domains asked for at a time.
@@ -29,10 +31,9 @@ const LOOKUPS_MAX: usize = 64;
 pub(crate) async fn run(shared: Arc<Shared>) {
     let lookups = Arc::new(tokio::sync::Semaphore::new(LOOKUPS_MAX));
     let counts = shared.book.counts.clone();
-    let low_water = (shared.smtp.ready_max as usize / 2).max(1);
     let mut state = State { after: CampaignId(0), running: HashSet::new() };
     while !shared.stopping.is_cancelled() {
-        let look_again_ms = if counts.in_hand.load(SeqCst) < low_water {
+        let look_again_ms = if shared.places_left() > 0 && shared.moving() < shared.low_water() {
             match claim(&shared, &mut state).await {
                 Ok(taken) => {
                     let look_again_ms = next_look_ms(&shared, &taken);
@@ -41,24 +42,26 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 }
                 Err(error) => {
                     tracing::error!(%error, "recipients cannot be claimed; trying again");
-                    shared.clock.sleep(TROUBLE_WAIT).await;
-                    continue;
+                    shared.clock.now_ms() + millis(TROUBLE_WAIT)
                 }
             }
         } else {
-            shared.clock.now_ms() + millis(LOOK_MAX)
+            shared.clock.now_ms() + millis(FULL_WAIT)
         };
         counts.next_look_ms.store(look_again_ms, SeqCst);
-        counts.wanted_below.store(low_water, SeqCst);
-        let pause = u64::try_from(look_again_ms - shared.clock.now_ms()).unwrap_or(0);
+        counts.wanted_below.store(shared.low_water(), SeqCst);
         // Places may have become free before the mark was set.
-        let full = counts.in_hand.load(SeqCst) >= low_water;
-        if pause > 0 || full {
+        let is_full = counts.in_hand.load(SeqCst) >= shared.low_water();
+        let pause = u64::try_from(look_again_ms - shared.clock.now_ms()).unwrap_or(0);
+        if pause > 0 {
             tokio::select! {
                 () = counts.wake.notified() => {}
-                () = shared.clock.sleep(Duration::from_millis(pause.max(1))) => {}
+                () = shared.clock.sleep(Duration::from_millis(pause)) => {}
                 () = shared.stopping.cancelled() => {}
             }
+        } else if is_full {
+            // Many at once come in a row here; the others shall have their turn on this thread too.
+            tokio::task::yield_now().await;
         }
         counts.wanted_below.store(0, SeqCst);
     }

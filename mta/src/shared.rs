@@ -73,7 +73,8 @@ impl Drop for ConnectionPermit {
         drop(of_provider);
         let source = self.shared.sources[self.lane.source].name.to_string();
         metrics::gauge!(crate::metric::CONNECTIONS_OPEN, "source" => source).decrement(1.0);
-        self.lane.connection_closed(&self.shared);
+        // Nothing is begun here: the runtime may be ending. The connection's task goes on, or the look at all lanes.
+        self.lane.connection_closed();
     }
 }
 
@@ -131,7 +132,7 @@ impl Shared {
             match self.choose(site, &hand, now_ms) {
                 Choice::Wait(wait) => hand.give_back(wait),
                 Choice::Use(source) => {
-                    let lane = self.lane(source, site);
+                    let lane = self.lane(source, site, now_ms);
                     match lane.room(self, now_ms) {
                         Some(wait) => hand.give_back(wait),
                         None => {
@@ -166,9 +167,10 @@ impl Shared {
         choose(&candidates, last, now_ms, self.random.below(u64::MAX))
     }
 
-    fn lane(&self, source: usize, site: &Arc<Site>) -> Arc<Lane> {
+    fn lane(&self, source: usize, site: &Arc<Site>, now_ms: i64) -> Arc<Lane> {
         let mut lanes = lock(&self.open.lanes);
-        let lane = lanes.entry((source, site.name.clone())).or_insert_with(|| Arc::new(Lane::new(source, site)));
+        let lane =
+            lanes.entry((source, site.name.clone())).or_insert_with(|| Arc::new(Lane::new(source, site, now_ms)));
         lane.clone()
     }
 
@@ -187,6 +189,21 @@ impl Shared {
     pub fn places_left(&self) -> usize {
         let in_hand = self.book.counts.in_hand.load(SeqCst);
         (self.smtp.ready_max as usize).saturating_sub(in_hand)
+    }
+
+    /// Recipients in memory that are on the move: those of slow lanes do not count, so that others are looked for.
+    pub fn moving(&self) -> usize {
+        let in_hand = self.book.counts.in_hand.load(SeqCst);
+        if in_hand < self.low_water() {
+            return in_hand;
+        }
+        let now_ms = self.clock.now_ms();
+        in_hand.saturating_sub(self.lanes().iter().map(|lane| lane.stuck(now_ms)).sum())
+    }
+
+    /// Below this, more are claimed.
+    pub fn low_water(&self) -> usize {
+        (self.smtp.ready_max as usize / 2).max(1)
     }
 
     /// What is waiting in memory goes back into the queue.

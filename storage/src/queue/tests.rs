@@ -466,6 +466,7 @@ fn hot_statements_walk_indexes() {
         .unwrap();
     expect![[r#"
         claim: SEARCH recipient USING INTEGER PRIMARY KEY (rowid=?) | LIST SUBQUERY 1 | SEARCH recipient USING COVERING INDEX recipient_due (campaign_id=? AND due_ms<?)
+        next due: SEARCH recipient USING COVERING INDEX recipient_due (campaign_id=?)
         mark look: SEARCH recipient USING INTEGER PRIMARY KEY (rowid=?)
         mark: SEARCH recipient USING INTEGER PRIMARY KEY (rowid=?)
         finish: SEARCH recipient USING INTEGER PRIMARY KEY (rowid=?)

@@ -1,0 +1,235 @@
+//! An engine in a simulated world. Its `finish` fails if anybody is unaccounted for.
+
+use config::{Config, Source};
+use mail::{Address, RecipientState};
+use mta::{ContentMaker, Engine, EngineHandle, Made, MakeError, Parts, Retention};
+use sandbox::{Manners, Provider, Providers, SimOptions, SimWorld};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+use storage::campaign_run::{self, AudienceChunk};
+use storage::contact::Member;
+use storage::queue::{self, Claimed, Ledger, LogFilter, Recipient};
+use storage::{CampaignId, ContactId, OpenOptions, Storage, WorkspaceId, address_hash};
+use world::Clock;
+
+pub const WS: WorkspaceId = WorkspaceId::MAIN;
+pub const CAMPAIGN: CampaignId = CampaignId(1);
+pub const VERP_SECRET: [u8; 32] = [7; 32];
+
+/// Makes a short message for everybody.
+pub struct Letters {
+    pub made: AtomicUsize,
+    clock: Arc<dyn Clock>,
+    verp: bounce::verp::Key,
+}
+
+impl ContentMaker for Letters {
+    fn make(&self, recipient: &Claimed) -> Result<Made, MakeError> {
+        self.made.fetch_add(1, SeqCst);
+        if recipient.address.local().as_str().starts_with("broken") {
+            return Err(MakeError::Permanent("a variable is missing".to_owned()));
+        }
+        let local = bounce::verp::encode(&self.verp, recipient.id.0, self.clock.now_ms());
+        let message = format!(
+            "From: news@sender.example\r\nTo: {}\r\nSubject: Hello\r\nMessage-ID: <{}@sender.example>\r\n\r\n\
+             Hello\r\n.a line that begins with a dot\r\n",
+            recipient.address, recipient.id
+        );
+        Ok(Made {
+            message: message.into(),
+            reverse_path: Address::parse(&format!("{local}@bounce.sender.example")).unwrap(),
+            eight_bit: false,
+            smtputf8: false,
+        })
+    }
+}
+
+/// The world, the database, and the engine while it runs.
+pub struct Voyage {
+    pub sim: SimWorld,
+    pub storage: Storage,
+    pub config: Config,
+    pub letters: Arc<Letters>,
+    pub engine: Option<EngineHandle>,
+    accepted: u64,
+    _dir: tempfile::TempDir,
+}
+
+/// One provider with one domain, `NAME.example`.
+pub fn provider(name: &str, last: u8, manners: Manners) -> Provider {
+    let domain = format!("{name}.example");
+    let mut provider = Provider::of(&domain, format!("127.20.0.{last}").parse().unwrap(), manners);
+    provider.mx[0].host = format!("mx.{name}-mx.example");
+    provider
+}
+
+pub fn world(providers: Vec<Provider>) -> Providers {
+    Providers { providers, oddities: Providers::builtin().oddities }
+}
+
+/// Three sources, `one` to `three`, in the pool `default`.
+const CONFIG: &str = r#"
+    [[source]]
+    name = "one"
+    ip = "127.0.1.1"
+    [[source]]
+    name = "two"
+    ip = "127.0.1.2"
+    [[source]]
+    name = "three"
+    ip = "127.0.1.3"
+    [smtp]
+    inbound_listen = "127.0.0.1:25"
+"#;
+
+impl Voyage {
+    /// A world and an engine that runs in it; `more` is appended to `[smtp]`.
+    pub async fn start(providers: Providers, more: &str) -> Voyage {
+        Voyage::start_with(providers, more, SimOptions::default()).await
+    }
+
+    pub async fn start_with(providers: Providers, more: &str, options: SimOptions) -> Voyage {
+        let sim = SimWorld::new(&options, providers).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 2 }).unwrap();
+        let config = config::parse("test", &format!("{CONFIG}{more}")).unwrap_or_else(|e| panic!("{e}"));
+        let letters = Arc::new(Letters {
+            made: AtomicUsize::new(0),
+            clock: sim.clock.clone(),
+            verp: bounce::verp::Key::new(&VERP_SECRET),
+        });
+        let mut voyage = Voyage { sim, storage, config, letters, engine: None, accepted: 0, _dir: dir };
+        voyage.engine = Some(voyage.begin().await);
+        voyage
+    }
+
+    pub async fn begin(&self) -> EngineHandle {
+        let parts = Parts {
+            storage: self.storage.clone(),
+            clock: self.sim.clock.clone(),
+            random: self.sim.random.clone(),
+            dns: self.sim.dns.clone(),
+            dial: self.sim.dial.clone(),
+            content: self.letters.clone(),
+            maker_threads: 0,
+            smtp: self.config.smtp.clone(),
+            sources: self.config.sources.clone(),
+            pools: self.config.pools.clone(),
+            default_pool: "default".to_owned(),
+            retention: Retention { events: YEAR, finished: YEAR, unmatched_reports: YEAR },
+        };
+        Engine::start(parts).await.unwrap()
+    }
+
+    pub fn sources(&self) -> &[Source] {
+        &self.config.sources
+    }
+
+    /// Writes off the simulated clock.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&storage::Transaction<'_>) -> Result<T, storage::StorageError> + Send + 'static,
+    ) -> T {
+        let storage = self.storage.clone();
+        tokio::task::spawn_blocking(move || storage.queue().write_blocking(work)).await.unwrap().unwrap()
+    }
+
+    /// Launches a campaign to these addresses and wakes the engine.
+    pub async fn launch(&mut self, campaign: CampaignId, addresses: Vec<String>) {
+        let now_ms = self.sim.clock.now_ms();
+        let expires_ms = now_ms + i64::try_from(self.config.smtp.bulk_expiry.as_millis()).unwrap();
+        self.accepted += addresses.len() as u64;
+        let first = campaign.0 * 1_000_000;
+        let members: Vec<Member> = (first + 1..).zip(addresses).map(|(id, text)| member(id, &text)).collect();
+        let up_to = members.last().map_or(ContactId(0), |member| member.id);
+        let chunk = AudienceChunk { after: ContactId(0), up_to, complete: true, members, now_ms, expires_ms };
+        self.write(move |tx| {
+            campaign_run::start(tx, (WS, campaign), "default", "", now_ms)?;
+            campaign_run::take_in(tx, (WS, campaign), chunk)
+        })
+        .await;
+        if let Some(engine) = &self.engine {
+            engine.wake();
+        }
+    }
+
+    pub async fn ledger(&self) -> Ledger {
+        self.storage.read(|c| queue::ledger(c, WS, None)).await.unwrap()
+    }
+
+    /// Lets time pass until nobody is live, at most so long.
+    pub async fn until_done(&self, most: Duration) -> Duration {
+        let began_ms = self.sim.clock.now_ms();
+        loop {
+            let passed = Duration::from_millis(u64::try_from(self.sim.clock.now_ms() - began_ms).unwrap());
+            let ledger = self.ledger().await;
+            assert!(ledger.holds(), "{ledger:?}");
+            if ledger.queued == 0 {
+                return passed;
+            }
+            assert!(passed < most, "not done after {passed:?}: {ledger:?}\n{:?}", self.log().await);
+            self.sim.clock.sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Everybody, in the order in which they were launched.
+    pub async fn log(&self) -> Vec<Recipient> {
+        let rows = self
+            .storage
+            .read(|c| queue::campaign_log(c, (WS, CAMPAIGN), &LogFilter::default(), ContactId(0), 100_000))
+            .await;
+        rows.unwrap()
+    }
+
+    /// One line for each kind of ending: `delivered 12`, `bounced bad_mailbox 3`.
+    pub async fn endings(&self) -> String {
+        let mut counts: std::collections::BTreeMap<String, u32> = std::collections::BTreeMap::new();
+        for r in self.log().await {
+            let class = r.class.map(|class| format!(" {class}")).unwrap_or_default();
+            *counts.entry(format!("{}{class}", r.state)).or_default() += 1;
+        }
+        counts.iter().map(|(ending, n)| format!("{ending} {n}\n")).collect()
+    }
+
+    /// Stops, and proves the sum: everybody is settled, and nobody got two copies.
+    pub async fn finish(mut self) {
+        if let Some(engine) = self.engine.take() {
+            engine.stop(Duration::from_secs(30)).await;
+        }
+        let ledger = self.ledger().await;
+        assert!(ledger.holds() && ledger.accepted == self.accepted, "{ledger:?}");
+        assert_eq!(self.sim.ledger.doubles(), Vec::<String>::new());
+        let breaches: Vec<_> = self.sim.ledger.summary().into_iter().filter(|(_, s)| !s.breaches.is_empty()).collect();
+        assert!(breaches.is_empty(), "{breaches:?}");
+        for r in self.log().await {
+            let copies = self.sim.ledger.copies(&r.address);
+            match r.state {
+                RecipientState::Delivered => assert_eq!(copies, 1, "{r:?}"),
+                RecipientState::Unknown => assert!(copies <= 1, "{r:?}"),
+                // Bounced by a report later, it was accepted once.
+                RecipientState::Bounced => assert!(copies <= 1, "{r:?}"),
+                _ => assert_eq!(copies, 0, "{r:?}"),
+            }
+        }
+        let open = self.write(|tx| queue::recover(tx, 0)).await;
+        assert_eq!(open, queue::Recovered::default(), "nothing is left in hand");
+    }
+}
+
+pub const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+fn member(id: i64, text: &str) -> Member {
+    let address = Address::parse(text).unwrap();
+    Member {
+        id: ContactId(id),
+        address_hash: address_hash(&address),
+        domain: address.domain().to_string(),
+        email: address.to_string(),
+    }
+}
+
+/// `n` addresses at a domain: `PREFIX1@DOMAIN` and so on.
+pub fn people(prefix: &str, domain: &str, n: usize) -> Vec<String> {
+    (1..=n).map(|i| format!("{prefix}{i}@{domain}")).collect()
+}
