@@ -2,9 +2,9 @@
 //!
 //! Merge runs before MJML and before the plain text is made: that is the meaning. Both are the same for every recipient,
 //! though, where the tags only stand for words: then they are run once, with the tags hidden, and the outcome is
-//! merged (some 20 µs). Where tags shape the structure (a condition around a section, a value as a column's width, a
+//! merged (some 15 µs). Where tags shape the structure (a condition around a section, a value as a column's width, a
 //! loop over table rows), the outcome would differ, which is noticed by where the tags are afterwards; such a
-//! template is merged first and converted for each recipient (some 500 µs). See docs/decisions/0010-mjml-once.md.
+//! template is merged first and converted for each recipient (some 300 µs). See docs/decisions/0006-mjml-once.md.
 
 use super::plain;
 use crate::merge::tags::{self, Hidden};
