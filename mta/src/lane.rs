@@ -447,6 +447,7 @@ mod tests {
         let mut pace = Pace { rate: 10.0, ..Pace::default() };
         assert_eq!(pace.place_in_line(50, 0), 5_100);
         assert_eq!(pace.place_in_line(50, 0), 5_200);
+        pace.since_ms = 1_500;
         assert_eq!(pace.place_in_line(50, 2_000), 7_100);
         let mut slow = Pace { rate: 0.01, ..Pace::default() };
         assert_eq!(slow.place_in_line(50, 0), NO_ROOM_MAX_MS);

@@ -24,7 +24,6 @@ metrics_named! {
     histogram ATTEMPT_SECONDS = "packetboat_attempt_seconds": "Time from MAIL FROM to the answer, by source.";
     histogram MAKE_SECONDS = "packetboat_make_seconds": "Time to render and sign one message.";
     histogram COMMIT_ENTRIES = "packetboat_commit_entries": "Marks and outcomes that shared one commit.";
-    counter REPORTS = "packetboat_reports_total": "Mail to return paths, by what became of it.";
-    counter INBOUND_REFUSED = "packetboat_inbound_refused_total": "Recipients that the return-path listener refused.";
+    counter REPORTS = "packetboat_inbound_reports_total": "Mail to return paths, by whether its recipient was found.";
     counter EVENTS_MOVED = "packetboat_events_moved_total": "Events moved from the outbox.";
 }

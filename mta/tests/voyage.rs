@@ -301,6 +301,25 @@ async fn a_crash_loses_nobody_and_doubles_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_report_that_comes_later_corrects_the_outcome() {
+    let manners = Manners { report_ms: 90_000, ..Manners::default() };
+    let mut voyage = Voyage::start(world(vec![provider("echo", 1, manners)]), "").await;
+    let listening = voyage.listen_for_reports().await;
+    let mut all = people("report-", "echo.example", 12);
+    all.extend(people("fine-", "echo.example", 12));
+    voyage.launch(CAMPAIGN, all).await;
+    voyage.until_done(HOUR).await;
+    assert_eq!(voyage.endings().await, "delivered 24\n");
+    voyage.sim.clock.sleep(Duration::from_secs(120)).await;
+    assert_eq!(voyage.endings().await, "bounced bad_mailbox 12\ndelivered 12\n");
+    assert_eq!(voyage.sim.ledger.total().reports_sent, 12);
+    let listed = voyage.storage.read(|c| suppression::count(c, WS, &suppression::Filter::default())).await.unwrap();
+    assert_eq!(listed, 12);
+    listening.abort();
+    voyage.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn storms_pass() {
     let storm = Some(Storm { every_ms: 600_000, lasts_ms: 120_000 });
     let manners = Manners { storm, ..Manners::default() };

@@ -21,9 +21,12 @@ pub struct UnmatchedReport {
     pub why: String,
 }
 
-const INSERT: &str = "INSERT INTO unmatched_report (received_ms, peer, rcpt, why, raw) VALUES (?1, ?2, ?3, ?4, ?5)";
+// Whoever knows one of our return paths can send as many as they like: beyond the bound they are only counted.
+const INSERT: &str = "
+    INSERT INTO unmatched_report (received_ms, peer, rcpt, why, raw)
+    SELECT ?1, ?2, ?3, ?4, ?5 WHERE (SELECT count(*) FROM unmatched_report) < 5000";
 
-/// Keeps a report; its first 64 KiB.
+/// Keeps a report; its first 64 KiB, and at most 5,000 reports.
 ///
 /// # Errors
 /// The database's.

@@ -69,6 +69,11 @@ pub async fn serve(listener: TcpListener, inbound: Arc<Inbound>, stop: Cancellat
     sessions.wait().await;
 }
 
+/// Serves one connection, whatever it comes over.
+pub async fn serve_one(inbound: &Inbound, stream: impl world::Stream, peer: IpAddr, stop: &CancellationToken) {
+    session::run(inbound, stream, peer, stop).await;
+}
+
 /// How many connections each address has open.
 #[derive(Default)]
 struct Peers(Mutex<HashMap<IpAddr, u32>>);

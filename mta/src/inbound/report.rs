@@ -1,6 +1,7 @@
 //! From a returned mail to what it changes: the recipient named by the return path, and what the report says of it.
 
 use super::Inbound;
+use crate::metric;
 use bounce::verp::{self, VerpError};
 use bounce::{Action, Kind, RecipientReport, Report, Stage};
 use mail::{Address, BounceClass};
@@ -32,40 +33,52 @@ fn decode(inbound: &Inbound, address: &Address) -> Result<i64, VerpError> {
     verp::decode(&inbound.verp, address.local().as_str(), inbound.clock.now_ms(), VERP_AGE_MAX)
 }
 
-/// Settles a returned mail for each return path that it was sent to. Returns when all of it is on disk.
-pub(super) async fn settle(inbound: &Inbound, incoming: Incoming) -> Result<(), StorageError> {
+/// Settles a returned mail for each return path that it was sent to. Returns when all of it is on disk; `false` when it
+/// is to come again.
+pub(super) async fn settle(inbound: &Inbound, incoming: Incoming) -> Result<bool, StorageError> {
     let report = bounce::parse(&incoming.message);
     for rcpt in &incoming.rcpts {
         let why = match decode(inbound, rcpt) {
             Err(VerpError::Expired) => Some("the return path has expired"),
             Err(_) => Some("the return path is forged"),
-            Ok(id) => settle_one(inbound, RecipientId(id), &report).await?,
+            Ok(id) => match settle_one(inbound, RecipientId(id), &report).await? {
+                Settled::Yes => None,
+                Settled::No(why) => Some(why),
+                Settled::Busy => return Ok(false),
+            },
         };
-        metrics::counter!("packetboat_inbound_reports_total", "matched" => if why.is_none() { "yes" } else { "no" })
-            .increment(1);
+        metrics::counter!(metric::REPORTS, "matched" => if why.is_none() { "yes" } else { "no" }).increment(1);
         if let Some(why) = why {
             let from = (inbound.clock.now_ms(), incoming.peer.to_string());
             storage::unmatched_report::keep(&inbound.storage, from, rcpt.to_string(), why, incoming.message.clone())
                 .await?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
-/// Applies the report to a recipient; says why it could not.
-async fn settle_one(inbound: &Inbound, id: RecipientId, report: &Report) -> Result<Option<&'static str>, StorageError> {
+/// What became of a report.
+enum Settled {
+    Yes,
+    No(&'static str),
+    /// Its recipient is still being sent.
+    Busy,
+}
+
+/// Applies the report to a recipient.
+async fn settle_one(inbound: &Inbound, id: RecipientId, report: &Report) -> Result<Settled, StorageError> {
     let Some((kind, answer)) = meaning(report) else {
-        return Ok(Some("it is not a report of failure or delay"));
+        return Ok(Settled::No("it is not a report of failure or delay"));
     };
     for _ in 0..BUSY_RETRIES {
         let report = queue::Report { id, at_ms: inbound.clock.now_ms(), kind, answer: answer.clone() };
         match inbound.storage.queue().write(move |tx| queue::settle_report(tx, &report)).await? {
-            ReportMatch::Applied | ReportMatch::Known => return Ok(None),
-            ReportMatch::NoRecipient => return Ok(Some("there is no such recipient any more")),
+            ReportMatch::Applied | ReportMatch::Known => return Ok(Settled::Yes),
+            ReportMatch::NoRecipient => return Ok(Settled::No("there is no such recipient any more")),
             ReportMatch::Busy => inbound.clock.sleep(BUSY_WAIT).await,
         }
     }
-    Ok(Some("its recipient was busy for too long"))
+    Ok(Settled::Busy)
 }
 
 /// What a report says about the one recipient that its return path stands for. A return path is used for one

@@ -207,7 +207,8 @@ impl Session<'_> {
         let rcpts = std::mem::take(&mut self.transaction.rcpts);
         let incoming = Incoming { peer: self.peer, rcpts, message };
         match report::settle(self.inbound, incoming).await {
-            Ok(()) => self.reply(250, "2.6.0", "taken"),
+            Ok(true) => self.reply(250, "2.6.0", "taken"),
+            Ok(false) => self.reply(451, "4.3.0", "try again later"),
             Err(error) => {
                 tracing::error!(%error, "a returned mail could not be settled; the other side will send it again");
                 self.reply(451, "4.3.0", "try again later")

@@ -2,6 +2,7 @@
 
 use config::{Config, Source};
 use mail::{Address, RecipientState};
+use mta::inbound::Inbound;
 use mta::{ContentMaker, Engine, EngineHandle, Made, MakeError, Parts, Retention};
 use sandbox::{Manners, Provider, Providers, SimOptions, SimWorld};
 use std::sync::Arc;
@@ -152,6 +153,35 @@ impl Voyage {
         if let Some(engine) = &self.engine {
             engine.wake();
         }
+    }
+
+    /// Opens the return path: `bounce.sender.example` leads to a listener of ours.
+    pub async fn listen_for_reports(&self) -> tokio::task::JoinHandle<()> {
+        let now_ms = self.sim.clock.now_ms();
+        let storage = self.storage.clone();
+        tokio::task::spawn_blocking(move || {
+            let names = ("sender.example", "bounce.sender.example");
+            storage.main().write_blocking(move |tx| storage::domain::insert(tx, WS, names, &[], now_ms))
+        })
+        .await
+        .unwrap()
+        .unwrap();
+        let ip: std::net::IpAddr = "127.0.9.9".parse().unwrap();
+        self.sim.zone.publish_mx("bounce.sender.example", 10, "mail.sender.example");
+        self.sim.zone.publish_address("mail.sender.example", ip);
+        let mut incoming = self.sim.dial.listen((ip, 25).into());
+        let inbound = Inbound {
+            storage: self.storage.clone(),
+            clock: self.sim.clock.clone(),
+            verp: Arc::new(bounce::verp::Key::new(&VERP_SECRET)),
+            hostname: mail::Domain::parse("mail.sender.example").unwrap(),
+        };
+        tokio::spawn(async move {
+            let stop = tokio_util::sync::CancellationToken::new();
+            while let Some(connection) = incoming.recv().await {
+                mta::inbound::serve_one(&inbound, connection.stream, connection.source, &stop).await;
+            }
+        })
     }
 
     pub async fn ledger(&self) -> Ledger {
