@@ -115,7 +115,8 @@ impl App {
 
     /// Pools with a source in use: those that a campaign can leave from.
     pub(crate) fn pools(&self) -> Vec<String> {
-        let enabled = |name: &config::Name| self.config.sources.iter().any(|source| source.enabled && source.name == *name);
+        let enabled =
+            |name: &config::Name| self.config.sources.iter().any(|source| source.enabled && source.name == *name);
         let usable = |pool: &&config::Pool| pool.sources.iter().any(|member| enabled(&member.source));
         self.config.pools.iter().filter(usable).map(|pool| pool.name.to_string()).collect()
     }

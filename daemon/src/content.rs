@@ -11,7 +11,7 @@ use campaign::unsubscribe::LinkKey;
 use dkim::Signer;
 use mail::{Address, Domain};
 use moka::sync::Cache;
-use mta::{ContentMaker, MakeError, Made};
+use mta::{ContentMaker, Made, MakeError};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use storage::queue::Claimed;
@@ -96,7 +96,8 @@ impl ContentMaker for Content {
             .map_err(|e| MakeError::Temporary(e.to_string()))?
             .map_err(refused)?;
         let sender = self.sender(&app, recipient.workspace_id, rendered.domain_id);
-        let sender = sender.map_err(|e| MakeError::Temporary(format!("cannot sign for {}: {e:#}", rendered.from_domain)))?;
+        let sender =
+            sender.map_err(|e| MakeError::Temporary(format!("cannot sign for {}: {e:#}", rendered.from_domain)))?;
         let signatures = sender.signer.sign(&rendered.message, now_ms);
         let signatures = signatures.map_err(|e| MakeError::Temporary(e.to_string()))?;
         let mut message = Vec::with_capacity(signatures.len() + rendered.message.len());

@@ -3,7 +3,7 @@
 mod common;
 
 use api_types::Role;
-use common::{Boat, Session, bad, boat, boat_with, good};
+use common::{Boat, NO_DNS, Session, bad, boat, boat_with, good};
 use daemon::serve::Overrides;
 use reqwest::{Method, multipart};
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ async fn a_file_becomes_contacts_and_a_report() {
 
 #[tokio::test]
 async fn what_is_no_list_of_contacts_leaves_nothing_behind() {
-    let boat = boat_with("import_max_mb = 1", Overrides::default()).await;
+    let boat = boat_with("import_max_mb = 1", Overrides::default(), NO_DNS).await;
     let ana = boat.session(Role::Marketer).await;
     for (content, status) in [
         (String::new(), 422),

@@ -3,7 +3,7 @@
 mod common;
 
 use api_types::{ErrorCode, Role};
-use common::{bad, boat, boat_with, good, launch};
+use common::{NO_DNS, bad, boat, boat_with, good, launch};
 use daemon::serve::Overrides;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -108,7 +108,7 @@ async fn a_new_house_says_what_is_missing() {
 async fn what_keeps_it_from_starting_says_what_to_do() {
     let boat = boat().await;
     let dir = boat.dir.path().to_owned();
-    let error = launch(&dir, "", Overrides::default()).await.err().map(|e| format!("{e:#}")).unwrap();
+    let error = launch(&dir, "", Overrides::default(), NO_DNS).await.err().map(|e| format!("{e:#}")).unwrap();
     assert!(error.contains("another packetboat is running"), "{error}");
     let taken = boat.running.http_addr;
     let other = tempfile::tempdir().unwrap();
@@ -119,16 +119,16 @@ async fn what_keeps_it_from_starting_says_what_to_do() {
     boat.running.stop().await.unwrap();
 
     // The folder is free again, and what was in it is still there; another key is refused.
-    let again = launch(&dir, "", Overrides::default()).await.unwrap();
+    let again = launch(&dir, "", Overrides::default(), NO_DNS).await.unwrap();
     again.stop().await.unwrap();
     std::fs::remove_file(dir.join("data/master.key")).unwrap();
-    let error = launch(&dir, "", Overrides::default()).await.err().map(|e| format!("{e:#}")).unwrap();
+    let error = launch(&dir, "", Overrides::default(), NO_DNS).await.err().map(|e| format!("{e:#}")).unwrap();
     assert!(error.contains("not the master key that the database"), "{error}");
 }
 
 #[tokio::test]
 async fn an_https_house_marks_its_cookies() {
-    let boat = boat_with("public_url = \"https://mail.example.com\"", Overrides::default()).await;
+    let boat = boat_with("public_url = \"https://mail.example.com\"", Overrides::default(), NO_DNS).await;
     let id = boat.user(Role::Owner).await;
     let (url, _) = daemon::ops::sign_in_link(boat.running.app(), storage::WorkspaceId::MAIN, id).await.unwrap();
     let token = url.strip_prefix("https://mail.example.com/sign-in?token=").unwrap();

@@ -39,8 +39,6 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Sends a real campaign over a simulated internet on this machine, in a temporary folder.
-    Demo(crate::demo::Options),
     /// Checks a configuration file, then whether this host can run it; names every mistake at once.
     Check {
         /// The file; without it the one that `serve` would use.
@@ -95,6 +93,8 @@ enum Command {
         #[command(subcommand)]
         command: delivery::SuppressionCommand,
     },
+    /// Sends a real campaign over a simulated internet on this host, and proves that every mail arrived once.
+    Demo(crate::demo::Options),
     /// Checks the data: the ledger's sum and the database files.
     Doctor {
         #[command(flatten)]
@@ -113,6 +113,8 @@ enum ConfigDocument {
 /// Runs the command line; errors are printed with their causes.
 #[must_use]
 pub fn main() -> ExitCode {
+    // One crypto provider for the whole program. It can only be set already by ourselves.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -133,7 +135,6 @@ pub fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve { config } => crate::serve::run(check::load(config.file.as_deref())?).await?,
-        Command::Demo(options) => return crate::demo::run(options).await,
         Command::Check { file } => return Ok(check::check(file.as_deref()).await),
         Command::Version => println!("packetboat {}", env!("CARGO_PKG_VERSION")),
         Command::Config { what: ConfigDocument::Example } => print!("{}", config::example()),
@@ -154,6 +155,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Suppressions { config, command } => {
             with(&config, async |client| delivery::suppression(client, command).await).await?;
         }
+        Command::Demo(options) => return crate::demo::run(options).await,
         Command::Doctor { config } => return with(&config, async |client| check::doctor(client).await).await,
     }
     Ok(ExitCode::SUCCESS)

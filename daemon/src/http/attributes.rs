@@ -10,6 +10,9 @@ use storage::field::Fields;
 /// Fields that are not there yet, with the kind that their first value suggests.
 pub(crate) type NewFields = Vec<(String, FieldKind)>;
 
+/// Values to set; `None` removes one.
+pub(crate) type Changes = Vec<(String, Option<Value>)>;
+
 /// Attributes of a new contact: empty values are left out.
 pub(crate) fn check(fields: &Fields, given: BTreeMap<String, Value>) -> Result<(Attributes, NewFields), ApiError> {
     let (checked, new) = check_patch(fields, given)?;
@@ -17,11 +20,8 @@ pub(crate) fn check(fields: &Fields, given: BTreeMap<String, Value>) -> Result<(
 }
 
 /// Attributes to set, and `None` for those to remove.
-pub(crate) fn check_patch(
-    fields: &Fields,
-    given: BTreeMap<String, Value>,
-) -> Result<(Vec<(String, Option<Value>)>, NewFields), ApiError> {
-    let mut checked = Vec::new();
+pub(crate) fn check_patch(fields: &Fields, given: BTreeMap<String, Value>) -> Result<(Changes, NewFields), ApiError> {
+    let mut checked = Changes::new();
     let mut new = NewFields::new();
     for (name, value) in given {
         let empty = value.is_null() || value.as_str() == Some("");

@@ -70,12 +70,7 @@ async fn page(app: &Shared, workspace: WorkspaceId, wanted: rows::Query) -> Resu
     Ok(items.await?)
 }
 
-fn view(
-    c: &Connection,
-    app: &Shared,
-    campaign: rows::Campaign,
-    run: Option<Run>,
-) -> Result<Campaign, StorageError> {
+fn view(c: &Connection, app: &Shared, campaign: rows::Campaign, run: Option<Run>) -> Result<Campaign, StorageError> {
     let progress = run.as_ref().map(|run| mailing::progress(c, run, &app.rates, app.now_ms())).transpose()?;
     Ok(mailing::view(campaign, run.as_ref(), progress))
 }

@@ -32,6 +32,7 @@ use api_types::Role;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::get;
+pub(crate) use console::present as console_present;
 pub(crate) use egress::host_has;
 use std::time::Duration;
 use utoipa::openapi::OpenApi;

@@ -3,6 +3,7 @@
 use crate::text::time;
 use api_types::TimelineEntry;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use storage::contact::Contact;
 use storage::event::{EventRow, Kind};
 use storage::{CampaignId, Connection, StorageError, WorkspaceId, campaign};
@@ -18,9 +19,9 @@ pub(crate) fn campaign_names(
 ) -> Result<CampaignNames, StorageError> {
     let mut names = CampaignNames::new();
     for id in ids {
-        if !names.contains_key(&id) {
+        if let Entry::Vacant(place) = names.entry(id) {
             let found = campaign::find(connection, workspace, id)?;
-            names.insert(id, found.map(|campaign| campaign.draft.name).unwrap_or_default());
+            place.insert(found.map(|campaign| campaign.draft.name).unwrap_or_default());
         }
     }
     Ok(names)

@@ -12,8 +12,8 @@ pub use keys::Keys;
 pub(crate) use listen::socket_path;
 
 use crate::app::{App, Shared, World};
-use crate::{http, imports};
 use crate::content::Content;
+use crate::{http, imports};
 use anyhow::{Context, bail};
 use campaign::mailing::{self, Releaser};
 use config::Config;
@@ -130,6 +130,9 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
     }
     imports::resume(&app).await?;
     app.tasks.spawn(tidy(app.clone()));
+    if !http::console_present() {
+        tracing::warn!("built without the console; `cargo xtask ui` makes it");
+    }
     tracing::info!(%http_addr, dir = %app.storage.dir().display(), "packetboat is ready");
     Ok(Running { http_addr, inbound_addr, app, engine: Some(engine) })
 }

@@ -10,6 +10,9 @@ use storage::{UserId, WorkspaceId};
 
 pub const PASSWORD: &str = "correct horse battery";
 
+/// `[dns]` where nobody answers.
+pub const NO_DNS: &str = "servers = [\"127.0.0.1:9\"]";
+
 pub struct Boat {
     pub running: Running,
     pub dir: tempfile::TempDir,
@@ -18,21 +21,21 @@ pub struct Boat {
 }
 
 pub async fn boat() -> Boat {
-    boat_with("", Overrides::default()).await
+    boat_with("", Overrides::default(), NO_DNS).await
 }
 
 /// A daemon with more lines in its configuration, `[http]` first.
-pub async fn boat_with(more: &str, overrides: Overrides) -> Boat {
+pub async fn boat_with(more: &str, overrides: Overrides, dns: &str) -> Boat {
     let dir = tempfile::tempdir().unwrap();
-    let running = launch(dir.path(), more, overrides).await.unwrap();
+    let running = launch(dir.path(), more, overrides, dns).await.unwrap();
     let base = format!("http://{}", running.http_addr);
     let http = Client::builder().no_proxy().build().unwrap();
     Boat { running, dir, http, base }
 }
 
-pub async fn launch(dir: &std::path::Path, more: &str, overrides: Overrides) -> anyhow::Result<Running> {
+pub async fn launch(dir: &std::path::Path, more: &str, overrides: Overrides, dns: &str) -> anyhow::Result<Running> {
     let text = format!(
-        "[storage]\ndir = {:?}\nmin_free_mb = 0\n[dns]\nservers = [\"127.0.0.1:9\"]\n[http]\nlisten = \"127.0.0.1:0\"\n{more}",
+        "[storage]\ndir = {:?}\nmin_free_mb = 0\n[dns]\n{dns}\n[http]\nlisten = \"127.0.0.1:0\"\n{more}",
         dir.join("data")
     );
     start(config::parse("test.toml", &text).unwrap(), overrides).await
