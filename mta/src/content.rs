@@ -92,7 +92,12 @@ impl Makers {
         let (jobs, waiting) = unbounded();
         for n in 0..threads {
             let (content, waiting, ahead) = (content.clone(), waiting.clone(), ahead_bytes.clone());
-            std::thread::Builder::new().name(format!("make-{n}")).spawn(move || serve(&*content, &waiting, &ahead))?;
+            let runtime = tokio::runtime::Handle::current();
+            std::thread::Builder::new().name(format!("make-{n}")).spawn(move || {
+                // What was made may make its lane open a connection, which is a task.
+                let _entered = runtime.enter();
+                serve(&*content, &waiting, &ahead);
+            })?;
         }
         Ok(Makers { content, jobs: (threads > 0).then_some(jobs), ahead_bytes })
     }

@@ -5,6 +5,7 @@ use crate::{StorageError, Writer, pragmas};
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OpenFlags};
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +42,8 @@ impl Storage {
     /// Folder not usable, another daemon on it, a newer schema, a failed migration.
     pub fn open(options: &OpenOptions) -> Result<Storage, StorageError> {
         let folder = |cause| StorageError::Folder { path: options.dir.clone(), cause };
-        fs::create_dir_all(&options.dir).map_err(folder)?;
+        // Contacts and keys are inside: not for everybody on this host. A folder that is there keeps its mode.
+        fs::DirBuilder::new().recursive(true).mode(0o750).create(&options.dir).map_err(folder)?;
         let lock = lock(&options.dir)?;
         let inner = Inner {
             main: writer(&options.dir, File::Main)?,
