@@ -104,13 +104,7 @@ fn NewKeyDialog(open: RwSignal<bool>, changed: Callback<()>) -> impl IntoView {
 fn RevokeDialog(revoking: RwSignal<Option<ApiKey>>, changed: Callback<()>) -> impl IntoView {
     let api = use_api();
     let toasts = use_toasts();
-    let open = RwSignal::new(false);
-    Effect::new(move |_| open.set(revoking.with(Option::is_some)));
-    Effect::new(move |_| {
-        if !open.get() {
-            revoking.set(None);
-        }
-    });
+    let open = open_for(revoking);
     let submit = Submit::new();
     let name =
         Signal::derive(move || revoking.with(|key| key.as_ref().map(|key| key.name.clone()).unwrap_or_default()));

@@ -120,13 +120,7 @@ fn AddDialog(open: RwSignal<bool>, changed: Callback<()>) -> impl IntoView {
 fn RemoveDialog(removing: RwSignal<Option<Suppression>>, changed: Callback<()>) -> impl IntoView {
     let api = use_api();
     let toasts = use_toasts();
-    let open = RwSignal::new(false);
-    Effect::new(move |_| open.set(removing.with(Option::is_some)));
-    Effect::new(move |_| {
-        if !open.get() {
-            removing.set(None);
-        }
-    });
+    let open = open_for(removing);
     let reason = RwSignal::new(String::new());
     let submit = Submit::new();
     let send = move |event: leptos::ev::SubmitEvent| {

@@ -27,6 +27,24 @@ pub fn Dialog(open: RwSignal<bool>, #[prop(into)] title: Signal<String>, childre
     .into_any()
 }
 
+/// Whether the dialog about `subject` is open: as long as there is one. Closing the dialog forgets it.
+pub fn open_for<T: Send + Sync + 'static>(subject: RwSignal<Option<T>>) -> RwSignal<bool> {
+    let open = RwSignal::new(false);
+    Effect::new(move |_| {
+        let wanted = subject.with(Option::is_some);
+        // Setting what is set already would wake the other effect, and that one this, for ever.
+        if open.get_untracked() != wanted {
+            open.set(wanted);
+        }
+    });
+    Effect::new(move |_| {
+        if !open.get() && subject.with_untracked(Option::is_some) {
+            subject.set(None);
+        }
+    });
+    open
+}
+
 /// Asks before something is done. With `type_name` the name has to be typed, for what cannot be undone.
 #[component]
 pub fn ConfirmDialog(
