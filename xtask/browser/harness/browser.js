@@ -26,6 +26,9 @@ const FLAGS = [
 ];
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
+/** The longest story watches a campaign to its end. */
+const STORY_WAIT_MS = 90_000;
+
 let voyage;
 
 /** Starts demo and browser, once. */
@@ -70,7 +73,8 @@ export async function keepSession(page) {
  * What the page looked like when it failed is among the artefacts.
  */
 export function story(name, options, tell) {
-  test(name, async () => {
+  // A page that hangs must not take the stories after it along.
+  test(name, { timeout: STORY_WAIT_MS }, async () => {
     const { page, close } = await open(options);
     let failure;
     try {

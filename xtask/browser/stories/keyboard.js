@@ -61,5 +61,5 @@ story('everything works without a mouse', { path: '/', signedIn: false, expects:
   const search = page.getByRole('searchbox', { name: 'Search addresses' });
   assert.ok(await search.evaluate((element) => element === document.activeElement), '/ leads to the search');
   await page.keyboard.type('by.keyboard');
-  await page.getByRole('cell', { name: 'by.keyboard@albatross.example' }).waitFor();
+  await page.getByRole('cell', { name: 'by.keyboard@albatross.example', exact: true }).waitFor();
 });

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { settled, story } from '../harness/browser.js';
+import { accessible, picture, settled, story } from '../harness/browser.js';
 
 // The simulated providers do as the local part says.
 const GOOD = 12;
@@ -16,6 +16,9 @@ const CSV = [
   ',Missing,Porto,Dover',
 ].join('\n');
 const IMPORTED = GOOD + 1;
+
+/** Waits until the table has so many rows below its head. */
+const rows = (table, count) => table.getByRole('row').nth(count).waitFor().then(() => table.getByRole('row').nth(count + 1).waitFor({ state: 'detached' }));
 
 story('a file is imported, broken rows are reported', { path: '/contacts' }, async (page) => {
   await page.getByRole('link', { name: 'Import', exact: true }).click();
@@ -41,7 +44,7 @@ story('a file is imported, broken rows are reported', { path: '/contacts' }, asy
   await refused.waitFor();
   assert.equal(page.url(), url);
   await page.goto('/contacts?tag=browser');
-  await page.getByText(`${IMPORTED} in all`).waitFor();
+  await rows(page.getByRole('table', { name: 'Contacts' }), IMPORTED);
 });
 
 story('a segment counts while it is built', { path: '/segments' }, async (page) => {
@@ -53,7 +56,7 @@ story('a segment counts while it is built', { path: '/segments' }, async (page) 
   const found = page.getByRole('status').filter({ hasText: new RegExp(`\\b${IMPORTED}\\b`) });
   await found.waitFor({ state: 'attached' });
   await page.getByRole('button', { name: 'Condition', exact: true }).click();
-  await page.getByRole('combobox', { name: 'What the condition is about' }).nth(1).selectOption('attribute:favourite_port');
+  await page.getByRole('combobox', { name: 'What the condition is about' }).nth(1).selectOption({ label: 'favourite_port' });
   await page.getByRole('combobox', { name: 'How it is compared' }).selectOption({ label: 'is' });
   await page.getByRole('textbox', { name: 'Value' }).fill('falmouth');
   await page.getByRole('status').filter({ hasText: /\b1\b/ }).waitFor({ state: 'attached' });
@@ -76,4 +79,104 @@ story('unsaved changes are not lost without a word', { path: '/segments/new' }, 
   await page.getByRole('link', { name: 'Queue' }).click();
   await dialog.getByRole('button', { name: 'Leave' }).click();
   await page.getByRole('heading', { level: 1, name: 'Queue' }).waitFor();
+});
+
+story('a template is previewed while it is written', { path: '/templates' }, async (page) => {
+  await page.getByRole('link', { name: 'Write a template' }).first().click();
+  await page.getByLabel('Name', { exact: true }).fill('Browser letter');
+  await page.getByRole('textbox', { name: 'Subject' }).fill('News for {{ contact.first_name | default: "you" }}');
+  const preview = page.getByRole('region', { name: 'Preview' });
+  const mail = page.frameLocator('iframe[title="The mail as rendered"]');
+  await mail.getByText('Hello').waitFor();
+  await preview.getByLabel('Find a contact for the preview').fill('fine-browser3');
+  const contact = preview.getByRole('combobox', { name: 'Preview as this contact' });
+  await contact.getByRole('option', { name: /fine-browser3@/ }).waitFor({ state: 'attached' });
+  await contact.selectOption({ label: 'fine-browser3@albatross.example' });
+  await preview.getByText('News for Fine3').waitFor();
+  await mail.getByText('Hello Fine3').waitFor();
+
+  const source = page.getByRole('textbox', { name: 'Source' });
+  const good = await source.inputValue();
+  await source.fill(good.replace('Write what you want', 'Write {{ contact.first_name what you want'));
+  const problem = preview.getByRole('status', { name: 'Problems' }).getByRole('listitem').filter({ hasText: 'Error' }).first();
+  await problem.waitFor();
+  await problem.getByRole('button').click();
+  assert.ok(await source.evaluate((area) => area.value.slice(area.selectionStart, area.selectionEnd).includes('what you want')), 'the line is selected');
+  await source.fill(good);
+  await problem.waitFor({ state: 'detached' });
+  await preview.getByRole('button', { name: 'Plain text' }).click();
+  await preview.getByText('Hello Fine3').waitFor();
+
+  await page.keyboard.press('Control+s');
+  await page.getByRole('status').filter({ hasText: 'Saved as version 1' }).waitFor();
+  await page.getByRole('heading', { level: 1, name: 'Browser letter' }).waitFor();
+  await page.getByRole('textbox', { name: 'Subject' }).fill('Second thoughts');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('status').filter({ hasText: 'Saved as version 2' }).waitFor();
+  await page.getByRole('link', { name: 'Versions' }).click();
+  await page.getByRole('button', { name: 'Restore version 1' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Restore' }).click();
+  await page.getByRole('status').filter({ hasText: 'restored as version 3' }).waitFor();
+  await page.getByRole('link', { name: 'Edit', exact: true }).click();
+  assert.match(await page.getByRole('textbox', { name: 'Subject' }).inputValue(), /^News for/);
+});
+
+story('a campaign is made, checked, launched, and watched to its end', { path: '/campaigns' }, async (page) => {
+  const name = 'Browser news';
+  await page.getByRole('link', { name: 'Make a campaign' }).first().click();
+  await page.getByLabel('Name', { exact: true }).fill(name);
+  await page.getByRole('button', { name: 'Next: content' }).click();
+  await page.getByRole('combobox', { name: 'Template' }).selectOption({ label: 'Browser letter (version 3)' });
+  await page.getByText('Subject:').waitFor();
+  await page.getByRole('button', { name: 'Save, next: audience' }).click();
+  await page.getByRole('combobox', { name: 'Who gets it' }).selectOption({ label: 'Browser people' });
+  await page.getByRole('status').filter({ hasText: `${IMPORTED} will receive` }).waitFor();
+  await page.getByRole('button', { name: 'Save, next: sender' }).click();
+  await page.getByLabel('From address').fill('news@packetboat-demo.example');
+  await page.getByLabel('From name').fill('The browser');
+  await page.getByRole('button', { name: 'Save, next: review' }).click();
+  await page.getByText(`${IMPORTED} contacts will receive it`).first().waitFor();
+  for (const theme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme: theme });
+    await accessible(page, `the checklist, ${theme}`);
+    await picture(page, `campaign-review-${theme}`);
+  }
+  assert.equal(await page.getByRole('listitem').filter({ hasText: 'Must be fixed' }).count(), 0);
+  await page.getByRole('button', { name: 'Launch…' }).click();
+  const sure = page.getByRole('dialog', { name: 'Launch this campaign?' });
+  const now = sure.getByRole('button', { name: 'Launch now' });
+  assert.equal(await now.getAttribute('aria-disabled'), 'true', 'its name must be typed first');
+  await picture(page, 'campaign-launch', { fullPage: false });
+  await sure.getByLabel(/to confirm/).fill(name);
+  await now.click();
+
+  await page.getByRole('heading', { level: 1, name }).waitFor();
+  await page.getByText('Finished', { exact: true }).first().waitFor({ timeout: 60_000 });
+  await page.getByText(`${IMPORTED} of ${IMPORTED} settled`).waitFor();
+  const providers = page.getByRole('table', { name: 'Per receiving provider' });
+  const row = providers.getByRole('row').filter({ hasText: 'petrel' });
+  assert.match(await row.getByRole('cell').nth(4).innerText(), /1/, 'one bounced');
+  await row.getByRole('cell').nth(4).getByRole('link').click();
+  await page.waitForURL(/\/recipients\?.*state=bounced/);
+});
+
+story('a bounced recipient is explained in the words of the server', { path: '/campaigns' }, async (page) => {
+  await page.getByRole('link', { name: 'Browser news' }).click();
+  await page.getByRole('link', { name: 'Every recipient' }).click();
+  const log = page.getByRole('table', { name: 'Recipients' });
+  await rows(log, IMPORTED);
+  await page.getByRole('combobox', { name: 'State' }).selectOption({ label: 'Bounced' });
+  await rows(log, 1);
+  await log.getByRole('link', { name: BOUNCED }).click();
+  await page.getByRole('heading', { level: 1, name: BOUNCED }).waitFor();
+  await page.getByText(/^550[ -]5\.1\.1/).first().waitFor();
+  await page.getByRole('heading', { name: 'What happened' }).waitFor();
+  await accessible(page, 'a recipient');
+  await picture(page, 'recipient-desktop-light');
+  await page.reload();
+  await page.getByText(/^550[ -]5\.1\.1/).first().waitFor();
+  await page.getByRole('main').getByRole('link', { name: BOUNCED }).click();
+  await page.getByText('Nothing is sent to this contact').waitFor();
+  const events = page.getByRole('listitem').filter({ hasText: 'Browser news' });
+  await events.filter({ hasText: /550[ -]5\.1\.1/ }).first().waitFor();
 });

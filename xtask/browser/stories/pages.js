@@ -55,7 +55,10 @@ async function looks(page, name, width, size) {
   for (const theme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme: theme });
     await fitsWidth(page, `${name}, ${width}`);
-    await accessible(page, `${name}, ${width}, ${theme}`);
+    // The colours are those of the desktop, and axe needs its time.
+    if (size === DESKTOP || theme === 'light') {
+      await accessible(page, `${name}, ${width}, ${theme}`);
+    }
     await picture(page, `${name}-${width}-${theme}`);
   }
 }

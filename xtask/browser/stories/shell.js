@@ -3,23 +3,27 @@
 import assert from 'node:assert/strict';
 import { PHONE, accessible, fitsWidth, settled, story } from '../harness/browser.js';
 
-const background = (page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+/** Waits for the page to be light or dark, by its background. */
+const looks = (page, theme) =>
+  page.waitForFunction((dark) => {
+    const [red] = getComputedStyle(document.body).backgroundColor.match(/\d+/);
+    return Number(red) < 128 === dark;
+  }, theme === 'dark');
 
 story('the theme follows the system until another is chosen, which stays', { theme: 'light' }, async (page) => {
   await settled(page);
-  const light = await background(page);
+  await looks(page, 'light');
   await page.emulateMedia({ colorScheme: 'dark' });
-  const dark = await background(page);
-  assert.notEqual(light, dark, 'the system decides');
+  await looks(page, 'dark');
   const choice = page.getByRole('combobox', { name: 'Theme' });
   await choice.selectOption({ label: 'Light theme' });
-  assert.equal(await background(page), light);
+  await looks(page, 'light');
   await page.reload();
   await settled(page);
-  assert.equal(await background(page), light, 'the choice stays');
-  assert.equal(await choice.inputValue(), 'light');
+  await looks(page, 'light');
+  assert.equal(await choice.inputValue(), 'light', 'the choice stays');
   await choice.selectOption({ label: 'System theme' });
-  assert.equal(await background(page), dark);
+  await looks(page, 'dark');
 });
 
 story('on a phone the navigation is a drawer', { size: PHONE, path: '/queue' }, async (page) => {
