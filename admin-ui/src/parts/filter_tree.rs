@@ -133,7 +133,7 @@ fn group_view(group: GroupNode, vocabulary: Vocabulary, depth: u32, remove: Opti
     let with_rule = group.clone();
     let add_rule = Callback::new(move |()| {
         let fields = vocabulary.fields.get_untracked();
-        with_rule.add(Item::Rule(Rule::about("attribute:email", &fields)));
+        with_rule.add(Item::Rule(Rule::about("email", &fields)));
     });
     let add_group = Callback::new(move |()| {
         let fields = vocabulary.fields.get_untracked();

@@ -36,7 +36,7 @@ pub enum Item {
 /// One condition, as typed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// `attribute:PATH`, `tag`, `suppressed`, `message` or `random`.
+    /// A path as in [`Filter::Attribute`], or `tag`, `suppressed`, `message`, `random`.
     pub subject: String,
     /// Turned round: does not have the tag, is not suppressed, was not sent.
     pub negated: bool,
@@ -75,12 +75,12 @@ pub enum Input {
 
 /// The fixed values of contacts that can be compared, with their words.
 pub const FIXED: [(&str, &str, FieldKind); 6] = [
-    ("attribute:email", "Email address", FieldKind::Text),
-    ("attribute:domain", "Domain of the address", FieldKind::Text),
-    ("attribute:first_name", "First name", FieldKind::Text),
-    ("attribute:last_name", "Last name", FieldKind::Text),
-    ("attribute:created_at", "Added", FieldKind::Date),
-    ("attribute:consent_source", "Source of the consent", FieldKind::Text),
+    ("email", "Email address", FieldKind::Text),
+    ("domain", "Domain of the address", FieldKind::Text),
+    ("first_name", "First name", FieldKind::Text),
+    ("last_name", "Last name", FieldKind::Text),
+    ("created_at", "Added", FieldKind::Date),
+    ("consent_source", "Source of the consent", FieldKind::Text),
 ];
 
 /// What campaigns' recipients do, with words.
@@ -97,7 +97,7 @@ pub fn subjects(fields: &[Field]) -> Vec<(String, String)> {
     let mut subjects: Vec<(String, String)> =
         FIXED.iter().map(|(subject, label, _)| ((*subject).to_owned(), (*label).to_owned())).collect();
     for field in fields {
-        subjects.push((format!("attribute:attribute:{}", field.name), field.name.clone()));
+        subjects.push((format!("attribute:{}", field.name), field.name.clone()));
     }
     for (subject, label) in
         [("tag", "Tag"), ("message", "Campaigns"), ("suppressed", "Suppression"), ("random", "Random share")]
@@ -227,7 +227,7 @@ fn item(filter: &Filter, negated: bool) -> Item {
         Filter::Attribute { .. } if negated => group(Join::None, std::slice::from_ref(filter)),
         Filter::Attribute { path, op, value } => {
             let (value, second) = typed(*op, value);
-            rule(&format!("attribute:{path}"), *op, value, second)
+            rule(path, *op, value, second)
         }
         Filter::Tag { name } => rule("tag", FilterOp::Equals, name.clone(), String::new()),
         Filter::Suppressed => rule("suppressed", FilterOp::Equals, String::new(), String::new()),
@@ -304,10 +304,7 @@ fn write_rule(rule: &Rule, fields: &[Field]) -> Result<Filter, String> {
             },
             seed: rule.second.trim().parse().unwrap_or(1),
         },
-        subject => {
-            let path = subject.strip_prefix("attribute:").unwrap_or(subject);
-            return attribute(path, rule, kind(subject, fields));
-        }
+        path => return attribute(path, rule, kind(path, fields)),
     };
     Ok(if rule.negated { Filter::Not { filter: Box::new(filter) } } else { filter })
 }
@@ -399,8 +396,8 @@ mod tests {
     fn what_is_missing_is_said() {
         let cases = [
             ("tag", "", "Choose a tag"),
-            ("attribute:email", " ", "a value is missing"),
-            ("attribute:attribute:age", "old", "not a number"),
+            ("email", " ", "a value is missing"),
+            ("attribute:age", "old", "not a number"),
             ("random", "101", "0 to 100"),
         ];
         for (subject, value, expected) in cases {
