@@ -43,6 +43,12 @@ impl Limits {
         from_ip && for_account
     }
 
+    /// Whether one more sign-in link may be tried from there. A link names no account that could be guessed at.
+    pub fn link(&self, ip: IpAddr) -> bool {
+        tidy(&self.sign_in_ip);
+        self.sign_in_ip.check_key(&ip).is_ok()
+    }
+
     /// Whether one more page may be shown there.
     pub fn public(&self, ip: IpAddr) -> bool {
         tidy(&self.public_ip);

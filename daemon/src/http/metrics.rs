@@ -10,13 +10,16 @@ use api_types::ErrorCode;
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::sync::OnceLock;
 use storage::queue::{self, Ledger};
 use storage::{WorkspaceId, outbox, unmatched_report};
 
 /// One recorder for the process, which several daemons of a test share.
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Bounds of the histograms of spans: from rendering a message to waiting for a slow server.
+const SECONDS: [f64; 12] = [0.000_1, 0.000_5, 0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 30.0, 120.0, 600.0];
 
 /// Declares a gauge with its description.
 macro_rules! gauges {
@@ -42,7 +45,10 @@ gauges! {
 /// Begins to count. Once per process.
 pub(crate) fn start() {
     RECORDER.get_or_init(|| {
-        let recorder = PrometheusBuilder::new().build_recorder();
+        let spans = Matcher::Suffix("_seconds".to_owned());
+        // Only an empty list is refused.
+        let builder = PrometheusBuilder::new().set_buckets_for_metric(spans, &SECONDS);
+        let recorder = builder.unwrap_or_else(|_| PrometheusBuilder::new()).build_recorder();
         let handle = recorder.handle();
         // Somebody else records already: then these figures stay empty, and nothing else is lost.
         let _ = metrics::set_global_recorder(recorder);

@@ -42,7 +42,7 @@ pub(crate) async fn use_link(
     ClientIp(ip): ClientIp,
     Json(input): Json<SignInLink>,
 ) -> Result<impl IntoResponse, ApiError> {
-    if !app.limits.sign_in(ip, "a link") {
+    if !app.limits.link(ip) {
         return Err(too_often());
     }
     let hash = secret_hash(&input.token);

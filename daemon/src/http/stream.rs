@@ -29,7 +29,7 @@ pub(crate) async fn stream(
     State(app): State<Shared>,
     actor: Actor,
     Path(id): Path<i64>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+) -> Result<([(&'static str, &'static str); 1], Sse<impl Stream<Item = Result<Event, Infallible>>>), ApiError> {
     let place = app.streams.clone().try_acquire_owned().map_err(|_| {
         ApiError::new(ErrorCode::Unavailable, "Too many pages watch at once. Ask for /progress instead.")
     })?;
@@ -45,7 +45,8 @@ pub(crate) async fn stream(
         _place: place,
     };
     let events = futures_util::stream::unfold(Some(watch), async |watch| watch?.step().await);
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    // nginx would else collect events until its buffer is full.
+    Ok(([("x-accel-buffering", "no")], Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))))
 }
 
 struct Watch {
