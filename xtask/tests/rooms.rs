@@ -51,14 +51,14 @@ fn rooms_use_only_what_the_table_allows() {
     }
 }
 
-/// Non-test source lines of a room with their places. Test modules stand at the end of a file, so reading stops there.
-fn lines(room: &str) -> Vec<(String, String)> {
+/// The Rust files of a room.
+fn sources(room: &str) -> Vec<PathBuf> {
     fn walk(dir: &Path, out: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
             let path = entry.path();
             if path.is_dir() {
                 walk(&path, out);
-            } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("tests.rs") {
+            } else if path.extension().is_some_and(|e| e == "rs") {
                 out.push(path);
             }
         }
@@ -66,6 +66,12 @@ fn lines(room: &str) -> Vec<(String, String)> {
     let mut files = Vec::new();
     walk(&root().join(room).join("src"), &mut files);
     assert!(!files.is_empty(), "{room} has sources");
+    files
+}
+
+/// Non-test source lines of a room with their places. Test modules stand at the end of a file, so reading stops there.
+fn lines(room: &str) -> Vec<(String, String)> {
+    let files = sources(room).into_iter().filter(|path| !path.ends_with("tests.rs"));
     let mut out = Vec::new();
     for file in files {
         let text = std::fs::read_to_string(&file).expect("a source file");
@@ -80,6 +86,32 @@ fn lines(room: &str) -> Vec<(String, String)> {
         }
     }
     out
+}
+
+/// The numbers behind every `RFC ` in a text.
+fn cited(text: &str) -> BTreeSet<u32> {
+    let numbers = text.split("RFC ").skip(1);
+    numbers.filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()).collect()
+}
+
+#[test]
+fn every_rfc_that_the_code_cites_is_listed() {
+    let text = std::fs::read_to_string(root().join("docs/rfc.toml")).expect("docs/rfc.toml");
+    let list: toml::Table = text.parse().expect("docs/rfc.toml is TOML");
+    let entries = list["rfc"].as_array().expect("entries");
+    let listed: BTreeSet<u32> = entries.iter().filter_map(|e| e["number"].as_integer()?.try_into().ok()).collect();
+    assert_eq!(listed.len(), entries.len(), "an RFC is listed twice");
+    for entry in entries {
+        let status = entry["status"].as_str().unwrap_or_default();
+        assert!(["yes", "partial", "planned", "no"].contains(&status), "{entry}");
+    }
+    for room in allowed().keys().filter(|room| *room != "packaging") {
+        for path in sources(room) {
+            let text = std::fs::read_to_string(&path).expect("a source file");
+            let missing: Vec<u32> = cited(&text).difference(&listed).copied().collect();
+            assert!(missing.is_empty(), "{} cites {missing:?}, which docs/rfc.toml does not list", path.display());
+        }
+    }
 }
 
 fn nowhere(rooms: &[&str], words: &[&str], why: &str) {
