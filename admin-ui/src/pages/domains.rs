@@ -130,7 +130,7 @@ pub fn DomainPage() -> impl IntoView {
             <Button look=Look::Primary busy=verify.busy on_press=check>"Check the records now"</Button>
         </PageHeader>
         {detail.show(8, move |detail| view! {
-            <p class="muted" role="status">{move || match detail.with(|detail| detail.domain.checked_at.clone()) {
+            <p class="muted checked" role="status">{move || match detail.with(|detail| detail.domain.checked_at.clone()) {
                 Some(at) => view! { "Last checked "{ago(&at)}"." }.into_any(),
                 None => "Not checked yet.".into_any(),
             }}</p>

@@ -91,7 +91,7 @@ fn lanes_table(lanes: &[Lane]) -> AnyView {
     ];
     let row = |lane: &Lane| {
         let waits = lane.wait_reason.clone().map_or_else(none, |reason| {
-            let until = lane.wait_until.as_deref().map(|at| view! { " "{ago(at)} });
+            let until = lane.wait_until.as_deref().map(|at| view! { ", again "{ago(at)} });
             let reply = lane.reply.clone().map(|reply| view! { <code>{reply}</code> });
             view! { <span class="answer"><span>{tone::words(&reason)}{until}</span>{reply}</span> }.into_any()
         });

@@ -25,7 +25,6 @@ pub struct Column {
 pub fn bar_chart(name: &'static str, series: &'static [Series], columns: Vec<Column>) -> AnyView {
     let values: Vec<Vec<u64>> = columns.iter().map(|column| column.values.clone()).collect();
     let highest = chart::nice_maximum(values.iter().map(|column| column.iter().sum()).max().unwrap_or(0));
-    let step = WIDTH / columns.len().max(1) as f64;
     let bars = chart::stacked(&values, WIDTH, HEIGHT).into_iter().map(|bar| {
         view! {
             <rect data-tone=series[bar.series].1 x=format!("{:.1}", bar.x) y=format!("{:.1}", bar.y)
@@ -33,8 +32,8 @@ pub fn bar_chart(name: &'static str, series: &'static [Series], columns: Vec<Col
         }
     });
     let ticks = columns.iter().enumerate().filter(|(_, column)| !column.tick.is_empty()).map(|(index, column)| {
-        let x = format!("{:.1}", (index as f64 + 0.5) * step);
-        view! { <text x=x y=format!("{:.0}", HEIGHT + 16.0) text-anchor="middle">{column.tick.clone()}</text> }
+        let left = format!("{:.2}%", (index as f64 + 0.5) / columns.len() as f64 * 100.0);
+        view! { <span style:left=left>{column.tick.clone()}</span> }
     });
     let legend = series.iter().map(|(label, tone)| {
         view! { <li class="badge" data-tone=*tone><span class="dot" aria-hidden="true"></span>{*label}</li> }
@@ -48,13 +47,14 @@ pub fn bar_chart(name: &'static str, series: &'static [Series], columns: Vec<Col
     view! {
         <figure class="chart">
             <ul class="legend">{legend.collect_view()}</ul>
-            <svg viewBox=format!("0 0 {WIDTH:.0} {:.0}", HEIGHT + 22.0) role="img" aria-label=format!("{name}; the figures are in the table below")>
+            // The drawing is stretched to the width there is; texts would be stretched with it, so they lie around it.
+            <p class="chart-top" aria-hidden="true">{grouped(highest)}</p>
+            <svg viewBox=format!("0 0 {WIDTH:.0} {HEIGHT:.0}") preserveAspectRatio="none" role="img" aria-label=format!("{name}; the figures are in the table below")>
                 <line class="grid" x1="0" x2=WIDTH.to_string() y1="0.5" y2="0.5"></line>
                 <line class="grid" x1="0" x2=WIDTH.to_string() y1=HEIGHT.to_string() y2=HEIGHT.to_string()></line>
                 {bars.collect_view()}
-                <text x="0" y="12">{grouped(highest)}</text>
-                {ticks.collect_view()}
             </svg>
+            <p class="chart-ticks" aria-hidden="true">{ticks.collect_view()}</p>
             <details>
                 <summary>"Figures as a table"</summary>
                 <div class="table-scroll" tabindex="0" role="region" aria-label=name>

@@ -67,7 +67,10 @@ pub fn none() -> AnyView {
 
 /// A figure.
 pub fn figure(value: u64) -> AnyView {
-    grouped(value).into_any()
+    match value {
+        0 => view! { <span class="none">"0"</span> }.into_any(),
+        value => grouped(value).into_any(),
+    }
 }
 
 /// A table. The roles are said again since narrow screens lay the rows out as blocks.

@@ -23,7 +23,7 @@ fn entry(entry: &TimelineEntry) -> AnyView {
         entry.took_ms.map(|took| format!("{took} ms")),
         entry.tls.clone(),
     ];
-    let facts: Vec<String> = facts.into_iter().flatten().collect();
+    let facts = facts.into_iter().flatten().map(|fact| view! { <span>{fact}</span> }).collect_view();
     let campaign = entry.campaign_id.map(|id| {
         let name = entry.campaign.clone().unwrap_or_else(|| format!("Campaign {id}"));
         view! { <a href=format!("/campaigns/{id}")>{name}</a> }
@@ -35,7 +35,7 @@ fn entry(entry: &TimelineEntry) -> AnyView {
             <div>
                 <p class="timeline-head"><strong>{entry.summary.clone()}</strong>{entry.class.as_deref().map(|class| chip(tone::words(class)))}</p>
                 {entry.reply.clone().map(|reply| view! { <code class="reply">{reply}</code> })}
-                <p class="muted">{moment(&entry.at)}" "{campaign}" "{recipient}" "{facts.join(" · ")}</p>
+                <p class="muted facts-line">{moment(&entry.at)}{campaign}{recipient}{facts}</p>
             </div>
         </li>
     }

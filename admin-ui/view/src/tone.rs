@@ -184,6 +184,9 @@ pub fn kind(kind: TemplateKind) -> &'static str {
 /// `bad_mailbox` as `Bad mailbox`: class and reason words of the API, for people.
 #[must_use]
 pub fn words(name: &str) -> String {
+    if name == "dkim" {
+        return "DKIM".to_owned();
+    }
     let text = name.replace(['_', '-'], " ");
     let mut letters = text.chars();
     match letters.next() {
@@ -200,6 +203,7 @@ mod tests {
     fn words_for_people() {
         assert_eq!(words("bad_mailbox"), "Bad mailbox");
         assert_eq!(words("next-retry"), "Next retry");
+        assert_eq!(words("dkim"), "DKIM");
         assert_eq!(words(""), "");
     }
 
