@@ -154,5 +154,6 @@ async fn lists_walk_indexes() {
         SEARCH tag USING COVERING INDEX sqlite_autoindex_tag_1 (workspace_id=? AND name=?)
         count
         SEARCH contact USING COVERING INDEX contact_created (workspace_id=?)
-    "#]].assert_eq(&out);
+    "#]]
+    .assert_eq(&out);
 }
