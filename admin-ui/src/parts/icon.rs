@@ -35,7 +35,7 @@ impl Icon {
             Icon::Domains => "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM3 12h18M12 3c3 3 3 15 0 18M12 3c-3 3-3 15 0 18",
             Icon::Egress => "M4 12h14M13 6l6 6-6 6M4 5v14",
             Icon::Suppressions => "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM6 6l12 12",
-            Icon::Keys => "M8 16a4 4 0 1 1 3-6.6L20 9v4h-3v3h-3l-3-1.400A4 4 0 0 1 8 16z",
+            Icon::Keys => "M8 20a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM11 13l8-8M15 9l3 3M18 6l2 2",
             Icon::Menu => "M4 7h16M4 12h16M4 17h16",
             Icon::Close => "M6 6l12 12M18 6L6 18",
             Icon::Copy => "M9 9h11v11H9zM5 15H4V4h11v1",
