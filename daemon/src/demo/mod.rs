@@ -74,6 +74,9 @@ async fn play(stage: &Stage, options: &Options) -> anyhow::Result<bool> {
         // Made last: it works for a quarter of an hour.
         let link = stage.sign_in_link().await?;
         println!("\nThe console is at {}; this link signs you in, once:\n  {link}", stage.base_url());
+        if let Some(page) = show::unsubscribe_page(&stage.internet().ledger().last_messages()) {
+            println!("Where a recipient unsubscribes, from the last mail:\n  {page}");
+        }
     }
     if let Some(folder) = &options.keep {
         println!("The data is kept in {}.", folder.display());

@@ -1,7 +1,7 @@
 //! What the terminal shows: one line while it sends, then a table.
 
 use api_types::{Progress, ProviderProgress};
-use sandbox::Providers;
+use sandbox::{Providers, Received};
 
 /// Recipients with a final state.
 pub fn settled(progress: &Progress) -> u64 {
@@ -51,6 +51,16 @@ fn name(mx_domain: &str, providers: &Providers) -> String {
         provider.mx.iter().any(|mx| mx.host == mx_domain || mx.host.ends_with(&format!(".{mx_domain}")))
     });
     known.map_or_else(|| mx_domain.to_owned(), |provider| provider.name.clone())
+}
+
+/// The address in the last mail's List-Unsubscribe (RFC 2369 §3.2).
+pub fn unsubscribe_page(messages: &[Received]) -> Option<String> {
+    let content = String::from_utf8_lossy(&messages.last()?.content).into_owned();
+    let (_, value) = content.split_once("\r\nList-Unsubscribe:")?;
+    let (_, rest) = value.split_once("<http")?;
+    let (address, _) = rest.split_once('>')?;
+    // A long header may be folded inside its brackets.
+    Some(format!("http{}", address.split_whitespace().collect::<String>()))
 }
 
 /// The first and the last column to the left, figures to the right.
