@@ -9,6 +9,7 @@ after(comeHome);
 await import('./stories/sign_in.js');
 await import('./stories/marketing.js');
 await import('./stories/delivery.js');
+await import('./stories/recipients.js');
 await import('./stories/shell.js');
 await import('./stories/keyboard.js');
 await import('./stories/pages.js');

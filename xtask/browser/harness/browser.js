@@ -63,6 +63,9 @@ export async function comeHome() {
 /** The one-time link that the demo printed. */
 export const demoLink = () => voyage.demo.link;
 
+/** The page where one of its recipients unsubscribes. */
+export const unsubscribePage = () => voyage.demo.unsubscribe;
+
 /** Later pages are signed in as this one is. */
 export async function keepSession(page) {
   voyage.session = await page.context().storageState();

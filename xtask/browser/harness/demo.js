@@ -17,9 +17,12 @@ const PROGRAM = process.env.PACKETBOAT ?? join(ROOT, 'target', 'release', 'packe
 /** The demo sends its campaign before it prints the link. */
 const START_WAIT_MS = 180_000;
 const STOP_WAIT_MS = 20_000;
+/** Its last line; the links stand above it. */
+const READY = /Ctrl-C ends the demo/;
 const LINK = /(http:\/\/[^\s/]+)\/sign-in\?token=[^\s\x1b]+/;
+const UNSUBSCRIBE = /http:\/\/[^\s/]+\/u\/[^\s\x1b]+/;
 
-/** Starts the demo; comes back with its `origin`, its one-time `link` and `stop`. */
+/** Starts the demo; comes back with its `origin`, its one-time `link`, a recipient's `unsubscribe` page and `stop`. */
 export async function startDemo({ recipients }) {
   const port = await freePort();
   const words = ['demo', '--recipients', String(recipients), '--listen', `127.0.0.1:${port}`];
@@ -31,21 +34,20 @@ export async function startDemo({ recipients }) {
   mkdirSync(ARTIFACTS, { recursive: true });
   const log = createWriteStream(join(ARTIFACTS, 'demo.log'));
   let seen = '';
-  const link = new Promise((found, failed) => {
-    const late = setTimeout(() => failed(new Error(`the demo printed no link within ${START_WAIT_MS / 1000} s:\n${seen}`)), START_WAIT_MS);
+  const ready = new Promise((found, failed) => {
+    const late = setTimeout(() => failed(new Error(`the demo was not ready within ${START_WAIT_MS / 1000} s:\n${seen}`)), START_WAIT_MS);
     const read = (text) => {
       log.write(text);
       seen += text;
-      const match = LINK.exec(seen);
-      if (match) {
+      if (READY.test(seen)) {
         clearTimeout(late);
-        found(match);
+        found();
       }
     };
     child.stdout.setEncoding('utf8').on('data', read);
     child.stderr.setEncoding('utf8').on('data', read);
     child.once('error', failed);
-    child.once('exit', (code, signal) => failed(new Error(`the demo ended (${signal ?? code}) before it printed a link:\n${seen}`)));
+    child.once('exit', (code, signal) => failed(new Error(`the demo ended (${signal ?? code}) before it was ready:\n${seen}`)));
   });
   const stop = async () => {
     child.kill('SIGINT');
@@ -59,8 +61,10 @@ export async function startDemo({ recipients }) {
     }
   };
   try {
-    const [url, origin] = await link;
-    return { origin, link: url, stop };
+    await ready;
+    const [link, origin] = LINK.exec(seen);
+    const [unsubscribe] = UNSUBSCRIBE.exec(seen);
+    return { origin, link, unsubscribe, stop };
   } catch (error) {
     kill();
     throw error;
