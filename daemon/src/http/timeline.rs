@@ -31,6 +31,8 @@ pub(crate) fn campaign_names(
 pub(crate) fn shape(event: EventRow, names: &CampaignNames) -> TimelineEntry {
     let summary = summary(&event);
     let reply = match (event.reply_code, &event.enhanced, &event.text) {
+        // Our own reason; it stands in the summary.
+        _ if event.kind == Kind::SuppressionAdded => None,
         (Some(code), Some(enhanced), Some(text)) => Some(format!("{code} {enhanced} {text}")),
         (Some(code), None, Some(text)) => Some(format!("{code} {text}")),
         (Some(code), _, None) => Some(code.to_string()),
@@ -66,7 +68,12 @@ fn summary(event: &EventRow) -> String {
         Kind::Cancelled => "Not sent: cancelled.".to_owned(),
         Kind::Unknown => format!("The answer of {at} to the message never came; it is not sent again."),
         Kind::Delayed => format!("{at} reports that it is still trying."),
-        Kind::SuppressionAdded => format!("Put on the suppression list{by}."),
+        Kind::SuppressionAdded => {
+            let text = event.text.as_deref().unwrap_or_default();
+            let (reason, origin) = text.split_once(": ").unwrap_or((text, ""));
+            let origin = if origin.is_empty() { String::new() } else { format!(": {origin}") };
+            format!("Put on the suppression list{by}, {}{origin}.", reason.replace('_', " "))
+        }
         Kind::SuppressionRemoved => format!("Taken off the suppression list{by}."),
         Kind::Unsubscribed => "Unsubscribed.".to_owned(),
     }
