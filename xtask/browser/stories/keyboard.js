@@ -23,7 +23,15 @@ async function focusIsSeen(page) {
   assert.ok(seen, await page.evaluate(() => `no focus is seen on ${document.activeElement.outerHTML.slice(0, 200)}`));
 }
 
-story('everything works without a mouse', { path: '/', signedIn: false, expects: [/status of 401|answer: 401 to GET \S+\/session/] }, async (page) => {
+/** Tab to it, see the focus there, press Enter. */
+async function press(page, locator) {
+  await locator.waitFor();
+  await tabTo(page, locator);
+  await focusIsSeen(page);
+  await page.keyboard.press('Enter');
+}
+
+story('the console works without a mouse', { path: '/', signedIn: false, expects: [/status of 401|answer: 401 to GET \S+\/session/] }, async (page) => {
   const email = page.getByLabel('Email address');
   await email.waitFor();
   await tabTo(page, email);
@@ -62,4 +70,30 @@ story('everything works without a mouse', { path: '/', signedIn: false, expects:
   assert.ok(await search.evaluate((element) => element === document.activeElement), '/ leads to the search');
   await page.keyboard.type('by.keyboard');
   await page.getByRole('cell', { name: 'by.keyboard@albatross.example', exact: true }).waitFor();
+});
+
+story('a campaign is launched without a mouse', {}, async (page) => {
+  const name = 'Typed news';
+  await settled(page);
+  await press(page, page.getByRole('link', { name: 'Campaigns' }));
+  await press(page, page.getByRole('link', { name: 'Make a campaign' }));
+  await tabTo(page, page.getByLabel('Name', { exact: true }));
+  await page.keyboard.type(name);
+  await page.keyboard.press('Enter');
+  // It begins with the template and the sender of the campaign before.
+  await press(page, page.getByRole('button', { name: 'Save, next: audience' }));
+  const audience = page.getByRole('combobox', { name: 'Who gets it' });
+  await audience.getByRole('option', { name: 'Browser people' }).waitFor({ state: 'attached' });
+  await tabTo(page, audience);
+  await page.keyboard.type('Browser');
+  await page.getByRole('status').filter({ hasText: /will receive/ }).waitFor();
+  await press(page, page.getByRole('button', { name: 'Save, next: sender' }));
+  await press(page, page.getByRole('button', { name: 'Save, next: review' }));
+  await press(page, page.getByRole('button', { name: 'Launch…' }));
+  const sure = page.getByRole('dialog', { name: 'Launch this campaign?' });
+  await tabTo(page, sure.getByLabel(/to confirm/));
+  await page.keyboard.type(name);
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name }).waitFor();
+  await page.getByText('Finished', { exact: true }).first().waitFor({ timeout: 60_000 });
 });
