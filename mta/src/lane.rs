@@ -4,9 +4,9 @@
 //! limit to what the server bore, and it grows back by one a minute; a source that is refused is held for as long as
 //! the provider's data says; a site that cannot be reached is tried again after the retry schedule's waits.
 //!
-//! Room: a lane may hold as many waiting recipients in memory as there are free places for all others ("dynamic
-//! threshold"), so that a slow site never fills the memory, however many there are of them, and a fast one may use half
-//! of it. What finds no room goes back into the queue until about the time that the lane gets to it.
+//! Room: a lane that would not be through with what it has within seconds may hold as many waiting recipients in memory
+//! as there are free places for all others ("dynamic threshold"), so that slow sites never fill the memory, however many
+//! there are of them. What finds no room goes back into the queue until about the time that the lane gets to it.
 
 use crate::connection;
 use crate::content::Prepared;
@@ -29,6 +29,8 @@ const RECOVERY_MS: i64 = 60_000;
 /// A recipient without room comes again after at least and at most this.
 const NO_ROOM_MIN_MS: i64 = 1_000;
 const NO_ROOM_MAX_MS: i64 = 900_000;
+/// The same while nothing is known of the lane's pace.
+const NO_ROOM_UNKNOWN_MS: i64 = 5_000;
 /// What a lane brings away within this time is not stuck.
 const SOON_MS: i64 = 5_000;
 /// A lane without work is remembered for this long.
@@ -107,7 +109,7 @@ struct Pace {
     since_ms: i64,
     left: u32,
     /// The place in the line behind the last one who was sent away.
-    line_end_ms: i64,
+    line_end_ms: f64,
 }
 
 impl Pace {
@@ -128,17 +130,22 @@ impl Pace {
         if span < 2000 { self.rate } else { self.rate.min(f64::from(self.left + 1) * 1000.0 / span as f64) }
     }
 
-    /// When a recipient that finds no room is to come again, behind `waiting` others.
-    fn place_in_line(&mut self, waiting: usize, now_ms: i64) -> i64 {
+    /// When a recipient that finds no room is to come again, behind `waiting` others. A little early rather than late:
+    /// who comes early is sent away once more, but a lane must not run dry. A young lane is not trusted far.
+    fn place_in_line(&mut self, waiting: usize, age_ms: i64, now_ms: i64) -> i64 {
         let rate = self.now(now_ms);
-        let each_ms = if rate > 0.0 { 1000.0 / rate } else { 100.0 };
-        let behind_ms = now_ms + (waiting as f64 * each_ms) as i64;
-        self.line_end_ms = self.line_end_ms.max(behind_ms) + (each_ms.ceil() as i64).max(1);
-        if self.line_end_ms > now_ms + NO_ROOM_MAX_MS {
-            self.line_end_ms = now_ms + NO_ROOM_MIN_MS;
-            return now_ms + NO_ROOM_MAX_MS;
+        if rate <= 0.0 {
+            return now_ms + NO_ROOM_UNKNOWN_MS;
         }
-        self.line_end_ms.max(now_ms + NO_ROOM_MIN_MS)
+        let each_ms = 800.0 / rate;
+        let behind_ms = now_ms as f64 + waiting as f64 * each_ms;
+        self.line_end_ms = self.line_end_ms.max(behind_ms) + each_ms;
+        let latest_ms = now_ms + age_ms.clamp(NO_ROOM_UNKNOWN_MS, NO_ROOM_MAX_MS);
+        if self.line_end_ms > latest_ms as f64 {
+            // The line is longer than can be foreseen: its end is looked at again then.
+            return latest_ms;
+        }
+        (self.line_end_ms as i64).max(now_ms + NO_ROOM_MIN_MS)
     }
 }
 
@@ -165,21 +172,17 @@ impl Lane {
     pub fn room(&self, shared: &Shared, now_ms: i64) -> Option<Wait> {
         let mut state = lock(&self.state);
         let waiting = state.waiting();
-        if waiting == 0 || waiting < shared.places_left() {
+        if state.stuck(now_ms) == 0 || waiting < shared.places_left() {
             return None;
         }
-        let due_ms = state.pace.place_in_line(waiting, now_ms);
+        let age_ms = now_ms - state.began_ms;
+        let due_ms = state.pace.place_in_line(waiting, age_ms, now_ms);
         Some(Wait { reason: WaitReason::LaneFull, due_ms })
     }
 
     /// Recipients that wait here and will not be gone soon.
     pub fn stuck(&self, now_ms: i64) -> usize {
-        let state = lock(&self.state);
-        if now_ms - state.began_ms < SOON_MS {
-            return 0;
-        }
-        let soon = state.pace.now(now_ms) * (SOON_MS as f64 / 1000.0);
-        state.waiting().saturating_sub(soon as usize)
+        lock(&self.state).stuck(now_ms)
     }
 
     /// Puts a recipient in line. Call `drive` afterwards.
@@ -425,6 +428,14 @@ impl State {
         self.ready.len() + self.making + self.prepared.len()
     }
 
+    fn stuck(&self, now_ms: i64) -> usize {
+        if now_ms - self.began_ms < SOON_MS {
+            return 0;
+        }
+        let soon = self.pace.now(now_ms) * (SOON_MS as f64 / 1000.0);
+        self.waiting().saturating_sub(soon as usize)
+    }
+
     fn take_waiting(&mut self) -> Vec<Hand> {
         self.prepared.drain(..).map(|prepared| prepared.hand).chain(self.ready.drain(..)).collect()
     }
@@ -444,13 +455,16 @@ mod tests {
 
     #[test]
     fn who_finds_no_room_comes_when_the_lane_gets_there() {
-        let mut pace = Pace { rate: 10.0, ..Pace::default() };
-        assert_eq!(pace.place_in_line(50, 0), 5_100);
-        assert_eq!(pace.place_in_line(50, 0), 5_200);
+        let mut pace = Pace { rate: 8.0, ..Pace::default() };
+        let hour = 3_600_000;
+        assert_eq!(pace.place_in_line(50, hour, 0), 5_100);
+        assert_eq!(pace.place_in_line(50, hour, 0), 5_200);
         pace.since_ms = 1_500;
-        assert_eq!(pace.place_in_line(50, 2_000), 7_100);
+        assert_eq!(pace.place_in_line(50, hour, 2_000), 7_100);
         let mut slow = Pace { rate: 0.01, ..Pace::default() };
-        assert_eq!(slow.place_in_line(50, 0), NO_ROOM_MAX_MS);
+        assert_eq!(slow.place_in_line(50, hour, 0), NO_ROOM_MAX_MS);
+        assert_eq!(slow.place_in_line(50, 20_000, 0), 20_000, "a young lane is not trusted far");
+        assert_eq!(Pace::default().place_in_line(50, hour, 0), NO_ROOM_UNKNOWN_MS);
     }
 
     #[test]

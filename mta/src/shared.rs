@@ -45,10 +45,13 @@ pub(crate) struct Shared {
     pub tasks: TaskTracker,
 }
 
+/// A lane is one source to one site.
+type LaneKey = (usize, Arc<str>);
+
 /// Lanes and connections that exist now.
 #[derive(Default)]
 pub(crate) struct Open {
-    lanes: Mutex<HashMap<(usize, Arc<str>), Arc<Lane>>>,
+    lanes: Mutex<HashMap<LaneKey, Arc<Lane>>>,
     connections: AtomicU32,
     of_provider: Mutex<HashMap<(usize, Arc<str>), u32>>,
 }

@@ -5,7 +5,6 @@ use super::lines::{Content, Line, Reader};
 use super::report::{self, Incoming};
 use mail::Address;
 use smtp_proto::Request;
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io;
@@ -70,7 +69,7 @@ where
 }
 
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(inbound: &Inbound, stream: S, peer: IpAddr) -> io::Result<()> {
-    let return_paths = inbound.storage.read(|c| storage::domain::return_paths(c)).await.map_err(io::Error::other)?;
+    let return_paths = inbound.storage.read(storage::domain::return_paths).await.map_err(io::Error::other)?;
     let (read, mut write) = tokio::io::split(stream);
     let mut reader = Reader::new(read);
     let mut session = Session {
@@ -183,7 +182,7 @@ impl Session<'_> {
         self.reply(250, "2.1.0", "go on")
     }
 
-    fn rcpt(&mut self, address: &Cow<'_, str>) -> Next {
+    fn rcpt(&mut self, address: &str) -> Next {
         if !self.transaction.mail {
             return self.refuse(503, "5.5.1", "MAIL first");
         }

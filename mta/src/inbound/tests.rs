@@ -87,7 +87,7 @@ impl House {
     }
 
     async fn unmatched(&self) -> u64 {
-        self.inbound.storage.read(|c| storage::unmatched_report::count(c)).await.unwrap()
+        self.inbound.storage.read(storage::unmatched_report::count).await.unwrap()
     }
 
     async fn suppressed(&self) -> bool {
