@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use api_types::ErrorCode;
 use leptos::prelude::*;
 use leptos::reactive::spawn_local_scoped_with_cancellation;
 
@@ -90,10 +91,27 @@ impl<T: Send + Sync + Clone + 'static> Load<T> {
         Memo::new(move |_| self.data.with(|data| data.as_ref().map(&value).unwrap_or_default()))
     }
 
+    /// The title of a page about what was loaded.
+    pub fn title(self, name: impl Fn(&T) -> String + Send + Sync + 'static) -> Memo<String> {
+        Memo::new(move |_| match self.data.with(|data| data.as_ref().map(&name)) {
+            Some(name) => name,
+            None => self.failure.with(|failure| match failure.as_ref().map(Failure::code) {
+                Some(Some(ErrorCode::NotFound)) => "Not found".to_owned(),
+                Some(_) => "Not loaded".to_owned(),
+                None => String::new(),
+            }),
+        })
+    }
+
+    /// Whether there is something to act on.
+    pub fn there(self) -> Memo<bool> {
+        Memo::new(move |_| self.data.with(Option::is_some))
+    }
+
     /// What it looks like: skeleton, what `show` makes of the data, or what went wrong with a way to try again.
     /// `show` runs once; its signal carries the later values.
     pub fn show(self, rows: usize, show: impl Fn(Signal<T>) -> AnyView + Send + Sync + 'static) -> AnyView {
-        let there = Memo::new(move |_| self.data.with(Option::is_some));
+        let there = self.there();
         let retry = Callback::new(move |()| self.reload());
         let body = move || {
             if there.get() {

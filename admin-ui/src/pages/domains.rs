@@ -97,7 +97,7 @@ pub fn DomainPage() -> impl IntoView {
     let toasts = use_toasts();
     let id = use_id();
     let detail = load(move || api.get::<DomainDetail>(format!("/domains/{}", id.get())));
-    let title = detail.map(|detail| detail.domain.domain.clone());
+    let title = detail.title(|detail| detail.domain.domain.clone());
     let verify = Submit::new();
     let check = Callback::new(move |()| {
         let id = id.get_untracked();
@@ -125,7 +125,7 @@ pub fn DomainPage() -> impl IntoView {
         });
     });
     view! {
-        <PageHeader title above=("/domains".to_owned(), "Domains") about="Publish these records where the domain's DNS is kept, then check.">
+        <PageHeader title ready=detail.there() above=("/domains".to_owned(), "Domains") about="Publish these records where the domain's DNS is kept, then check.">
             <Button look=Look::Danger on_press=Callback::new(move |()| removing.set(true))>"Remove"</Button>
             <Button look=Look::Primary busy=verify.busy on_press=check>"Check the records now"</Button>
         </PageHeader>

@@ -97,8 +97,9 @@ fn stats(overview: Load<Figures>) -> AnyView {
     let spark = move |value: fn(&HourFigures) -> u64| {
         overview.map(move |figures| figures.hours.iter().map(value).collect::<Vec<_>>())
     };
-    let bounced = overview.map(|figures| {
-        format!("{} of what was settled", share(figures.bounced_day, figures.delivered_day + figures.bounced_day))
+    let bounced = overview.map(|figures| match figures.delivered_day + figures.bounced_day {
+        0 => "last 24 hours".to_owned(),
+        settled => format!("{} of what was settled", share(figures.bounced_day, settled)),
     });
     let suppressed = overview.map(|figures| counted(figures.suppressed, "address suppressed", "addresses suppressed"));
     view! {
@@ -116,6 +117,9 @@ fn stats(overview: Load<Figures>) -> AnyView {
 const SERIES: [Series; 3] = [("Accepted", "success"), ("Bounced", "danger"), ("Deferred attempts", "warning")];
 
 fn chart(hours: &[HourFigures]) -> AnyView {
+    if hours.iter().all(|hour| hour.delivered + hour.bounced + hour.deferred == 0) {
+        return view! { <p class="muted">"Nothing was sent in the last 24 hours."</p> }.into_any();
+    }
     let column = |(index, hour): (usize, &HourFigures)| Column {
         name: local(&hour.at),
         tick: if index % 4 == 0 { clock(&hour.at) } else { String::new() },

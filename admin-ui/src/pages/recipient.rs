@@ -18,7 +18,7 @@ pub fn RecipientPage() -> impl IntoView {
     let detail = load(move || api.get::<RecipientDetail>(format!("/recipients/{}", id.get())));
     let live = detail.map(|detail| LIVE.contains(&detail.recipient.state.as_str()));
     let detail = detail.every(5, move || live.get_untracked());
-    let title = detail.map(|detail| detail.recipient.address.clone());
+    let title = detail.title(|detail| detail.recipient.address.clone());
     view! {
         <PageHeader title about="One mail to one address, from the queue to its last answer."/>
         {detail.show(8, move |detail| view! {

@@ -52,7 +52,7 @@ pub fn SignIn() -> impl IntoView {
                 </Field>
                 {form_error(submit.rest(&["email", "password"]))}
                 <Button submit=true look=Look::Primary busy=submit.busy>"Sign in"</Button>
-                <p class="muted">"No password yet? "<code>"packetboat user link"</code>" on the server makes a link that signs you in once."</p>
+                <p class="muted">"No password yet? "<code>"packetboat user link you@example.com"</code>" on the server makes a link that signs you in once."</p>
             </form>
         </main>
     }

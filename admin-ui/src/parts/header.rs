@@ -10,6 +10,9 @@ pub fn PageHeader(
     /// The page above: its path and its name.
     #[prop(optional, into)]
     above: Option<(String, &'static str)>,
+    /// Whether there is something that the actions can act on.
+    #[prop(default = Signal::stored(true), into)]
+    ready: Signal<bool>,
     #[prop(optional)] children: Option<Children>,
 ) -> impl IntoView {
     let heading = NodeRef::<leptos::html::H1>::new();
@@ -22,7 +25,14 @@ pub fn PageHeader(
             }
         }
     });
-    Effect::new(move |_| document().set_title(&format!("{} · Packetboat", title.get())));
+    Effect::new(move |_| {
+        let title = title.get();
+        document().set_title(&if title.is_empty() {
+            "Packetboat".to_owned()
+        } else {
+            format!("{title} · Packetboat")
+        });
+    });
     view! {
         <header class="page-head">
             <div>
@@ -30,7 +40,7 @@ pub fn PageHeader(
                 <h1 tabindex="-1" node_ref=heading>{title}</h1>
                 <p class="about">{about}</p>
             </div>
-            <div class="actions">{children.map(|children| children())}</div>
+            <div class="actions" hidden=move || !ready.get()>{children.map(|children| children())}</div>
         </header>
     }
     .into_any()

@@ -44,7 +44,7 @@ pub fn CampaignPage() -> impl IntoView {
         now
     });
     watch(id, state, fresh);
-    let title = campaign.map(|campaign| campaign.name.clone());
+    let title = campaign.title(|campaign| campaign.name.clone());
     let reason = campaign.map(|campaign| campaign.state_reason.clone());
     let changed = Callback::new(move |()| {
         fresh.set(None);

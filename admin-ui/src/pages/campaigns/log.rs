@@ -27,7 +27,7 @@ pub fn CampaignRecipients() -> impl IntoView {
         pairs.push(("cursor", &cursor));
         api.get::<Page<Recipient>>(with(&format!("/campaigns/{}/recipients", id.get()), &pairs))
     });
-    let title = campaign.map(|campaign| format!("Recipients of {}", campaign.name));
+    let title = campaign.title(|campaign| format!("Recipients of {}", campaign.name));
     let states = std::iter::once("deferred").chain(RECIPIENT_STATES);
     let states: Vec<Choice> = std::iter::once((String::new(), "Every state".to_owned()))
         .chain(states.map(|state| (state.to_owned(), tone::recipient(state).1)))

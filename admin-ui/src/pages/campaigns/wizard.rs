@@ -127,7 +127,7 @@ pub fn EditCampaign() -> impl IntoView {
     let id = use_id();
     let step = use_query().param("step");
     let campaign = load(move || api.get::<Campaign>(format!("/campaigns/{}", id.get())));
-    let title = campaign.map(|campaign| campaign.name.clone());
+    let title = campaign.title(|campaign| campaign.name.clone());
     let launched = Memo::new(move |_| {
         campaign.data.with(|campaign| campaign.as_ref().is_some_and(|campaign| campaign.state != CampaignState::Draft))
     });
@@ -137,7 +137,7 @@ pub fn EditCampaign() -> impl IntoView {
         }
     });
     view! {
-        <PageHeader title above=("/campaigns".to_owned(), "Campaigns") about="Nothing is sent before you launch it at the end.">
+        <PageHeader title ready=campaign.there() above=("/campaigns".to_owned(), "Campaigns") about="Nothing is sent before you launch it at the end.">
             <super::actions::DeleteDraft/>
         </PageHeader>
         {campaign.show(6, move |campaign| {

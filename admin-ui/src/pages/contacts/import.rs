@@ -20,7 +20,7 @@ pub fn ImportPage() -> impl IntoView {
     let import = load(move || api.get::<Import>(format!("/imports/{}", id.get())));
     let state = Memo::new(move |_| import.data.with(|import| import.as_ref().map(|import| import.state)));
     let import = import.every(1, move || state.get_untracked() == Some(ImportState::Running));
-    let title = import.map(|import| import.file_name.clone());
+    let title = import.title(|import| import.file_name.clone());
     let body = move || match state.get() {
         None => ().into_any(),
         Some(ImportState::Draft) => view! { <Mapping import/> }.into_any(),

@@ -6,8 +6,8 @@ use view::tone::Tone;
 
 use super::edit::EditContact;
 use crate::api::use_api;
-use crate::load::load;
-use crate::nav::{use_id, use_nav, use_query};
+use crate::load::{Load, load};
+use crate::nav::{Query, use_id, use_nav, use_query};
 use crate::parts::*;
 use crate::submit::Submit;
 
@@ -24,7 +24,7 @@ pub fn ContactPage() -> impl IntoView {
         let path = format!("/contacts/{}/timeline", id.get());
         api.get::<Page<TimelineEntry>>(view::query::with(&path, &[("cursor", &cursor.get())]))
     });
-    let title = contact.map(|contact| contact.email.clone());
+    let title = contact.title(|contact| contact.email.clone());
     let editing = RwSignal::new(false);
     let deleting = RwSignal::new(false);
     let delete = Submit::new();
@@ -43,22 +43,15 @@ pub fn ContactPage() -> impl IntoView {
     });
     let close = Callback::new(move |()| editing.set(false));
     view! {
-        <PageHeader title above=("/contacts".to_owned(), "Contacts")>
+        <PageHeader title ready=contact.there() above=("/contacts".to_owned(), "Contacts")>
             <Button look=Look::Danger on_press=Callback::new(move |()| deleting.set(true))>"Delete"</Button>
             <Button on_press=Callback::new(move |()| editing.set(true))>"Edit"</Button>
         </PageHeader>
         {contact.show(6, move |contact| view! {
             {move || contact.with(suppressed)}
             <Card title="Who it is">{move || facts(&contact.get())}</Card>
+            <Card title="What happened">{happened(events, query)}</Card>
         }.into_any())}
-        <Card title="What happened">
-            {events.show(6, move |page| view! {
-                {move || page.with(|page| timeline(&page.items))}
-                {move || page.with(|page| page.next.clone()).map(|next| view! {
-                    <div class="actions"><Button on_press=Callback::new(move |()| query.set(&[("cursor", next.clone())]))>"Earlier"</Button></div>
-                })}
-            }.into_any())}
-        </Card>
         <Dialog open=editing title="Edit the contact">
             {move || contact.data.get_untracked().map(|contact| view! { <EditContact contact changed close/> })}
         </Dialog>
@@ -67,6 +60,20 @@ pub fn ContactPage() -> impl IntoView {
         </ConfirmDialog>
     }
     .into_any()
+}
+
+fn happened(events: Load<Page<TimelineEntry>>, query: Query) -> AnyView {
+    let earlier = move |next: String| {
+        let go = Callback::new(move |()| query.set(&[("cursor", next.clone())]));
+        view! { <div class="actions"><Button on_press=go>"Earlier"</Button></div> }
+    };
+    events.show(6, move |page| {
+        view! {
+            {move || page.with(|page| timeline(&page.items))}
+            {move || page.with(|page| page.next.clone()).map(earlier)}
+        }
+        .into_any()
+    })
 }
 
 fn suppressed(contact: &Contact) -> Option<AnyView> {

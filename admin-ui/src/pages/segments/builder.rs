@@ -31,7 +31,7 @@ pub fn SegmentPage() -> impl IntoView {
     let toasts = use_toasts();
     let id = use_id();
     let segment = load(move || api.get::<Segment>(format!("/segments/{}", id.get())));
-    let title = segment.map(|segment| segment.name.clone());
+    let title = segment.title(|segment| segment.name.clone());
     let deleting = RwSignal::new(false);
     let delete = Submit::new();
     let deleted = Callback::new(move |()| {
@@ -44,7 +44,7 @@ pub fn SegmentPage() -> impl IntoView {
         });
     });
     view! {
-        <PageHeader title above=("/segments".to_owned(), "Segments")>
+        <PageHeader title ready=segment.there() above=("/segments".to_owned(), "Segments")>
             <Button look=Look::Danger on_press=Callback::new(move |()| deleting.set(true))>"Delete"</Button>
         </PageHeader>
         {segment.show(6, move |segment| view! { <Builder known=Some(segment.get_untracked())/> }.into_any())}

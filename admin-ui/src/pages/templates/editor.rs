@@ -32,7 +32,7 @@ pub fn TemplatePage() -> impl IntoView {
     let id = use_id();
     let tab = use_query().param("tab");
     let template = load(move || api.get::<Template>(format!("/templates/{}", id.get())));
-    let title = template.map(|template| template.name.clone());
+    let title = template.title(|template| template.name.clone());
     let version = template.map(|template| template.version);
     let deleting = RwSignal::new(false);
     let delete = Submit::new();
@@ -55,7 +55,7 @@ pub fn TemplatePage() -> impl IntoView {
         _ => view! { <Editor known=Some(template.get_untracked()) on_saved=restored/> }.into_any(),
     };
     view! {
-        <PageHeader title above=("/templates".to_owned(), "Templates")>
+        <PageHeader title ready=template.there() above=("/templates".to_owned(), "Templates")>
             <Button look=Look::Danger on_press=Callback::new(move |()| deleting.set(true))>"Delete"</Button>
         </PageHeader>
         <Tabs label="Template" tabs=&[("", "Edit"), ("versions", "Versions")] chosen=tab/>
