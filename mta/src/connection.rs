@@ -47,7 +47,7 @@ async fn run(shared: &Arc<Shared>, lane: &Arc<Lane>) {
         () = shared.stopping.cancelled() => return,
         opened = dialing::open(shared, lane) => match opened {
             Ok((session, mx)) => {
-                lane.connected();
+                let _established = lane.connected();
                 return Connection::new(shared, lane, session, mx).serve().await;
             }
             Err(no_session) => no_session,
@@ -209,7 +209,7 @@ impl<'a> Connection<'a> {
     /// Asks for the mark of a recipient, unless this server cannot take its message at all.
     fn enlist(&mut self, prepared: Prepared) {
         let Prepared { hand, made, .. } = prepared;
-        if let Some(answer) = self.misfit(&made) {
+        if let Some(answer) = self.misfit(&made, &hand) {
             let attempt = Some(self.attempt(0));
             let ending = Ending::Bounced { suppress: false };
             let at_ms = self.shared.clock.now_ms();
@@ -230,7 +230,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Why the server cannot take this message, whoever it is for.
-    fn misfit(&self, made: &Made) -> Option<Answer> {
+    fn misfit(&self, made: &Made, hand: &Hand) -> Option<Answer> {
         let offered = self.session.capabilities();
         let size = made.message.len() as u64;
         let (class, detail, text) = match offered.size {
@@ -242,7 +242,7 @@ impl<'a> Connection<'a> {
             _ if made.eight_bit && !offered.eight_bit => {
                 (BounceClass::Protocol, 3, format!("{} takes no 8-bit content", self.mx))
             }
-            _ if (made.smtputf8 || made.reverse_path.needs_smtputf8()) && !offered.smtputf8 => {
+            _ if needs_smtputf8(made, hand) && !offered.smtputf8 => {
                 (BounceClass::Protocol, 7, format!("{} takes no UTF-8 in addresses", self.mx))
             }
             _ => return None,

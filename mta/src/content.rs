@@ -127,7 +127,8 @@ fn serve(content: &dyn ContentMaker, waiting: &Receiver<Job>, ahead: &Arc<Atomic
 fn run(content: &dyn ContentMaker, job: Job, ahead: &Arc<AtomicUsize>) {
     let Job { hand, lane, shared } = job;
     if shared.stopping.is_cancelled() {
-        return;
+        drop(hand);
+        return lane.not_prepared(&shared);
     }
     let began = std::time::Instant::now();
     // A panic is a mistake of one template or one contact: the others go on.

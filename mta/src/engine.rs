@@ -21,6 +21,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use world::{Clock, Dial, Dns, Random};
 
+/// Time for the makers to end what they are at, when the engine stops.
+const MAKERS_WAIT: Duration = Duration::from_secs(5);
+
 /// What an engine is made of.
 pub struct Parts {
     /// The database.
@@ -179,9 +182,16 @@ impl EngineHandle {
             shared.aborting.cancel();
             shared.tasks.wait().await;
         }
-        // What the makers brought meanwhile.
-        shared.put_everything_back();
-        shared.book.flush().await;
+        // The makers may be in the middle of a message each; what they bring goes back too.
+        let deadline = tokio::time::Instant::now() + MAKERS_WAIT;
+        loop {
+            shared.put_everything_back();
+            shared.book.flush().await;
+            if shared.book.counts.in_hand.load(SeqCst) == 0 || tokio::time::Instant::now() > deadline {
+                break;
+            }
+            shared.clock.sleep(Duration::from_millis(5)).await;
+        }
         for task in tasks.iter().skip(1) {
             task.abort();
         }

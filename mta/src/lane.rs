@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use storage::queue::{Answer, Claimed, Deferral, DeferralKind, Wait};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Work per connection that justifies opening another one.
 const WORK_PER_CONNECTION: usize = 4;
@@ -31,6 +32,8 @@ const NO_ROOM_MIN_MS: i64 = 1_000;
 const NO_ROOM_MAX_MS: i64 = 900_000;
 /// The same while nothing is known of the lane's pace.
 const NO_ROOM_UNKNOWN_MS: i64 = 5_000;
+/// An idle connection looks so often whether another lane waits for its place.
+const IDLE_LOOK: Duration = Duration::from_secs(1);
 /// What a lane brings away within this time is not stuck.
 const SOON_MS: i64 = 5_000;
 /// A lane without work is remembered for this long.
@@ -74,12 +77,17 @@ struct State {
     ready: VecDeque<Hand>,
     making: usize,
     prepared: VecDeque<Prepared>,
+    /// Open ones, and those that are being opened.
     connections: u32,
+    /// Of those, the open ones.
+    established: u32,
     limit: Limit,
     hold: Option<Wait>,
     reply: Option<String>,
-    /// Connections in a row that did not come about.
+    /// Times in a row that no connection came about.
     failures: u32,
+    /// One did not come about, others are still being opened.
+    in_trouble: bool,
     /// Hosts that could not be reached lately, tried last.
     bad_hosts: Vec<(String, i64)>,
     pace: Pace,
@@ -214,7 +222,7 @@ impl Lane {
             let limit = state.limit.at(self.site.provider.connections, now_ms);
             let wanted = u32::try_from(work.div_ceil(WORK_PER_CONNECTION)).unwrap_or(u32::MAX).min(limit);
             // One at a time after a failure: it shows whether the site is back.
-            let wanted = if state.failures > 0 { wanted.min(1) } else { wanted };
+            let wanted = if state.failures > 0 || state.in_trouble { wanted.min(1) } else { wanted };
             while state.connections < wanted {
                 state.connections += 1;
                 to_open += 1;
@@ -276,7 +284,7 @@ impl Lane {
 
     /// The next recipient; `None` when none came in time, or the lane is held or stopping.
     pub async fn next(self: &Arc<Self>, shared: &Arc<Shared>, idle: Duration) -> Option<Prepared> {
-        let deadline = tokio::time::Instant::now() + idle;
+        let deadline = Instant::now() + idle;
         loop {
             // Enrolled before looking, so that what comes in between is not missed.
             let woken = self.work.notified();
@@ -286,19 +294,31 @@ impl Lane {
             if self.held(shared.clock.now_ms()).is_some() {
                 return None;
             }
+            let look_again = deadline.min(Instant::now() + IDLE_LOOK);
             tokio::select! {
                 () = woken => {}
-                () = tokio::time::sleep_until(deadline) => return None,
+                () = tokio::time::sleep_until(look_again) => {
+                    if look_again == deadline || shared.is_crowded() {
+                        return None;
+                    }
+                }
                 () = shared.stopping.cancelled() => return None,
             }
         }
     }
 
-    /// A connection is up.
-    pub fn connected(&self) {
+    /// A connection is up, as long as the value lives.
+    pub fn connected(&self) -> Established<'_> {
         let mut state = lock(&self.state);
         state.failures = 0;
-        state.hold = None;
+        state.in_trouble = false;
+        state.established += 1;
+        // A hold because of a bad name stays: that another connection was quicker changes nothing about it.
+        if state.hold.is_some_and(|hold| matches!(hold.reason, WaitReason::Connect | WaitReason::Tls | WaitReason::Dns))
+        {
+            state.hold = None;
+        }
+        Established(self)
     }
 
     /// A recipient was settled or deferred over this lane.
@@ -322,12 +342,7 @@ impl Lane {
 
     /// Fewer connections for a while: what the server bears now, if it bears any.
     pub fn fewer_connections(&self, shared: &Shared, reply: String) {
-        let now_ms = shared.clock.now_ms();
-        let mut state = lock(&self.state);
-        let open = state.connections.saturating_sub(1).max(1);
-        let limit = state.limit.at(self.site.provider.connections, now_ms);
-        state.limit.lowered = Some((open.min(limit), now_ms));
-        state.reply = Some(reply);
+        lock(&self.state).lower_limit(self.site.provider.connections, shared.clock.now_ms(), reply);
     }
 
     /// Holds the lane; what waits in it looks for another way.
@@ -347,22 +362,32 @@ impl Lane {
         shared.route(&self.site, waiting);
     }
 
-    /// A connection did not come about. When there is no other, the lane rests, and who waited for it is told why.
+    /// A connection did not come about. When there is no other, the lane rests, and who waited for it is told why; else
+    /// those that work are what there is for a while.
     pub fn could_not_connect(self: &Arc<Self>, shared: &Arc<Shared>, trouble: Trouble) {
         let now_ms = shared.clock.now_ms();
         let (waiting, failures) = {
             let mut state = lock(&self.state);
+            if state.established > 0 {
+                return state.lower_limit(self.site.provider.connections, now_ms, trouble.answer.text);
+            }
             state.reply = Some(trouble.answer.text.clone());
-            // This one still counts among them.
             if state.connections > 1 {
+                // Others were opened at the same time: the last of them tells how it stands.
+                state.in_trouble = true;
                 return;
             }
+            state.in_trouble = false;
             state.failures += 1;
             (state.take_waiting(), state.failures)
         };
         let span = shared.policy(mail::Stream::Bulk).wait(failures, shared.random.below(u64::MAX));
         let due_ms = now_ms.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
-        let reason = if trouble.class == BounceClass::Tls { WaitReason::Tls } else { WaitReason::Connect };
+        let reason = match trouble.class {
+            BounceClass::Tls => WaitReason::Tls,
+            BounceClass::Dns => WaitReason::Dns,
+            _ => WaitReason::Connect,
+        };
         let wait = Wait { reason, due_ms };
         lock(&self.state).hold = Some(wait);
         tracing::debug!(site = %self.site.name, failures, "no connection: {}", trouble.answer.text);
@@ -423,7 +448,22 @@ impl Lane {
     }
 }
 
+/// An open connection, counted.
+pub(crate) struct Established<'a>(&'a Lane);
+
+impl Drop for Established<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.state).established -= 1;
+    }
+}
+
 impl State {
+    fn lower_limit(&mut self, full: u32, now_ms: i64, reply: String) {
+        let limit = self.limit.at(full, now_ms);
+        self.limit.lowered = Some((self.established.max(1).min(limit), now_ms));
+        self.reply = Some(reply);
+    }
+
     fn waiting(&self) -> usize {
         self.ready.len() + self.making + self.prepared.len()
     }

@@ -12,7 +12,7 @@ use crate::smtp::Timeouts;
 use config::{SmtpSection, Source, TlsMode};
 use mail::Stream;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use storage::Storage;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,9 @@ use world::{Clock, Dial, Random};
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Places for connections are scarce for this long after one was refused. Lanes ask every second.
+const CROWDED_MS: i64 = 2_500;
 
 pub(crate) struct Shared {
     pub storage: Storage,
@@ -54,6 +57,8 @@ pub(crate) struct Open {
     lanes: Mutex<HashMap<LaneKey, Arc<Lane>>>,
     connections: AtomicU32,
     of_provider: Mutex<HashMap<(usize, Arc<str>), u32>>,
+    /// When a connection was last refused a place.
+    crowded_ms: AtomicI64,
 }
 
 /// The right to have one connection open on a lane. Dropping it gives the place back.
@@ -115,6 +120,7 @@ impl Shared {
         let here = of_provider.entry((lane.source, provider.name.clone())).or_default();
         let provider_full = provider.scope == Scope::Provider && *here >= provider.connections;
         if all >= self.smtp.connections_max || provider_full {
+            self.open.crowded_ms.store(self.clock.now_ms(), SeqCst);
             if *here == 0 {
                 of_provider.remove(&(lane.source, provider.name.clone()));
             }
@@ -125,6 +131,11 @@ impl Shared {
         let source = self.sources[lane.source].name.to_string();
         metrics::gauge!(crate::metric::CONNECTIONS_OPEN, "source" => source).increment(1.0);
         Some(ConnectionPermit { shared: self.clone(), lane: lane.clone() })
+    }
+
+    /// Whether a lane has waited for a place for a connection just now: idle ones make room.
+    pub fn is_crowded(&self) -> bool {
+        self.clock.now_ms() - self.open.crowded_ms.load(SeqCst) < CROWDED_MS
     }
 
     /// Brings recipients of one site to their lanes, or back into the queue with a reason.

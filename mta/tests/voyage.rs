@@ -188,6 +188,34 @@ async fn tls_where_it_is_demanded_and_hosts_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusing_site_is_not_hammered() {
+    let mut shut = provider("shut", 1, Manners::default());
+    shut.mx[0].door = Door::Refuses;
+    let mut voyage = Voyage::start(world(vec![shut]), "jitter_percent = 0").await;
+    voyage.launch(CAMPAIGN, people("fine-", "shut.example", 200)).await;
+    voyage.sim.clock.sleep(Duration::from_secs(250)).await;
+    let waiting = voyage.log().await;
+    assert!(waiting.iter().all(|r| r.wait_reason == Some(WaitReason::Connect) && r.attempts == 0), "{waiting:?}");
+    assert_eq!((tally(&voyage, Measure::Deferral).await, tally(&voyage, Measure::Retried).await), (200, 200));
+    voyage.sim.dial.set_door("127.20.0.1".parse().unwrap(), Door::Open);
+    let took = voyage.until_done(HOUR).await;
+    assert!(took < Duration::from_secs(60), "{took:?}");
+    voyage.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn few_places_for_connections_are_shared() {
+    let sites = (1..=12).map(|n| provider(&format!("site{n}"), n, Manners { latency_ms: 100, ..Manners::default() }));
+    let mut voyage = Voyage::start(world(sites.collect()), "connections_max = 5").await;
+    let all = (1..=12).flat_map(|n| people("fine-", &format!("site{n}.example"), 20)).collect();
+    voyage.launch(CAMPAIGN, all).await;
+    let took = voyage.until_done(HOUR).await;
+    assert!(took < Duration::from_secs(300), "{took:?}");
+    assert_eq!(voyage.endings().await, "delivered 240\n");
+    voyage.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_there_is_tried_again_until_expiry() {
     let mut away = provider("away", 1, Manners::default());
     away.mx[0].door = Door::Unreachable;
@@ -228,6 +256,8 @@ async fn a_slow_site_does_not_hold_up_the_others() {
     let waiting = quick.filter(|r| r.state != RecipientState::Delivered).count();
     assert_eq!(waiting, 0, "the quick site's recipients were delivered meanwhile");
     assert!(most <= 100, "{most} in memory");
+    let peaks: Vec<u64> = voyage.sim.ledger.summary().values().map(|seen| seen.connections_peak).collect();
+    assert!(peaks.iter().all(|peak| *peak <= 6), "two for each of three sources: {peaks:?}");
     voyage.until_done(24 * HOUR).await;
     assert_eq!(voyage.endings().await, "delivered 900\n");
     voyage.finish().await;
