@@ -3,9 +3,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { IMAGES } from './harness/demo.js';
-import { ask, comeHome, demoLink, keepSession, open, setOut, settled } from './harness/browser.js';
+import { DESKTOP, ask, comeHome, demoLink, keepSession, open, setOut, settled } from './harness/browser.js';
 
-const SIZE = { width: 1280, height: 800 };
+const SIZE = DESKTOP;
 const NOBODY = [/401/];
 
 const campaign = async (page) => `/campaigns/${(await ask(page, 'GET', '/campaigns')).items.at(-1).id}`;

@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::postfix::CONNECTIONS;
-use super::process::Program;
+use super::process::{Program, bound};
 use super::{Bench, sink};
 use crate::http::Place;
 
@@ -54,7 +54,7 @@ impl Daemon {
             data.display()
         );
         fs::write(&configuration, text)?;
-        let mut command = Command::new(&bench.daemon);
+        let mut command = bound(&bench.daemon, None);
         command.args(["serve", "--config"]).arg(&configuration).stdin(Stdio::null());
         let begun = Instant::now();
         let mut program = Program::start("packetboat", &mut command)?;
@@ -162,7 +162,7 @@ fn start_dns(bench: &Bench<'_>, folder: &Path) -> Result<(Program, String)> {
     }
     let file = folder.join("providers.toml");
     fs::write(&file, providers)?;
-    let mut command = Command::new(bench.sandbox());
+    let mut command = bound(bench.sandbox(), None);
     command.args(["serve", "--providers"]).arg(&file).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut dns = Program::start("packetboat-sandbox", &mut command)?;
     let mut line = String::new();

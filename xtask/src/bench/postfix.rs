@@ -10,20 +10,26 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::process::{Program, terminate};
+use super::process::{Program, bound};
 use super::sink::{self, Sink};
 use crate::shell;
 
 /// Postfix's own default, said here because ours is set to the same.
 pub const CONNECTIONS: usize = 20;
 const START_WAIT: Duration = Duration::from_secs(20);
-const STOP_WAIT: Duration = Duration::from_secs(20);
+/// Postfix's master leaves our session and OpenDKIM changes its rights, so that neither Ctrl-C nor our end reaches
+/// them; these shells stay and pass it on.
+const KEEP_POSTFIX: &str =
+    "trap 'kill $(cat queue/pid/master.pid)' TERM INT; postfix -c \"$PWD/conf\" start-fg & wait; wait";
+const KEEP_OPENDKIM: &str = "opendkim -f -x opendkim.conf & trap \"kill $!\" TERM INT; wait; wait";
 
 /// Both daemons, at work.
 pub struct Relay {
     folder: PathBuf,
-    master: u32,
-    signer: Program,
+    pids: Vec<u32>,
+    // Dropped in this order: the relay ends before its signer.
+    _keeper: Program,
+    _signer: Program,
     port: u16,
     key_record: (String, String),
 }
@@ -37,18 +43,12 @@ impl Relay {
         let key_record = make_key(folder)?;
         let signer = start_signer(folder, milter_port)?;
         configure(folder, port, milter_port, sink.port())?;
-        let mut start = Command::new("postfix");
-        start.arg("-c").arg(folder.join("conf")).arg("start");
-        let output = start.stdin(Stdio::null()).output().context("cannot run postfix")?;
-        ensure!(output.status.success(), "postfix does not start: {}", String::from_utf8_lossy(&output.stderr));
-        let pid_file = folder.join("queue/pid/master.pid");
-        let pid = fs::read_to_string(&pid_file).with_context(|| format!("cannot read {}", pid_file.display()))?;
-        let master = pid.trim().parse().context("Postfix's pid file holds no number")?;
-        let relay = Relay { folder: folder.to_owned(), master, signer, port, key_record };
+        let keeper = keep(folder, "postfix", KEEP_POSTFIX)?;
         for port in [port, milter_port] {
             wait_until_open(port)?;
         }
-        Ok(relay)
+        let pids = vec![keeper.pid(), signer.pid()];
+        Ok(Relay { folder: folder.to_owned(), pids, _keeper: keeper, _signer: signer, port, key_record })
     }
 
     /// Where it takes mail.
@@ -58,7 +58,7 @@ impl Relay {
 
     /// The processes that its cost is counted of, with everything they start.
     pub fn pids(&self) -> Vec<u32> {
-        vec![self.master, self.signer.pid()]
+        self.pids.clone()
     }
 
     /// Name and value of the record that its signatures are verified with.
@@ -73,17 +73,6 @@ impl Relay {
             ensure!(left == 0, "{left} messages are left in Postfix's {queue} queue");
         }
         Ok(())
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        terminate(self.master);
-        let begun = Instant::now();
-        while Path::new(&format!("/proc/{}", self.master)).exists() && begun.elapsed() < STOP_WAIT {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        self.signer.stop();
     }
 }
 
@@ -119,9 +108,13 @@ fn start_signer(folder: &Path, port: u16) -> Result<Program> {
         folder.join("opendkim.pid").display(),
     );
     fs::write(&configuration, text)?;
-    let mut opendkim = Command::new("opendkim");
-    opendkim.args(["-f", "-x"]).arg(&configuration).stdin(Stdio::null());
-    Program::start("opendkim", &mut opendkim)
+    keep(folder, "opendkim", KEEP_OPENDKIM)
+}
+
+fn keep(folder: &Path, name: &str, script: &str) -> Result<Program> {
+    let mut shell = bound("sh", None);
+    shell.args(["-c", script]).current_dir(folder).stdin(Stdio::null());
+    Program::start(name, &mut shell)
 }
 
 fn configure(folder: &Path, port: u16, milter_port: u16, sink_port: u16) -> Result<()> {

@@ -1,6 +1,7 @@
 //! What a program and all its children cost, from `/proc`.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::process::{Child, ChildStdout, Command};
 use std::sync::Arc;
@@ -145,6 +146,17 @@ pub struct Program {
     name: String,
 }
 
+/// A command that the system ends when we end, however that comes about. `user` is another one to run as.
+pub fn bound(program: impl AsRef<OsStr>, user: Option<&str>) -> Command {
+    // setpriv is util-linux's: it becomes the program, so the process keeps its number.
+    let mut command = Command::new("setpriv");
+    if let Some(user) = user {
+        command.args(["--reuid", user, "--clear-groups"]);
+    }
+    command.args(["--pdeathsig", "TERM"]).arg(program);
+    command
+}
+
 impl Program {
     /// Starts it.
     pub fn start(name: &str, command: &mut Command) -> Result<Program> {
@@ -195,7 +207,7 @@ impl Drop for Program {
 }
 
 /// Asks a process to end.
-pub fn terminate(pid: u32) {
+fn terminate(pid: u32) {
     // It may have ended already.
     let _ = Command::new("kill").args(["-TERM", &pid.to_string()]).status();
 }

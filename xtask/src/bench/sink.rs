@@ -6,12 +6,12 @@ use std::io::{Read, Seek, SeekFrom};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::process::Program;
+use super::process::{Program, bound};
 
 /// Destination domains of the benchmark.
 pub const DOMAINS: usize = 1_000;
@@ -34,6 +34,11 @@ pub fn is_sampled(number: usize) -> bool {
     number < SAMPLED_DOMAINS
 }
 
+/// How many of the first messages are kept.
+fn sampled(messages: usize) -> usize {
+    messages / DOMAINS * SAMPLED_DOMAINS + (messages % DOMAINS).min(SAMPLED_DOMAINS)
+}
+
 /// Both sinks, at work.
 pub struct Sink {
     port: u16,
@@ -52,11 +57,12 @@ impl Sink {
         fs::set_permissions(&kept, fs::Permissions::from_mode(0o777))?;
         let counter = folder.join("sink.count");
         let program = crate::shell::which("smtp-sink").context("smtp-sink is missing (Debian's package postfix)")?;
-        let mut counting = Command::new(&program);
-        counting.args(["-u", "nobody", "-c", &format!("{COUNTING}:{port}"), "1000"]);
+        let user = crate::shell::is_root().then_some("nobody");
+        let mut counting = bound(&program, user);
+        counting.args(["-c", &format!("{COUNTING}:{port}"), "1000"]);
         counting.stdin(Stdio::null()).stdout(File::create(&counter)?).stderr(Stdio::inherit());
-        let mut keeping = Command::new(&program);
-        keeping.args(["-u", "nobody", "-d", "m.", &format!("{KEEPING}:{port}"), "1000"]);
+        let mut keeping = bound(&program, user);
+        keeping.args(["-d", "m.", &format!("{KEEPING}:{port}"), "1000"]);
         keeping.current_dir(&kept).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
         let programs = vec![Program::start("smtp-sink", &mut counting)?, Program::start("smtp-sink", &mut keeping)?];
         let mut sink = Sink { port, counter, kept, programs };
@@ -80,7 +86,7 @@ impl Sink {
         let mut looks = 0u32;
         loop {
             // The folder is read only when the cheap count says that the end is near.
-            if self.counted()? + messages * SAMPLED_DOMAINS / DOMAINS >= messages && self.count()? >= messages {
+            if self.counted()? + sampled(messages) >= messages && self.count()? >= messages {
                 return Ok(());
             }
             if begun.elapsed() > time {
@@ -175,6 +181,13 @@ pub fn free_port() -> Result<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn knows_how_many_are_kept() {
+        for messages in [0, 5, 500, 1_000, 2_003, 50_000] {
+            assert_eq!(sampled(messages), (0..messages).filter(|n| is_sampled(n % DOMAINS)).count(), "{messages}");
+        }
+    }
 
     #[test]
     fn reads_the_last_complete_count() {
