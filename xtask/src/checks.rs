@@ -115,5 +115,6 @@ fn console(run: &mut Run, root: &Path) {
     run.step("console: format", || shell::run(cargo(&folder).args(["fmt", "--all", "--check"])));
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"];
     run.step("console: clippy", || shell::run(cargo(&folder).args(clippy)));
-    run.step("console: tests", || shell::run(cargo(&folder).args(["test", "--workspace", "--locked"])));
+    // Only this crate has tests: building the pages for the host would cost minutes and test nothing.
+    run.step("console: tests", || shell::run(cargo(&folder).args(["test", "--package", "view", "--locked"])));
 }
