@@ -5,7 +5,7 @@
 
 use crate::content::{Made, Prepared};
 use crate::dialing::{self, NoSession};
-use crate::hand::Hand;
+use crate::hand::{self, Hand};
 use crate::lane::{Lane, Trouble};
 use crate::metric;
 use crate::outcome::{Case, Happening, LaneEffect, Verdict, decide};
@@ -16,7 +16,7 @@ use mail::{BounceClass, EnhancedStatus, Reply, WaitReason};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-use storage::queue::{Answer, Attempt, Deferral, DeferralKind, Ending, Marked, Settlement, Wait};
+use storage::queue::{Answer, Attempt, Ending, Marked, Settlement, Wait};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
@@ -156,6 +156,13 @@ impl<'a> Connection<'a> {
             }
             Err(error) => {
                 self.judge(current, Happening::LostBeforeDot, trouble(&error));
+                return (After::End, None);
+            }
+            Ok(Begun::Refused { stage: Stage::Mail, reply }) if self.sent > 1 && reply.code == 421 => {
+                // It is the connection that is over, after so many messages or so long. A first message would count.
+                tracing::debug!(site = %self.lane.site.name, %reply, "the server closes a used connection");
+                let wait = Wait { reason: WaitReason::Turn, due_ms: self.shared.clock.now_ms() };
+                current.hand.give_back(wait);
                 return (After::End, None);
             }
             Ok(Begun::Refused { stage, reply }) => {
@@ -340,7 +347,7 @@ impl<'a> Connection<'a> {
         self.count(verdict, now_ms - began_ms);
         tracing::debug!(rcpt.id = %claimed.id, site = %self.lane.site.name, source = %self.source, ?verdict, "attempt");
         let told = answer.text.clone();
-        write(hand, verdict, (now_ms, attempt), answer);
+        hand::conclude(hand, verdict, (now_ms, attempt), answer);
         self.lane.one_left(now_ms);
         match effect {
             LaneEffect::None => {}
@@ -386,33 +393,4 @@ fn needs_smtputf8(made: &Made, hand: &Hand) -> bool {
 
 fn trouble(error: &SessionError) -> Answer {
     Answer::of_trouble(BounceClass::Connection, error.to_string())
-}
-
-/// From verdict to transition.
-fn write(hand: Hand, verdict: Verdict, (at_ms, attempt): (i64, Attempt), answer: Answer) {
-    let id = hand.claimed.id;
-    let attempt = Some(attempt);
-    let settled = |ending, class| {
-        let answer = Some(Answer { class, ..answer.clone() });
-        Settlement { id, at_ms, ending, attempt: attempt.clone(), answer }
-    };
-    let deferred = |kind, class, wait| {
-        let answer = Answer { class: Some(class), ..answer.clone() };
-        Deferral { id, at_ms, kind, wait, attempt: attempt.clone(), answer }
-    };
-    match verdict {
-        Verdict::Delivered => hand.settle(settled(Ending::Delivered, None)),
-        Verdict::Bounced { class, suppress } => hand.settle(settled(Ending::Bounced { suppress }, Some(class))),
-        Verdict::Expired { class } => hand.settle(settled(Ending::Expired, Some(class))),
-        Verdict::Unknown => hand.settle(settled(Ending::Unknown, Some(BounceClass::Connection))),
-        Verdict::Deferred { class, reason, wait } => {
-            let due_ms = at_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
-            hand.defer(deferred(DeferralKind::Attempted, class, Wait { reason, due_ms }));
-        }
-        Verdict::Blocked { class } => {
-            // Due at once: the scheduler finds another source, or until when this one is held.
-            let wait = Wait { reason: WaitReason::SourceBlocked, due_ms: at_ms };
-            hand.defer(deferred(DeferralKind::Blocked, class, wait));
-        }
-    }
 }

@@ -4,6 +4,7 @@ use crate::book::Book;
 use crate::content::{ContentMaker, Makers};
 use crate::housekeeping::{self, Retention};
 use crate::lane::LaneStatus;
+use crate::places::Places;
 use crate::providers::Providers;
 use crate::scheduler;
 use crate::shared::{Open, Shared};
@@ -91,6 +92,7 @@ impl Engine {
         let makers = Makers::start(parts.content, parts.maker_threads).map_err(StartError::Thread)?;
         let (book, writing) = Book::open(parts.storage.clone(), parts.clock.clone());
         let providers = Providers::builtin(parts.smtp.connections_per_lane, parts.smtp.messages_per_connection);
+        let connections_max = parts.smtp.connections_max;
         let shared = Arc::new(Shared {
             storage: parts.storage,
             resolver: Resolver::new(parts.dns, providers),
@@ -104,6 +106,7 @@ impl Engine {
             tls,
             book,
             makers,
+            places: Places::new(connections_max),
             open: Open::default(),
             stopping: CancellationToken::new(),
             aborting: CancellationToken::new(),

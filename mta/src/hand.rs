@@ -3,8 +3,9 @@
 
 use crate::book::Book;
 use crate::content::MakeError;
+use crate::outcome::Verdict;
 use mail::{BounceClass, Stream, WaitReason};
-use storage::queue::{Answer, Claimed, Deferral, Ending, GiveBack, Settlement, Wait};
+use storage::queue::{Answer, Attempt, Claimed, Deferral, DeferralKind, Ending, GiveBack, Settlement, Wait};
 
 /// How long a recipient rests whose message cannot be made for now.
 const LOCAL_WAIT_MS: i64 = 60_000;
@@ -103,6 +104,35 @@ impl Drop for Hand {
         } else {
             let wait = Wait { reason: WaitReason::Turn, due_ms: self.seen_ms };
             book.give_back(GiveBack { id: self.claimed.id, wait });
+        }
+    }
+}
+
+/// Puts a recipient down as the verdict says.
+pub(crate) fn conclude(hand: Hand, verdict: Verdict, (at_ms, attempt): (i64, Attempt), answer: Answer) {
+    let id = hand.claimed.id;
+    let attempt = Some(attempt);
+    let settled = |ending, class| {
+        let answer = Some(Answer { class, ..answer.clone() });
+        Settlement { id, at_ms, ending, attempt: attempt.clone(), answer }
+    };
+    let deferred = |kind, class, wait| {
+        let answer = Answer { class: Some(class), ..answer.clone() };
+        Deferral { id, at_ms, kind, wait, attempt: attempt.clone(), answer }
+    };
+    match verdict {
+        Verdict::Delivered => hand.settle(settled(Ending::Delivered, None)),
+        Verdict::Bounced { class, suppress } => hand.settle(settled(Ending::Bounced { suppress }, Some(class))),
+        Verdict::Expired { class } => hand.settle(settled(Ending::Expired, Some(class))),
+        Verdict::Unknown => hand.settle(settled(Ending::Unknown, Some(BounceClass::Connection))),
+        Verdict::Deferred { class, reason, wait } => {
+            let due_ms = at_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+            hand.defer(deferred(DeferralKind::Attempted, class, Wait { reason, due_ms }));
+        }
+        Verdict::Blocked { class } => {
+            // Due at once: the scheduler finds another source, or until when this one is held.
+            let wait = Wait { reason: WaitReason::SourceBlocked, due_ms: at_ms };
+            hand.defer(deferred(DeferralKind::Blocked, class, wait));
         }
     }
 }

@@ -12,8 +12,8 @@ use storage::{RecipientId, Storage, StorageError, event, outbox, queue, unmatche
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.
 const LANES_EVERY: Duration = Duration::from_secs(1);
 /// The queue is walked for expired recipients in chunks, so often.
-const EXPIRY_EVERY: Duration = Duration::from_secs(10);
-const EXPIRY_CHUNK: u32 = 10_000;
+const EXPIRY_EVERY: Duration = Duration::from_secs(30);
+const EXPIRY_CHUNK: u32 = 50_000;
 /// Events are moved at most so often: the more at a time, the cheaper each.
 const EVENTS_EVERY: Duration = Duration::from_millis(250);
 const EVENTS_CHUNK: u32 = 2_000;

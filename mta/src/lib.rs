@@ -19,6 +19,8 @@ pub mod inbound;
 mod lane;
 pub mod metric;
 pub mod outcome;
+mod pace;
+mod places;
 pub mod providers;
 mod scheduler;
 mod shared;

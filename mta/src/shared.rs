@@ -6,13 +6,13 @@ use crate::egress::{Candidate, Choice, choose};
 use crate::hand::Hand;
 use crate::lane::Lane;
 use crate::outcome::RetryPolicy;
-use crate::providers::Scope;
+use crate::places::{Place, Places};
 use crate::site::{Resolver, Site};
 use crate::smtp::Timeouts;
 use config::{SmtpSection, Source, TlsMode};
 use mail::Stream;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use storage::Storage;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +40,7 @@ pub(crate) struct Shared {
     pub tls: Arc<rustls::ClientConfig>,
     pub book: Book,
     pub makers: Makers,
+    pub places: Arc<Places>,
     pub open: Open,
     /// No new work; what is under way is finished.
     pub stopping: CancellationToken,
@@ -55,8 +56,6 @@ type LaneKey = (usize, Arc<str>);
 #[derive(Default)]
 pub(crate) struct Open {
     lanes: Mutex<HashMap<LaneKey, Arc<Lane>>>,
-    connections: AtomicU32,
-    of_provider: Mutex<HashMap<(usize, Arc<str>), u32>>,
     /// When a connection was last refused a place.
     crowded_ms: AtomicI64,
 }
@@ -65,20 +64,11 @@ pub(crate) struct Open {
 pub(crate) struct ConnectionPermit {
     shared: Arc<Shared>,
     lane: Arc<Lane>,
+    _place: Place,
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        self.shared.open.connections.fetch_sub(1, SeqCst);
-        let key = (self.lane.source, self.lane.site.provider.name.clone());
-        let mut of_provider = lock(&self.shared.open.of_provider);
-        if let Some(n) = of_provider.get_mut(&key) {
-            *n -= 1;
-            if *n == 0 {
-                of_provider.remove(&key);
-            }
-        }
-        drop(of_provider);
         let source = self.shared.sources[self.lane.source].name.to_string();
         metrics::gauge!(crate::metric::CONNECTIONS_OPEN, "source" => source).decrement(1.0);
         // Nothing is begun here: the runtime may be ending. The connection's task goes on, or the look at all lanes.
@@ -114,23 +104,13 @@ impl Shared {
 
     /// A place for one more connection of this lane, if every limit above the lane's own allows it.
     pub fn connection_permit(self: &Arc<Self>, lane: &Arc<Lane>) -> Option<ConnectionPermit> {
-        let provider = &lane.site.provider;
-        let mut of_provider = lock(&self.open.of_provider);
-        let all = self.open.connections.load(SeqCst);
-        let here = of_provider.entry((lane.source, provider.name.clone())).or_default();
-        let provider_full = provider.scope == Scope::Provider && *here >= provider.connections;
-        if all >= self.smtp.connections_max || provider_full {
+        let Some(place) = self.places.take(lane.source, &lane.site.provider) else {
             self.open.crowded_ms.store(self.clock.now_ms(), SeqCst);
-            if *here == 0 {
-                of_provider.remove(&(lane.source, provider.name.clone()));
-            }
             return None;
-        }
-        *here += 1;
-        self.open.connections.fetch_add(1, SeqCst);
+        };
         let source = self.sources[lane.source].name.to_string();
         metrics::gauge!(crate::metric::CONNECTIONS_OPEN, "source" => source).increment(1.0);
-        Some(ConnectionPermit { shared: self.clone(), lane: lane.clone() })
+        Some(ConnectionPermit { shared: self.clone(), lane: lane.clone(), _place: place })
     }
 
     /// Whether a lane has waited for a place for a connection just now: idle ones make room.

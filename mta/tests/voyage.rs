@@ -165,6 +165,8 @@ async fn a_message_limit_per_connection_costs_no_attempt() {
     voyage.launch(CAMPAIGN, people("fine-", "toll.example", 100)).await;
     voyage.until_done(HOUR).await;
     assert_eq!(voyage.endings().await, "delivered 100\n");
+    assert!(voyage.log().await.iter().all(|r| r.attempts == 1));
+    assert_eq!(tally(&voyage, Measure::Deferral).await, 0);
     voyage.finish().await;
 }
 
