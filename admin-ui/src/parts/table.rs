@@ -75,7 +75,7 @@ pub fn figure(value: u64) -> AnyView {
 
 /// A table. The roles are said again since narrow screens lay the rows out as blocks.
 pub fn table(name: &str, heads: Vec<Head>, rows: Vec<Row>) -> AnyView {
-    let head_cells = heads.iter().cloned().map(|head| {
+    let head_cells = heads.iter().map(|head| {
         let order = head.sort.map(|sort| if sort.active { "descending" } else { "none" });
         let title = match head.sort {
             None => head.title.into_any(),

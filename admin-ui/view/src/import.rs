@@ -19,10 +19,10 @@ pub fn targets(fields: &[String], proposed: &str) -> Vec<(String, String)> {
     for field in fields {
         options.push((format!("attribute:{field}"), format!("Field {field}")));
     }
-    if let Some(name) = proposed.strip_prefix("attribute:") {
-        if !options.iter().any(|(value, _)| value == proposed) {
-            options.push((proposed.to_owned(), format!("New field {name}")));
-        }
+    if let Some(name) = proposed.strip_prefix("attribute:")
+        && !options.iter().any(|(value, _)| value == proposed)
+    {
+        options.push((proposed.to_owned(), format!("New field {name}")));
     }
     options
 }

@@ -33,7 +33,7 @@ pub fn parts(progress: &Progress) -> Vec<Part> {
             "deferred",
             "Retrying",
             "the receiving server said not now; waiting for the next attempt",
-            Tone::Warning,
+            Tone::Later,
             progress.deferred,
         ),
         ("bounced", "Bounced", "refused for good", Tone::Danger, progress.bounced),

@@ -9,6 +9,8 @@ pub enum Tone {
     Neutral,
     /// Going on.
     Active,
+    /// Going on later, by itself.
+    Later,
     /// Good.
     Success,
     /// Needs a look.
@@ -24,6 +26,7 @@ impl Tone {
         match self {
             Tone::Neutral => "neutral",
             Tone::Active => "active",
+            Tone::Later => "later",
             Tone::Success => "success",
             Tone::Warning => "warning",
             Tone::Danger => "danger",
@@ -113,7 +116,7 @@ pub const RECIPIENT_STATES: [&str; 10] =
 pub fn recipient(state: &str) -> (Tone, String) {
     let (tone, word) = match state {
         "queued" => (Tone::Neutral, "Waiting"),
-        "deferred" => (Tone::Warning, "Waiting for a retry"),
+        "deferred" => (Tone::Later, "Waiting for a retry"),
         "claimed" => (Tone::Active, "About to be sent"),
         "sending" => (Tone::Active, "Being sent"),
         "held" => (Tone::Warning, "Held"),

@@ -21,6 +21,7 @@ pub fn relative(moment_ms: f64, now_ms: f64) -> String {
     let seconds = ((moment_ms - now_ms) / 1000.0).abs().floor() as u64;
     // Coarser than `span`: "3 h ago", not "3 h 20 min ago".
     let words = match seconds {
+        0..=9 if moment_ms > now_ms => return "in a few seconds".to_owned(),
         0..=9 => return "just now".to_owned(),
         3_600..=86_399 => format!("{} h", seconds / 3600),
         _ => span(seconds),
@@ -54,6 +55,7 @@ mod tests {
         let cases = [
             (now, "just now"),
             (now - 9_000.0, "just now"),
+            (now + 4_000.0, "in a few seconds"),
             (now - 30_000.0, "30 s ago"),
             (now + 3.4 * 3_600_000.0, "in 3 h"),
             (now - 2.0 * 86_400_000.0, "2 days ago"),
