@@ -8,6 +8,7 @@ after(comeHome);
 
 await import('./stories/sign_in.js');
 await import('./stories/marketing.js');
+await import('./stories/control.js');
 await import('./stories/delivery.js');
 await import('./stories/recipients.js');
 await import('./stories/shell.js');
