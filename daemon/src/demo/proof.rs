@@ -16,8 +16,8 @@ const SHOWN: usize = 5;
 /// Prints the table and every statement with its verdict; true when all hold.
 pub async fn prove(stage: &Stage, api: &Api, mailing: &Mailing) -> anyhow::Result<bool> {
     let progress: Progress = api.get(&format!("{}/progress", mailing.path)).await?;
-    println!("{}", show::table(&progress, stage.internet().providers()));
     let recipients: Vec<Recipient> = api.list(&format!("{}/recipients", mailing.path)).await?;
+    println!("{}", show::table(&progress, &recipients, stage.internet().providers()));
     let queue: QueueSummary = api.get("/queue").await?;
     let ledger = stage.internet().ledger();
     let mut verdicts = Verdicts { good: true };

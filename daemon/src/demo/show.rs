@@ -1,6 +1,8 @@
 //! What the terminal shows: one line while it sends, then a table.
 
-use api_types::{Progress, ProviderProgress};
+use std::collections::BTreeMap;
+
+use api_types::{Progress, ProviderProgress, Recipient};
 use sandbox::{Providers, Received};
 
 /// Recipients with a final state.
@@ -28,21 +30,38 @@ pub fn line(progress: &Progress) -> String {
     line
 }
 
-/// One row per provider, largest first.
-pub fn table(progress: &Progress, providers: &Providers) -> String {
+/// One row per provider, largest first, and one for those whose domain has no mail server.
+pub fn table(progress: &Progress, recipients: &[Recipient], providers: &Providers) -> String {
     let mut rows: Vec<[String; 7]> =
         vec![["provider", "accepted", "deferrals", "retried", "blocked", "unknown", "bounced"].map(str::to_owned)];
     let mut all: Vec<&ProviderProgress> = progress.providers.iter().collect();
     all.sort_by_key(|provider| std::cmp::Reverse(provider.delivered));
     for provider in all {
-        let bounced =
-            provider.bounced.iter().map(|class| format!("{} {}", number(class.count), class.name.replace('_', " ")));
+        let bounced = provider.bounced.iter().map(|class| in_words(&class.name, class.count));
         let counts = [provider.delivered, provider.deferrals, provider.retried, provider.blocked, provider.unknown];
         let [accepted, deferrals, retried, blocked, unknown] = counts.map(number);
         let bounced = bounced.collect::<Vec<_>>().join(", ");
         rows.push([name(&provider.provider, providers), accepted, deferrals, retried, blocked, unknown, bounced]);
     }
+    let nowhere = bounced_nowhere(recipients);
+    if !nowhere.is_empty() {
+        let [name, zero] = ["(no mail server)", "0"].map(str::to_owned);
+        rows.push([name, zero.clone(), zero.clone(), zero.clone(), zero.clone(), zero, nowhere]);
+    }
     aligned(&rows)
+}
+
+fn in_words(class: &str, count: u64) -> String {
+    format!("{} {}", number(count), class.replace('_', " "))
+}
+
+/// Bounces of recipients that no provider was found for, by class.
+fn bounced_nowhere(recipients: &[Recipient]) -> String {
+    let mut classes: BTreeMap<&str, u64> = BTreeMap::new();
+    for recipient in recipients.iter().filter(|row| row.provider.is_none() && row.state == "bounced") {
+        *classes.entry(recipient.class.as_deref().unwrap_or("unknown")).or_default() += 1;
+    }
+    classes.into_iter().map(|(class, count)| in_words(class, count)).collect::<Vec<_>>().join(", ")
 }
 
 /// The daemon knows providers by the domain of their mail exchangers; the simulated internet knows their names.
@@ -143,6 +162,6 @@ provider              accepted  deferrals  retried  blocked  unknown  bounced
 Petrel                   1,534         12        9        0        1  20 bad mailbox, 1 mailbox full
 nosuchdomain.example         0         12        9        0        1  4 bad domain
 ";
-        assert_eq!(table(&progress(), &Providers::builtin()), expected);
+        assert_eq!(table(&progress(), &[], &Providers::builtin()), expected);
     }
 }

@@ -20,8 +20,8 @@ const START_WAIT: Duration = Duration::from_secs(20);
 /// Postfix's master leaves our session and OpenDKIM changes its rights, so that neither Ctrl-C nor our end reaches
 /// them; these shells stay and pass it on.
 const KEEP_POSTFIX: &str =
-    "trap 'kill $(cat queue/pid/master.pid)' TERM INT; postfix -c \"$PWD/conf\" start-fg & wait; wait";
-const KEEP_OPENDKIM: &str = "opendkim -f -x opendkim.conf & trap \"kill $!\" TERM INT; wait; wait";
+    "trap 'kill $(cat queue/pid/master.pid)' TERM INT; postfix -c \"$PWD/conf\" start-fg & { wait; wait; } 2>/dev/null";
+const KEEP_OPENDKIM: &str = "opendkim -f -x opendkim.conf & trap \"kill $!\" TERM INT; { wait; wait; } 2>/dev/null";
 
 /// Both daemons, at work.
 pub struct Relay {
