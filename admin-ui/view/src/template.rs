@@ -79,6 +79,12 @@ pub fn starter(kind: TemplateKind) -> TemplateInput {
     }
 }
 
+/// Whether a mail says itself what it looks like in the dark.
+#[must_use]
+pub fn has_dark_styles(html: &str) -> bool {
+    html.contains("prefers-color-scheme")
+}
+
 /// Gmail cuts a message at this size, and the unsubscribe link with it.
 pub const GMAIL_CUT_BYTES: u64 = 102_000;
 
@@ -90,6 +96,12 @@ mod tests {
     fn tags_go_where_the_cursor_is_even_behind_an_emoji() {
         assert_eq!(insert("Hi 👋 you", 6, 9, "X"), ("Hi 👋 X".to_owned(), 7));
         assert_eq!(insert("ab", 9, 1, "X"), ("abX".to_owned(), 3));
+    }
+
+    #[test]
+    fn dark_styles_are_seen() {
+        assert!(has_dark_styles("<style>@media (prefers-color-scheme: dark) { a { color: red } }</style>"));
+        assert!(!has_dark_styles(&starter(TemplateKind::Html).source));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use api_types::{Contact, Page, Preview, PreviewRequest, TemplateInput, TemplateP
 use leptos::prelude::*;
 use view::number::bytes;
 use view::query::with;
-use view::template::GMAIL_CUT_BYTES;
+use view::template::{GMAIL_CUT_BYTES, has_dark_styles};
 use view::tone::Tone;
 
 use crate::api::use_api;
@@ -66,11 +66,7 @@ pub fn PreviewPane(
                 let html = Memo::new(move |_| preview.with(|preview| preview.html.clone()));
                 let frame = move || match mode.get() {
                     Mode::Text => view! { <pre class="preview-text" tabindex="0">{move || preview.with(|preview| preview.text.clone())}</pre> }.into_any(),
-                    other => {
-                        let class = match other { Mode::Mobile => "frame mobile", Mode::Dark => "frame dark", _ => "frame" };
-                        // No scripts, no origin of its own, no way out of the frame.
-                        view! { <iframe class=class title="The mail as rendered" sandbox="" srcdoc=html></iframe> }.into_any()
-                    }
+                    other => frame(other, html),
                 };
                 view! {
                     {move || preview.with(|preview| problems(&preview.problems, on_problem))}
@@ -83,6 +79,25 @@ pub fn PreviewPane(
                 }.into_any()
             })}
         </section>
+    }
+    .into_any()
+}
+
+/// The mail in a frame without scripts, without an origin of its own, without a way out.
+fn frame(mode: Mode, html: Memo<String>) -> AnyView {
+    let class = move || match mode {
+        Mode::Mobile => "frame mobile",
+        Mode::Dark if html.with(|html| has_dark_styles(html)) => "frame dark",
+        Mode::Dark => "frame dark forced",
+        Mode::Desktop | Mode::Text => "frame",
+    };
+    let note = move || {
+        let forced = mode == Mode::Dark && !html.with(|html| has_dark_styles(html));
+        forced.then_some("This mail has no dark styles of its own. Some mail apps then turn its colours round, about like this; others leave them light.")
+    };
+    view! {
+        <p class="muted">{note}</p>
+        <iframe class=class title="The mail as rendered" sandbox="" srcdoc=html></iframe>
     }
     .into_any()
 }
