@@ -32,7 +32,7 @@ pub(crate) fn shape(event: EventRow, names: &CampaignNames) -> TimelineEntry {
     let summary = summary(&event);
     let reply = match (event.reply_code, &event.enhanced, &event.text) {
         // Our own reason; it stands in the summary.
-        _ if event.kind == Kind::SuppressionAdded => None,
+        _ if matches!(event.kind, Kind::SuppressionAdded | Kind::Suppressed) => None,
         (Some(code), Some(enhanced), Some(text)) => Some(format!("{code} {enhanced} {text}")),
         (Some(code), None, Some(text)) => Some(format!("{code} {text}")),
         (Some(code), _, None) => Some(code.to_string()),
@@ -64,7 +64,10 @@ fn summary(event: &EventRow) -> String {
         Kind::Blocked => format!("{at} refused our address or name."),
         Kind::Bounced => format!("Refused for good by {at}."),
         Kind::Expired => "Given up: it was deferred until its time was over.".to_owned(),
-        Kind::Suppressed => "Not sent: the address is on the suppression list.".to_owned(),
+        Kind::Suppressed => {
+            let why = event.text.as_deref().map(|reason| format!(" ({})", reason.replace('_', " "))).unwrap_or_default();
+            format!("Not sent: the address is on the suppression list{why}.")
+        }
         Kind::Cancelled => "Not sent: cancelled.".to_owned(),
         Kind::Unknown => format!("The answer of {at} to the message never came; it is not sent again."),
         Kind::Delayed => format!("{at} reports that it is still trying."),
