@@ -65,7 +65,8 @@ fn summary(event: &EventRow) -> String {
         Kind::Bounced => format!("Refused for good by {at}."),
         Kind::Expired => "Given up: it was deferred until its time was over.".to_owned(),
         Kind::Suppressed => {
-            let why = event.text.as_deref().map(|reason| format!(" ({})", reason.replace('_', " "))).unwrap_or_default();
+            let why =
+                event.text.as_deref().map(|reason| format!(" ({})", reason.replace('_', " "))).unwrap_or_default();
             format!("Not sent: the address is on the suppression list{why}.")
         }
         Kind::Cancelled => "Not sent: cancelled.".to_owned(),
