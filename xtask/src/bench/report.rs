@@ -85,7 +85,7 @@ fn campaign(text: &mut String, compared: &Compared) {
          `smtp-sink` over at most 20 connections; every outcome on disk, and the mark before each final dot. Beside it Postfix {} \
          with OpenDKIM {}, which relay as many of our own messages (without our signatures; {} bytes at the sink), signed with RSA-2048, \
          from 20 sessions to the same kind of sink over 20 kept connections; each message is on disk before it is \
-         accepted. {} runs of each in turn, after one of each that does not count; signatures of 1 % of all messages \
+         accepted. {} counted runs of each in turn, after one of each that does not count; signatures of 1 % of all messages \
          were verified, and every message arrived.\n\n\
          | | Packetboat: min / median / max | Postfix + OpenDKIM: min / median / max | ratio, pair by pair |\n\
          | --- | --- | --- | --- |\n",
