@@ -130,6 +130,27 @@ impl Daemon {
         }
     }
 
+    /// Cancels when the whole audience is in the queue; returns when every recipient has its final state.
+    pub fn cancel_when_queued(&mut self, campaign: &str, recipients: usize, time: Duration) -> Result<()> {
+        let begun = Instant::now();
+        let mut cancelled = false;
+        loop {
+            let progress = self.place.get_json(&format!("{campaign}/progress"))?;
+            let left: u64 = ["queued", "deferred", "sending"].iter().filter_map(|state| progress[state].as_u64()).sum();
+            if cancelled && left == 0 {
+                ensure!(progress["accepted"] == recipients, "not all were accepted: {progress}");
+                return Ok(());
+            }
+            if !cancelled && progress["audience_complete"] == true {
+                self.place.post_json(&format!("{campaign}/cancel"), &json!({}))?;
+                cancelled = true;
+            }
+            ensure!(begun.elapsed() < time, "the campaign is not cancelled after {time:?}: {progress}");
+            self.must_run()?;
+            std::thread::sleep(ASK_EVERY);
+        }
+    }
+
     /// Names and values of the records that its signatures are verified with.
     pub fn key_records(&self) -> Result<Vec<(String, String)>> {
         let domains = self.place.get_json("/domains")?;

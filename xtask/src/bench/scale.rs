@@ -11,7 +11,7 @@ use super::sink::Sink;
 const CONTACTS: usize = 100_000;
 const FINISHED: usize = 1_000_000;
 const STARTS: usize = 5;
-const SEND_WAIT: Duration = Duration::from_secs(1_800);
+const CANCEL_WAIT: Duration = Duration::from_secs(600);
 
 /// Times of something done several times.
 #[derive(Clone, Debug)]
@@ -38,16 +38,16 @@ pub fn import(bench: &Bench<'_>) -> Result<Times> {
     Ok(Times { things: CONTACTS, seconds })
 }
 
-/// Sends a campaign that is large enough, then stops and starts.
+/// Gives a campaign that is large enough its end, most of it by cancelling, since sending would take ten minutes; then
+/// stops and starts. A finished recipient is the same row, however it ended.
 pub fn startup(bench: &Bench<'_>) -> Result<Times> {
     let folder = bench.fresh("startup")?;
-    let mut sink = Sink::start(&folder)?;
+    let sink = Sink::start(&folder)?;
     let mut daemon = Daemon::start_for_campaign(bench, &folder, sink.port())?;
     let campaign = daemon.prepare_campaign(FINISHED)?;
-    eprintln!("sending to {FINISHED} recipients, so that there is something to start with");
+    eprintln!("launching and cancelling a campaign to {FINISHED} recipients, so that there is something to start with");
     daemon.launch(&campaign)?;
-    sink.wait_for(FINISHED, SEND_WAIT, || daemon.must_run())?;
-    daemon.wait_until_finished(&campaign, FINISHED, SEND_WAIT)?;
+    daemon.cancel_when_queued(&campaign, FINISHED, CANCEL_WAIT)?;
     let mut seconds = Vec::new();
     for _ in 0..STARTS {
         let folder = daemon.stop();
