@@ -204,6 +204,12 @@ pub struct Recipient {
     pub campaign_id: Option<i64>,
     /// The campaign's name.
     pub campaign: Option<String>,
+    /// The submitted message that it belongs to, where it is of none of the campaigns.
+    pub message_id: Option<i64>,
+    /// The stream.
+    pub stream: String,
+    /// The pool of egress sources, while it is in the queue.
+    pub pool: Option<String>,
     /// State word: `queued`, `claimed`, `sending`, `held`, `delivered`, `bounced`, `expired`, `suppressed`, `cancelled`, `unknown`.
     pub state: String,
     /// Why it waits, while it does.

@@ -1,7 +1,8 @@
-//! The message of a claimed recipient: `campaign` renders it, `dkim` signs it, and its return path is signed too.
+//! The message of a claimed recipient: `campaign` renders it, or it was submitted; `dkim` signs it, and its return path
+//! is signed too.
 //!
-//! Called by `mta`'s threads for every recipient, so all that is the same for many is kept: the renderer's caches, and
-//! one opened signer per sending domain.
+//! Called by `mta`'s threads for every recipient, so all that is the same for many is kept: the renderer's caches, one
+//! opened signer per sending domain, and submitted messages of several recipients, which are signed once.
 
 use crate::app::App;
 use crate::domains;
@@ -14,13 +15,15 @@ use moka::sync::Cache;
 use mta::{ContentMaker, Made, MakeError};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use storage::queue::Claimed;
-use storage::{DomainId, WorkspaceId, domain};
+use storage::queue::{Claimed, Origin};
+use storage::{CampaignId, ContactId, DomainId, MessageId, WorkspaceId, domain, message};
 
 /// Domains kept ready to sign.
 const SIGNERS_MAX: u64 = 256;
 /// New keys and changed domains are noticed within this time.
 const SIGNERS_AGE: Duration = Duration::from_secs(60);
+/// Bytes of signed messages with several recipients that are kept.
+const SIGNED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Makes messages for `mta`.
 pub(crate) struct Content {
@@ -28,9 +31,19 @@ pub(crate) struct Content {
     app: Weak<App>,
     renderer: Renderer,
     senders: Cache<(WorkspaceId, DomainId), Arc<Sender>>,
+    signed: Cache<MessageId, Signed>,
     links: LinkKey,
     verp: bounce::verp::Key,
     base_url: String,
+}
+
+/// A submitted message, signed.
+#[derive(Clone)]
+struct Signed {
+    message: Bytes,
+    eight_bit: bool,
+    smtputf8: bool,
+    return_path: Domain,
 }
 
 /// A sending domain, ready.
@@ -45,6 +58,11 @@ impl Content {
             app: Arc::downgrade(app),
             renderer: Renderer::new(),
             senders: Cache::builder().max_capacity(SIGNERS_MAX).time_to_live(SIGNERS_AGE).build(),
+            signed: Cache::builder()
+                .max_capacity(SIGNED_BYTES_MAX)
+                .weigher(|_, signed: &Signed| u32::try_from(signed.message.len()).unwrap_or(u32::MAX))
+                .time_to_live(SIGNERS_AGE)
+                .build(),
             links: LinkKey::new(&app.keys.unsubscribe),
             verp: bounce::verp::Key::new(&app.keys.verp),
             base_url: app.config.http.base_url().to_string(),
@@ -70,20 +88,36 @@ impl Content {
 impl ContentMaker for Content {
     fn make(&self, recipient: &Claimed) -> Result<Made, MakeError> {
         let app = self.app.upgrade().ok_or_else(|| MakeError::Temporary("packetboat is stopping".to_owned()))?;
+        match recipient.origin {
+            Origin::Campaign { campaign, contact } => self.letter(&app, recipient, campaign, contact),
+            Origin::Message(message) => self.submitted(&app, recipient, message),
+        }
+    }
+}
+
+impl Content {
+    /// A campaign's message to a contact.
+    fn letter(
+        &self,
+        app: &App,
+        recipient: &Claimed,
+        campaign: CampaignId,
+        contact: ContactId,
+    ) -> Result<Made, MakeError> {
         let now_ms = app.now_ms();
         let unsubscribe_url = format!("{}/u/{}", self.base_url, self.links.encode(recipient.id));
-        let message_id = format!("{:x}.{:x}.{:x}", recipient.id.0, recipient.campaign_id.0, recipient.accepted_ms);
+        let message_id = format!("{:x}.{:x}.{:x}", recipient.id.0, campaign.0, recipient.accepted_ms);
         let rendered = app
             .storage
             .read_blocking(|c| {
-                let from_domain = match self.renderer.from_domain(c, recipient.workspace_id, recipient.campaign_id) {
+                let from_domain = match self.renderer.from_domain(c, recipient.workspace_id, campaign) {
                     Ok(from_domain) => from_domain,
                     Err(e) => return Ok(Err(e)),
                 };
                 let request = Request {
                     workspace: recipient.workspace_id,
-                    campaign: recipient.campaign_id,
-                    contact: recipient.contact_id,
+                    campaign,
+                    contact,
                     recipient: recipient.id,
                     to: &recipient.address,
                     now_ms,
@@ -95,23 +129,78 @@ impl ContentMaker for Content {
             })
             .map_err(|e| MakeError::Temporary(e.to_string()))?
             .map_err(refused)?;
-        let sender = self.sender(&app, recipient.workspace_id, rendered.domain_id);
-        let sender =
-            sender.map_err(|e| MakeError::Temporary(format!("cannot sign for {}: {e:#}", rendered.from_domain)))?;
-        let signatures = sender.signer.sign(&rendered.message, now_ms);
-        let signatures = signatures.map_err(|e| MakeError::Temporary(e.to_string()))?;
-        let mut message = Vec::with_capacity(signatures.len() + rendered.message.len());
-        message.extend_from_slice(&signatures);
-        message.extend_from_slice(&rendered.message);
-        let local = bounce::verp::encode(&self.verp, recipient.id.0, now_ms);
-        let reverse_path = Address::from_parts(&local, &sender.return_path);
-        Ok(Made {
-            eight_bit: !message.is_ascii(),
-            smtputf8: recipient.address.needs_smtputf8(),
-            message: Bytes::from(message),
-            reverse_path: reverse_path.map_err(|e| MakeError::Permanent(e.to_string()))?,
-        })
+        let sender = self.ready(app, recipient.workspace_id, rendered.domain_id)?;
+        let message = sealed(&sender, &rendered.message, now_ms)?;
+        self.addressed(recipient, message, &sender.return_path, recipient.address.needs_smtputf8(), now_ms)
     }
+
+    /// A submitted message, the same for each of its recipients.
+    fn submitted(&self, app: &App, recipient: &Claimed, id: MessageId) -> Result<Made, MakeError> {
+        let now_ms = app.now_ms();
+        let signed = match self.signed.get(&id) {
+            Some(signed) => signed,
+            None => self.sign_submitted(app, recipient.workspace_id, id, now_ms)?,
+        };
+        let smtputf8 = signed.smtputf8 || recipient.address.needs_smtputf8();
+        let made = self.addressed(recipient, signed.message, &signed.return_path, smtputf8, now_ms)?;
+        Ok(Made { eight_bit: signed.eight_bit, ..made })
+    }
+
+    fn sign_submitted(
+        &self,
+        app: &App,
+        workspace: WorkspaceId,
+        id: MessageId,
+        now_ms: i64,
+    ) -> Result<Signed, MakeError> {
+        let found = app
+            .storage
+            .read_blocking(|c| Ok((message::find(c, workspace, id)?, message::content(c, id)?)))
+            .map_err(|e| MakeError::Temporary(e.to_string()))?;
+        let (Some(row), Some(content)) = found else {
+            return Err(MakeError::Permanent(format!("the content of message {id} is gone")));
+        };
+        let sender = self.ready(app, workspace, row.domain_id)?;
+        let signed = Signed {
+            message: Bytes::from(sealed(&sender, &content, now_ms)?),
+            eight_bit: row.eight_bit,
+            smtputf8: row.smtputf8,
+            return_path: sender.return_path.clone(),
+        };
+        if row.recipients > 1 {
+            self.signed.insert(id, signed.clone());
+        }
+        Ok(signed)
+    }
+
+    fn ready(&self, app: &App, workspace: WorkspaceId, id: DomainId) -> Result<Arc<Sender>, MakeError> {
+        let sender = self.sender(app, workspace, id);
+        sender.map_err(|e| MakeError::Temporary(format!("cannot sign for sending domain {id}: {e:#}")))
+    }
+
+    fn addressed(
+        &self,
+        recipient: &Claimed,
+        message: impl Into<Bytes>,
+        return_path: &Domain,
+        smtputf8: bool,
+        now_ms: i64,
+    ) -> Result<Made, MakeError> {
+        let message = message.into();
+        let local = bounce::verp::encode(&self.verp, recipient.id.0, now_ms);
+        let reverse_path = Address::from_parts(&local, return_path);
+        let reverse_path = reverse_path.map_err(|e| MakeError::Permanent(e.to_string()))?;
+        Ok(Made { eight_bit: !message.is_ascii(), smtputf8, message, reverse_path })
+    }
+}
+
+/// The message with its signatures before it.
+fn sealed(sender: &Sender, message: &[u8], now_ms: i64) -> Result<Vec<u8>, MakeError> {
+    let signatures = sender.signer.sign(message, now_ms).map_err(|e| MakeError::Temporary(e.to_string()))?;
+    let mut sealed = Vec::with_capacity(signatures.len() + message.len());
+    sealed.extend_from_slice(&signatures);
+    sealed.extend_from_slice(message);
+    Ok(sealed)
 }
 
 fn refused(e: RenderError) -> MakeError {

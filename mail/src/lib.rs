@@ -12,4 +12,4 @@ pub use address::{Address, Domain, LocalPart, NotADomain, NotAnAddress};
 pub use compose::{Body, ComposeError, Draft, compose};
 pub use mask::mask;
 pub use reply::{EnhancedStatus, Reply, Severity};
-pub use state::{BounceClass, RecipientState, Stream, WaitReason};
+pub use state::{BounceClass, RecipientState, StreamKind, WaitReason};

@@ -94,6 +94,16 @@ words! {
         Paused = "paused",
         /// Our own trouble: content or key not available for now.
         Local = "local",
+        /// The rate of the source, the site, the provider or the submitter is used up for now.
+        Rate = "rate",
+        /// The warm-up's allowance of today is used up for every source that may take it.
+        WarmUp = "warm_up",
+        /// The provider's answers made us wait there, for everybody.
+        ProviderHold = "provider_hold",
+        /// The provider refuses this sending domain until something of it is mended.
+        DomainHold = "domain_hold",
+        /// Kept back by a person until released.
+        Held = "held",
     }
 }
 
@@ -144,8 +154,8 @@ words! {
 }
 
 words! {
-    /// What kind of mail: chooses pool and retry policy.
-    Stream {
+    /// The two kinds of mail. A stream, which has a name, is of one of them.
+    StreamKind {
         /// One message for one person, at least once.
         Transactional = "transactional",
         /// Campaigns and journeys, at most once.

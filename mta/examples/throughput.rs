@@ -45,7 +45,10 @@ impl ContentMaker for Letters {
         let message = format!(
             "From: News <news@sender.example>\r\nTo: <{}>\r\nSubject: Hello {}\r\nMessage-ID: <{}@sender.example>\r\n\
              Date: Mon, 5 Jan 2026 09:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n{}",
-            r.address, r.contact_id, r.id, self.body
+            r.address,
+            r.origin.contact().map_or(0, |c| c.0),
+            r.id,
+            self.body
         );
         let mut signed = self
             .signer

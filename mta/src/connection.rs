@@ -336,13 +336,13 @@ impl<'a> Connection<'a> {
         let now_ms = self.shared.clock.now_ms();
         let claimed = &hand.claimed;
         let case = Case {
-            stream: claimed.stream,
+            kind: claimed.kind,
             attempts: claimed.attempts + 1,
             now_ms,
             expires_ms: claimed.expires_ms,
             draw: self.shared.random.below(u64::MAX),
         };
-        let (verdict, effect) = decide(&self.shared.policy(claimed.stream), happening, &case);
+        let (verdict, effect) = decide(&self.shared.policy(claimed.kind), happening, &case);
         let attempt = self.attempt(now_ms - began_ms);
         self.count(verdict, now_ms - began_ms);
         tracing::debug!(rcpt.id = %claimed.id, site = %self.lane.site.name, source = %self.source, ?verdict, "attempt");

@@ -9,7 +9,7 @@ use crate::metric;
 use crate::shared::Shared;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use mail::Address;
+use mail::{Address, StreamKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -71,6 +71,12 @@ impl Drop for Ahead {
     }
 }
 
+/// Two lines: transactional mail does not stand behind what campaigns have made ahead.
+struct Jobs {
+    urgent: Sender<Job>,
+    bulk: Sender<Job>,
+}
+
 struct Job {
     hand: Hand,
     lane: Arc<Lane>,
@@ -81,7 +87,7 @@ struct Job {
 pub(crate) struct Makers {
     content: Arc<dyn ContentMaker>,
     /// `None`: made at once, on the caller's thread.
-    jobs: Option<Sender<Job>>,
+    jobs: Option<Jobs>,
     ahead_bytes: Arc<AtomicUsize>,
 }
 
@@ -89,17 +95,19 @@ impl Makers {
     /// Starts `threads`; with 0 content is made where it is asked for, which simulated time needs.
     pub fn start(content: Arc<dyn ContentMaker>, threads: usize) -> std::io::Result<Makers> {
         let ahead_bytes = Arc::new(AtomicUsize::new(0));
-        let (jobs, waiting) = unbounded();
+        let (urgent, waiting_urgent) = unbounded();
+        let (bulk, waiting_bulk) = unbounded();
         for n in 0..threads {
-            let (content, waiting, ahead) = (content.clone(), waiting.clone(), ahead_bytes.clone());
+            let (content, ahead) = (content.clone(), ahead_bytes.clone());
+            let (urgent, bulk) = (waiting_urgent.clone(), waiting_bulk.clone());
             let runtime = tokio::runtime::Handle::current();
             std::thread::Builder::new().name(format!("make-{n}")).spawn(move || {
                 // What was made may make its lane open a connection, which is a task.
                 let _entered = runtime.enter();
-                serve(&*content, &waiting, &ahead);
+                serve(&*content, (&urgent, &bulk), &ahead);
             })?;
         }
-        Ok(Makers { content, jobs: (threads > 0).then_some(jobs), ahead_bytes })
+        Ok(Makers { content, jobs: (threads > 0).then_some(Jobs { urgent, bulk }), ahead_bytes })
     }
 
     /// Whether more may be made now.
@@ -112,15 +120,28 @@ impl Makers {
         let job = Job { hand, lane, shared: shared.clone() };
         match &self.jobs {
             // The threads outlive the sender; if they are gone, the recipient goes back by being dropped.
-            Some(jobs) => drop(jobs.send(job)),
+            Some(jobs) => {
+                let urgent = job.hand.claimed.kind == StreamKind::Transactional;
+                drop(if urgent { jobs.urgent.send(job) } else { jobs.bulk.send(job) });
+            }
             None => run(&*self.content, job, &self.ahead_bytes),
         }
     }
 }
 
-fn serve(content: &dyn ContentMaker, waiting: &Receiver<Job>, ahead: &Arc<AtomicUsize>) {
-    while let Ok(job) = waiting.recv() {
-        run(content, job, ahead);
+fn serve(content: &dyn ContentMaker, (urgent, bulk): (&Receiver<Job>, &Receiver<Job>), ahead: &Arc<AtomicUsize>) {
+    loop {
+        let job = urgent.try_recv().or_else(|_| {
+            crossbeam_channel::select! {
+                recv(urgent) -> job => job,
+                recv(bulk) -> job => job,
+            }
+        });
+        match job {
+            Ok(job) => run(content, job, ahead),
+            // Both senders are dropped together.
+            Err(_) => return,
+        }
     }
 }
 

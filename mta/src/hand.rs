@@ -4,7 +4,7 @@
 use crate::book::Book;
 use crate::content::MakeError;
 use crate::outcome::Verdict;
-use mail::{BounceClass, Stream, WaitReason};
+use mail::{BounceClass, StreamKind, WaitReason};
 use storage::queue::{Answer, Attempt, Claimed, Deferral, DeferralKind, Ending, GiveBack, Settlement, Wait};
 
 /// How long a recipient rests whose message cannot be made for now.
@@ -93,7 +93,7 @@ impl Hand {
 impl Drop for Hand {
     fn drop(&mut self) {
         let Some(book) = self.book.take() else { return };
-        if self.dot_sent && self.claimed.stream == Stream::Bulk {
+        if self.dot_sent && self.claimed.kind == StreamKind::Bulk {
             book.settle(Settlement {
                 id: self.claimed.id,
                 at_ms: self.seen_ms,

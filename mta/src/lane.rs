@@ -12,9 +12,10 @@ use crate::connection;
 use crate::content::Prepared;
 use crate::hand::Hand;
 use crate::pace::{Limit, Pace};
+use crate::places::Urgency;
 use crate::shared::{Shared, lock};
 use crate::site::Site;
-use mail::{BounceClass, WaitReason};
+use mail::{BounceClass, StreamKind, WaitReason};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -69,6 +70,8 @@ pub(crate) struct Lane {
 #[derive(Default)]
 struct State {
     ready: VecDeque<Hand>,
+    /// Transactional ones: they go first.
+    urgent: VecDeque<Hand>,
     making: usize,
     prepared: VecDeque<Prepared>,
     /// Open ones, and those that are being opened.
@@ -126,7 +129,11 @@ impl Lane {
 
     /// Puts a recipient in line. Call `drive` afterwards.
     pub fn add(&self, hand: Hand) {
-        lock(&self.state).ready.push_back(hand);
+        let mut state = lock(&self.state);
+        match hand.claimed.kind {
+            StreamKind::Transactional => state.urgent.push_back(hand),
+            StreamKind::Bulk => state.ready.push_back(hand),
+        }
     }
 
     /// Has content made and opens connections, as far as there is work for them.
@@ -137,6 +144,7 @@ impl Lane {
         let now_ms = shared.clock.now_ms();
         let mut to_make = Vec::new();
         let mut to_open = 0;
+        let urgency;
         {
             let mut state = lock(&self.state);
             state.used_ms = now_ms;
@@ -144,6 +152,13 @@ impl Lane {
                 return;
             }
             let ahead = (state.connections as usize).max(1) * AHEAD_PER_CONNECTION;
+            urgency = if state.urgent.is_empty() { Urgency::Bulk } else { Urgency::Urgent };
+            // What is urgent is made however much else is ready: it overtakes that.
+            while state.making + state.prepared.len() < 2 * ahead && shared.makers.has_room() {
+                let Some(hand) = state.urgent.pop_front() else { break };
+                state.making += 1;
+                to_make.push(hand);
+            }
             while state.making + state.prepared.len() < ahead && shared.makers.has_room() {
                 let Some(hand) = state.ready.pop_front() else { break };
                 state.making += 1;
@@ -163,7 +178,7 @@ impl Lane {
             shared.makers.make(hand, self.clone(), shared);
         }
         for n in 0..to_open {
-            let Some(permit) = shared.connection_permit(self) else {
+            let Some(permit) = shared.connection_permit(self, urgency) else {
                 lock(&self.state).connections -= to_open - n;
                 return;
             };
@@ -182,7 +197,14 @@ impl Lane {
             shared.route(&self.site, vec![prepared.hand]);
             return;
         }
-        state.prepared.push_back(prepared);
+        match prepared.hand.claimed.kind {
+            StreamKind::Transactional => {
+                let behind =
+                    state.prepared.iter().take_while(|p| p.hand.claimed.kind == StreamKind::Transactional).count();
+                state.prepared.insert(behind, prepared);
+            }
+            StreamKind::Bulk => state.prepared.push_back(prepared),
+        }
         let without_connection = state.connections == 0;
         drop(state);
         self.work.notify_one();
@@ -205,7 +227,7 @@ impl Lane {
             return None;
         }
         let next = state.prepared.pop_front();
-        let more = !state.ready.is_empty();
+        let more = !state.ready.is_empty() || !state.urgent.is_empty();
         drop(state);
         if more {
             self.drive(shared);
@@ -312,7 +334,7 @@ impl Lane {
             state.failures += 1;
             (state.take_waiting(), state.failures)
         };
-        let span = shared.policy(mail::Stream::Bulk).wait(failures, shared.random.below(u64::MAX));
+        let span = shared.policy(StreamKind::Bulk).wait(failures, shared.random.below(u64::MAX));
         let due_ms = now_ms.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
         let reason = match trouble.class {
             BounceClass::Tls => WaitReason::Tls,
@@ -348,9 +370,14 @@ impl Lane {
     /// Takes out who waits and is not wanted any more.
     pub fn take_unless(&self, wanted: impl Fn(&Claimed) -> bool) -> Vec<Hand> {
         let mut state = lock(&self.state);
-        let (keep, out) = state.ready.drain(..).partition(|hand| wanted(&hand.claimed));
-        state.ready = keep;
-        out.into()
+        let mut out = Vec::new();
+        let State { ready, urgent, .. } = &mut *state;
+        for line in [ready, urgent] {
+            let (keep, unwanted): (VecDeque<_>, VecDeque<_>) = line.drain(..).partition(|hand| wanted(&hand.claimed));
+            *line = keep;
+            out.extend(unwanted);
+        }
+        out
     }
 
     pub fn is_forgettable(&self, now_ms: i64) -> bool {
@@ -396,7 +423,7 @@ impl State {
     }
 
     fn waiting(&self) -> usize {
-        self.ready.len() + self.making + self.prepared.len()
+        self.ready.len() + self.urgent.len() + self.making + self.prepared.len()
     }
 
     fn stuck(&self, now_ms: i64) -> usize {
@@ -408,6 +435,7 @@ impl State {
     }
 
     fn take_waiting(&mut self) -> Vec<Hand> {
-        self.prepared.drain(..).map(|prepared| prepared.hand).chain(self.ready.drain(..)).collect()
+        let prepared = self.prepared.drain(..).map(|prepared| prepared.hand);
+        prepared.chain(self.urgent.drain(..)).chain(self.ready.drain(..)).collect()
     }
 }

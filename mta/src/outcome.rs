@@ -5,7 +5,7 @@
 //! once for bulk mail whose final dot got no answer. A reply about our own name never suppresses anybody.
 
 use bounce::{Kind, Stage};
-use mail::{BounceClass, Reply, Severity, Stream, WaitReason};
+use mail::{BounceClass, Reply, Severity, StreamKind, WaitReason};
 use std::time::Duration;
 
 /// Longest wait that a server may ask for.
@@ -48,7 +48,7 @@ pub enum Happening<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     /// What kind of mail.
-    pub stream: Stream,
+    pub kind: StreamKind,
     /// Attempts, this one included.
     pub attempts: u32,
     /// Now.
@@ -109,7 +109,7 @@ pub enum LaneEffect {
 #[must_use]
 pub fn decide(policy: &RetryPolicy, happening: Happening<'_>, case: &Case) -> (Verdict, LaneEffect) {
     let (reply, stage) = match happening {
-        Happening::LostAfterDot if case.stream == Stream::Bulk => return (Verdict::Unknown, LaneEffect::None),
+        Happening::LostAfterDot if case.kind == StreamKind::Bulk => return (Verdict::Unknown, LaneEffect::None),
         Happening::LostBeforeDot | Happening::LostAfterDot => {
             return (defer(policy, BounceClass::Connection, None, case), LaneEffect::None);
         }
@@ -188,7 +188,7 @@ mod tests {
     }
 
     fn case(attempts: u32) -> Case {
-        Case { stream: Stream::Bulk, attempts, now_ms: 0, expires_ms: 48 * 3_600_000, draw: 0 }
+        Case { kind: StreamKind::Bulk, attempts, now_ms: 0, expires_ms: 48 * 3_600_000, draw: 0 }
     }
 
     fn told(line: &str) -> String {
@@ -291,15 +291,15 @@ mod tests {
 
     #[test]
     fn a_lost_connection_depends_on_the_dot() {
-        let decide = |happening, stream| decide(&policy(), happening, &Case { stream, ..case(1) }).0;
-        assert_eq!(decide(Happening::LostAfterDot, Stream::Bulk), Verdict::Unknown);
+        let decide = |happening, kind| decide(&policy(), happening, &Case { kind, ..case(1) }).0;
+        assert_eq!(decide(Happening::LostAfterDot, StreamKind::Bulk), Verdict::Unknown);
         let again = Verdict::Deferred {
             class: BounceClass::Connection,
             reason: WaitReason::Connect,
             wait: Duration::from_mins(5),
         };
-        assert_eq!(decide(Happening::LostAfterDot, Stream::Transactional), again);
-        assert_eq!(decide(Happening::LostBeforeDot, Stream::Bulk), again);
+        assert_eq!(decide(Happening::LostAfterDot, StreamKind::Transactional), again);
+        assert_eq!(decide(Happening::LostBeforeDot, StreamKind::Bulk), again);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Takes what is due and brings it to its lane.
 //!
 //! Strategy: a bounded number of recipients is in memory; when it falls below the low-water mark, the next batch is
-//! claimed in one transaction, in turns between campaigns. Domains are resolved beside each other. The loop sleeps
+//! claimed in one transaction, in turns between workspaces and campaigns. Transactional mail has places of its own in
+//! memory, so that it is taken however full of bulk mail the memory is. Domains are resolved beside each other. The loop sleeps
 //! until the next recipient is due, and is woken by whoever puts one in before that.
 
 use crate::hand::Hand;
@@ -13,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
-use storage::queue::{self, Answer, Deferral, DeferralKind, Due, Ending, Settlement, Taken, Wait};
+use storage::queue::{self, Answer, Deferral, DeferralKind, Due, Ending, Settlement, Taken, Turn, Wait};
 use storage::{CampaignId, StorageError};
 
 /// Recipients claimed in one transaction.
@@ -31,12 +32,15 @@ const LOOKUPS_MAX: usize = 64;
 pub(crate) async fn run(shared: Arc<Shared>) {
     let lookups = Arc::new(tokio::sync::Semaphore::new(LOOKUPS_MAX));
     let counts = shared.book.counts.clone();
-    let mut state = State { after: CampaignId(0), running: HashSet::new() };
+    let mut state = State::default();
     while !shared.stopping.is_cancelled() {
-        let look_again_ms = if shared.places_left() > 0 && shared.moving() < shared.low_water() {
-            match claim(&shared, &mut state).await {
+        let bulk_wanted = shared.places_left() > 0 && shared.moving() < shared.low_water();
+        let look_again_ms = if bulk_wanted || shared.urgent_places_left() > 0 {
+            match claim(&shared, &mut state, bulk_wanted).await {
                 Ok(taken) => {
-                    let look_again_ms = next_look_ms(&shared, &taken);
+                    // There was no room for bulk mail, so it is due whenever there is.
+                    let latest_ms = if bulk_wanted { i64::MAX } else { shared.clock.now_ms() + millis(FULL_WAIT) };
+                    let look_again_ms = next_look_ms(&shared, &taken).min(latest_ms);
                     distribute(&shared, &lookups, taken);
                     look_again_ms
                 }
@@ -67,19 +71,25 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     }
 }
 
+#[derive(Default)]
 struct State {
-    after: CampaignId,
+    turn: Turn,
     running: HashSet<CampaignId>,
 }
 
-async fn claim(shared: &Arc<Shared>, state: &mut State) -> Result<Taken, StorageError> {
-    let due = Due { now_ms: shared.clock.now_ms(), limit: shared.places_left().min(BATCH_MAX), after: state.after };
+async fn claim(shared: &Arc<Shared>, state: &mut State, bulk_wanted: bool) -> Result<Taken, StorageError> {
+    let due = Due {
+        now_ms: shared.clock.now_ms(),
+        bulk: if bulk_wanted { shared.places_left().min(BATCH_MAX) } else { 0 },
+        transactional: shared.urgent_places_left().min(BATCH_MAX),
+        turn: state.turn.clone(),
+    };
     let storage = shared.storage.clone();
     let taken = hold::blocking(move || storage.queue().write_blocking(move |tx| queue::take_due(tx, due))).await;
     let taken = taken.unwrap_or(Err(StorageError::Closed))?;
     let in_hand = shared.book.counts.in_hand.fetch_add(taken.claimed.len(), SeqCst) + taken.claimed.len();
     metrics::gauge!(metric::IN_MEMORY).set(in_hand as f64);
-    state.after = taken.after.unwrap_or(state.after);
+    state.turn = taken.turn.clone();
     let running: HashSet<CampaignId> = taken.running.iter().copied().collect();
     if state.running.iter().any(|campaign| !running.contains(campaign)) {
         put_back_others(shared, &running);
@@ -96,7 +106,9 @@ async fn claim(shared: &Arc<Shared>, state: &mut State) -> Result<Taken, Storage
 fn put_back_others(shared: &Arc<Shared>, running: &HashSet<CampaignId>) {
     let wait = Wait { reason: WaitReason::Paused, due_ms: shared.clock.now_ms() };
     for lane in shared.lanes() {
-        for hand in lane.take_unless(|claimed| running.contains(&claimed.campaign_id)) {
+        for hand in
+            lane.take_unless(|claimed| claimed.origin.campaign().is_none_or(|campaign| running.contains(&campaign)))
+        {
             hand.give_back(wait);
         }
     }
@@ -166,7 +178,7 @@ fn without_site(shared: &Shared, no_site: &NoSite, hands: Vec<Hand>) {
             }
             NoSite::NotNow { why } => {
                 let answer = Answer::of_trouble(BounceClass::Dns, why.as_str());
-                let policy = shared.policy(hand.claimed.stream);
+                let policy = shared.policy(hand.claimed.kind);
                 let wait = policy.wait(hand.claimed.attempts + 1, shared.random.below(u64::MAX));
                 let wait = Wait { reason: WaitReason::Dns, due_ms: at_ms + millis(wait) };
                 let kind = DeferralKind::Attempted;

@@ -6,11 +6,11 @@ use crate::egress::{Candidate, Choice, choose};
 use crate::hand::Hand;
 use crate::lane::Lane;
 use crate::outcome::RetryPolicy;
-use crate::places::{Place, Places};
+use crate::places::{Place, Places, Urgency};
 use crate::site::{Resolver, Site};
 use crate::smtp::Timeouts;
 use config::{SmtpSection, Source, TlsMode};
-use mail::Stream;
+use mail::StreamKind;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +26,9 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Places for connections are scarce for this long after one was refused. Lanes ask every second.
 const CROWDED_MS: i64 = 2_500;
+
+/// Memory holds this part of `ready_max` besides, for transactional recipients only.
+const URGENT_PART: usize = 4;
 
 pub(crate) struct Shared {
     pub storage: Storage,
@@ -77,10 +80,10 @@ impl Drop for ConnectionPermit {
 }
 
 impl Shared {
-    pub fn policy(&self, stream: Stream) -> RetryPolicy {
+    pub fn policy(&self, stream: StreamKind) -> RetryPolicy {
         let waits = match stream {
-            Stream::Bulk => &self.smtp.bulk_retry,
-            Stream::Transactional => &self.smtp.transactional_retry,
+            StreamKind::Bulk => &self.smtp.bulk_retry,
+            StreamKind::Transactional => &self.smtp.transactional_retry,
         };
         RetryPolicy { waits: waits.clone(), jitter_percent: self.smtp.jitter_percent }
     }
@@ -103,8 +106,8 @@ impl Shared {
     }
 
     /// A place for one more connection of this lane, if every limit above the lane's own allows it.
-    pub fn connection_permit(self: &Arc<Self>, lane: &Arc<Lane>) -> Option<ConnectionPermit> {
-        let Some(place) = self.places.take(lane.source, &lane.site.provider) else {
+    pub fn connection_permit(self: &Arc<Self>, lane: &Arc<Lane>, urgency: Urgency) -> Option<ConnectionPermit> {
+        let Some(place) = self.places.take(lane.source, &lane.site.provider, urgency) else {
             self.open.crowded_ms.store(self.clock.now_ms(), SeqCst);
             return None;
         };
@@ -183,6 +186,13 @@ impl Shared {
     pub fn places_left(&self) -> usize {
         let in_hand = self.book.counts.in_hand.load(SeqCst);
         (self.smtp.ready_max as usize).saturating_sub(in_hand)
+    }
+
+    /// Transactional recipients that may be taken into memory, however many bulk ones are there.
+    pub fn urgent_places_left(&self) -> usize {
+        let in_hand = self.book.counts.in_hand.load(SeqCst);
+        let ready_max = self.smtp.ready_max as usize;
+        (ready_max + ready_max / URGENT_PART).saturating_sub(in_hand)
     }
 
     /// Recipients in memory that are on the move: those of slow lanes do not count, so that others are looked for.

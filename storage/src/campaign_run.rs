@@ -2,10 +2,10 @@
 //!
 //! "Finished" is only ever derived: the whole audience is in the queue and no recipient is live.
 
-use crate::queue::{self, NewRecipient};
+use crate::queue::{self, NewRecipient, Origin};
 use crate::words::word;
 use crate::{CampaignId, ContactId, StorageError, WorkspaceId, contact::Member};
-use mail::Stream;
+use mail::StreamKind;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 /// Where a launched campaign is.
@@ -257,16 +257,18 @@ pub fn take_in(
         .into_iter()
         .map(|member| NewRecipient {
             workspace_id: workspace,
-            campaign_id: campaign,
-            contact_id: member.id,
+            origin: Origin::Campaign { campaign, contact: member.id },
             address: member.email,
             address_hash: member.address_hash,
             domain: member.domain,
-            stream: Stream::Bulk,
+            stream: StreamKind::Bulk.as_str().to_owned(),
+            kind: StreamKind::Bulk,
             pool: pool.clone(),
             due_ms: chunk.now_ms,
             accepted_ms: chunk.now_ms,
             expires_ms: chunk.expires_ms,
+            dsn_notify: None,
+            dsn_orcpt: None,
         })
         .collect();
     let taken = queue::enqueue(tx, &recipients)?;

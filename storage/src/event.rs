@@ -192,6 +192,12 @@ const OF_RECIPIENT: &str = "
     FROM event
     WHERE contact_id = :contact_id AND workspace_id = :workspace_id AND recipient_id = :recipient_id
     ORDER BY id DESC LIMIT :limit";
+const OF_SUBMITTED: &str = "
+    SELECT id, at_ms, kind, recipient_id, campaign_id, contact_id, source, site, provider, mx, class, reply_code,
+        enhanced, text, attempt, took_ms, tls, actor
+    FROM event
+    WHERE contact_id IS NULL AND recipient_id = :recipient_id AND workspace_id = :workspace_id
+    ORDER BY id DESC LIMIT :limit";
 
 /// What happened to a contact, newest first, with ids below `before` (`i64::MAX` for the first page).
 ///
@@ -212,16 +218,24 @@ pub fn of_contact(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// What happened to a recipient, newest first. Its contact leads to the rows.
+/// What happened to a recipient, newest first. Its contact leads to the rows, where it has one.
 ///
 /// # Errors
 /// The database's.
 pub fn of_recipient(
     connection: &Connection,
     workspace: WorkspaceId,
-    (recipient, contact): (RecipientId, ContactId),
+    (recipient, contact): (RecipientId, Option<ContactId>),
     limit: u32,
 ) -> Result<Vec<EventRow>, StorageError> {
+    let Some(contact) = contact else {
+        let mut statement = connection.prepare_cached(OF_SUBMITTED)?;
+        let rows = statement.query_map(
+            named_params! { ":workspace_id": workspace, ":recipient_id": recipient, ":limit": limit },
+            read,
+        )?;
+        return Ok(rows.collect::<Result<_, _>>()?);
+    };
     let mut statement = connection.prepare_cached(OF_RECIPIENT)?;
     let rows = statement.query_map(
         named_params! {
@@ -325,7 +339,8 @@ pub async fn forget(storage: &Storage, before_ms: i64, limit: u32) -> Result<usi
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[OF_CONTACT, OF_RECIPIENT, BY_HOUR, BY_PROVIDER, BY_SOURCE, FORGET];
+pub(crate) const STATEMENTS: &[&str] =
+    &[OF_CONTACT, OF_RECIPIENT, OF_SUBMITTED, BY_HOUR, BY_PROVIDER, BY_SOURCE, FORGET];
 
 #[cfg(test)]
 mod tests {

@@ -45,6 +45,8 @@ ids! {
     TemplateVersionId
     /// A mailing.
     CampaignId
+    /// A submitted message.
+    MessageId
     /// One RCPT TO with its own state.
     RecipientId
     /// A sending domain.
@@ -58,4 +60,9 @@ ids! {
 impl WorkspaceId {
     /// The workspace that every installation begins with.
     pub const MAIN: WorkspaceId = WorkspaceId(1);
+}
+
+impl CampaignId {
+    /// What the tallies of submitted mail, which belongs to no campaign, are kept under.
+    pub const NONE: CampaignId = CampaignId(0);
 }

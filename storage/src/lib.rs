@@ -20,6 +20,7 @@ mod functions;
 mod hash;
 mod ids;
 pub mod import;
+pub mod message;
 pub mod meta;
 mod open;
 pub mod outbox;
@@ -44,8 +45,8 @@ mod writer;
 pub use error::StorageError;
 pub use hash::{AddressHash, address_hash, secret_hash};
 pub use ids::{
-    ApiKeyId, CampaignId, ContactId, DkimKeyId, DomainId, ImportId, RecipientId, SegmentId, SuppressionId, TemplateId,
-    TemplateVersionId, UserId, WorkspaceId,
+    ApiKeyId, CampaignId, ContactId, DkimKeyId, DomainId, ImportId, MessageId, RecipientId, SegmentId, SuppressionId,
+    TemplateId, TemplateVersionId, UserId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};

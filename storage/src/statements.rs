@@ -11,6 +11,7 @@ fn every_statement_prepares() {
         ("api_key", crate::api_key::STATEMENTS),
         ("campaign_run", crate::campaign_run::STATEMENTS),
         ("event", crate::event::STATEMENTS),
+        ("message", crate::message::STATEMENTS),
         ("outbox", crate::outbox::STATEMENTS),
         ("suppression", crate::suppression::STATEMENTS),
         ("tally", crate::tally::STATEMENTS),

@@ -284,6 +284,8 @@ pub(crate) async fn recipients(
     });
     let (name, log) = found.await?.ok_or_else(|| ApiError::not_found("campaign"))?;
     let names = CampaignNames::from([(id, name)]);
-    let next = (log.len() == limit as usize).then(|| log.last().map(|row| row.contact_id.to_string())).flatten();
+    let next = (log.len() == limit as usize)
+        .then(|| log.last().and_then(|row| row.origin.contact()).map(|id| id.to_string()))
+        .flatten();
     Ok(Json(Page { items: log.into_iter().map(|row| shape(row, &names)).collect(), next, total: None }))
 }

@@ -109,7 +109,7 @@ pub(crate) async fn recipients(
         .storage
         .read(move |c| {
             let rows = queue::live_page(c, workspace, &filter, after, limit)?;
-            let names = timeline::campaign_names(c, workspace, rows.iter().map(|row| row.campaign_id))?;
+            let names = timeline::campaign_names(c, workspace, rows.iter().filter_map(|row| row.origin.campaign()))?;
             Ok((rows, names))
         })
         .await?;
@@ -145,8 +145,8 @@ pub(crate) async fn recipient(
         .storage
         .read(move |c| {
             let Some(row) = queue::find(c, workspace, RecipientId(id))? else { return Ok(None) };
-            let events = event::of_recipient(c, workspace, (row.id, row.contact_id), EVENTS_MAX)?;
-            let names = timeline::campaign_names(c, workspace, [row.campaign_id].into_iter())?;
+            let events = event::of_recipient(c, workspace, (row.id, row.origin.contact()), EVENTS_MAX)?;
+            let names = timeline::campaign_names(c, workspace, row.origin.campaign().into_iter())?;
             Ok(Some((row, events, names)))
         })
         .await?;
@@ -166,9 +166,12 @@ pub(crate) fn shape(row: queue::Recipient, names: &CampaignNames) -> Recipient {
     Recipient {
         id: row.id.0,
         address: row.address,
-        contact_id: Some(row.contact_id.0),
-        campaign_id: Some(row.campaign_id.0),
-        campaign: names.get(&row.campaign_id).cloned(),
+        contact_id: row.origin.contact().map(|id| id.0),
+        campaign_id: row.origin.campaign().map(|id| id.0),
+        message_id: row.origin.message().map(|id| id.0),
+        campaign: row.origin.campaign().and_then(|id| names.get(&id).cloned()),
+        stream: row.stream,
+        pool: row.pool,
         state: row.state.as_str().to_owned(),
         wait_reason: row.wait_reason.map(|reason| reason.as_str().to_owned()),
         attempts: row.attempts,

@@ -2,10 +2,10 @@
 
 use super::{Inbound, session};
 use bounce::verp;
-use mail::{Address, Domain, Stream};
+use mail::{Address, Domain, StreamKind};
 use std::net::IpAddr;
 use std::sync::Arc;
-use storage::queue::{self, Ending, NewRecipient, Settlement};
+use storage::queue::{self, Ending, NewRecipient, Origin, Settlement};
 use storage::{CampaignId, ContactId, OpenOptions, RecipientId, Storage, WorkspaceId, address_hash};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
@@ -26,16 +26,18 @@ async fn house() -> House {
     let address = Address::parse("ana@example.net").unwrap();
     let recipient = NewRecipient {
         workspace_id: WorkspaceId::MAIN,
-        campaign_id: CampaignId(1),
-        contact_id: ContactId(1),
+        origin: Origin::Campaign { campaign: CampaignId(1), contact: ContactId(1) },
         address: address.to_string(),
         address_hash: address_hash(&address),
         domain: address.domain().to_string(),
-        stream: Stream::Bulk,
+        stream: "bulk".to_owned(),
+        kind: StreamKind::Bulk,
         pool: "default".to_owned(),
         due_ms: now_ms,
         accepted_ms: now_ms,
         expires_ms: now_ms + 1_000_000,
+        dsn_notify: None,
+        dsn_orcpt: None,
     };
     let settlement =
         Settlement { id: RecipientId(1), at_ms: now_ms, ending: Ending::Delivered, attempt: None, answer: None };

@@ -1,24 +1,43 @@
-//! Taking what is due: a batch in one transaction, fairly between running campaigns.
+//! Taking what is due: a batch in one transaction, fairly.
 //!
-//! Strategy: round robin over running campaigns in shares; what one campaign leaves of its share goes to the others.
-//! Within a campaign the order is that of due times. Nothing here depends on the length of the queue: each campaign's
-//! due recipients are read off the front of an index. Paused campaigns are not visited.
+//! Strategy: transactional mail first, then bulk; each in turns between workspaces; a workspace's bulk in turns between
+//! its campaigns and what it submitted. Turns are shares: what one leaves of its share goes to the others. Within a
+//! feed the order is that of due times. Nothing here depends on the length of the queue: each feed's due recipients are
+//! read off the front of an index. Paused campaigns are not visited.
 
-use super::Claimed;
 use super::settle::{self, Ending, Settlement};
-use crate::{AddressHash, CampaignId, StorageError, suppression};
-use mail::{Address, Stream};
+use super::{Claimed, Origin};
+use crate::{AddressHash, CampaignId, StorageError, WorkspaceId, suppression};
+use mail::{Address, StreamKind};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::HashMap;
 
 /// What to take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Due {
     /// Now.
     pub now_ms: i64,
-    /// At most so many.
-    pub limit: usize,
-    /// The campaign that was served last: the next one begins.
-    pub after: CampaignId,
+    /// At most so many bulk recipients.
+    pub bulk: usize,
+    /// At most so many transactional ones.
+    pub transactional: usize,
+    /// Who was served last.
+    pub turn: Turn,
+}
+
+/// Whose turn it was: the next one begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    transactional: Option<WorkspaceId>,
+    bulk: Option<WorkspaceId>,
+    feeds: HashMap<WorkspaceId, Feed>,
+}
+
+/// Where a workspace's bulk mail comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Feed {
+    Submitted,
+    Campaign(CampaignId),
 }
 
 /// What was taken.
@@ -28,25 +47,37 @@ pub struct Taken {
     pub claimed: Vec<Claimed>,
     /// How many were settled instead: suppressed, or past their time.
     pub settled: usize,
-    /// Where the round robin stands: pass it as `after` next time.
-    pub after: Option<CampaignId>,
+    /// Where the turns stand: pass it next time.
+    pub turn: Turn,
     /// Running campaigns, so that what is in memory of others can be put back.
     pub running: Vec<CampaignId>,
-    /// Whether the limit was reached, so that more may be due.
+    /// Whether a limit was reached, so that more may be due.
     pub more: bool,
-    /// Where nothing more is due: when the next recipient of a running campaign will be.
+    /// Where nothing more is due of the kinds that there was room for: when the next recipient will be.
     pub next_due_ms: Option<i64>,
 }
 
-const RUNNING: &str = "SELECT campaign_id FROM campaign_run WHERE state = 'running' ORDER BY campaign_id";
-const CLAIM: &str = "
-    UPDATE recipient SET state = 'claimed', wait_reason = NULL
-    WHERE id IN (
-        SELECT id FROM recipient
-        WHERE campaign_id = ?1 AND state = 'queued' AND due_ms <= ?2
-        ORDER BY due_ms, id LIMIT ?3)
-    RETURNING id, workspace_id, campaign_id, contact_id, address, address_hash, stream, pool, attempts, accepted_ms,
-        expires_ms, source";
+const RUNNING: &str =
+    "SELECT workspace_id, campaign_id FROM campaign_run WHERE state = 'running' ORDER BY workspace_id, campaign_id";
+// One step per workspace, however many rows each has.
+const SUBMITTERS: &str = "
+    SELECT workspace_id FROM recipient
+    WHERE kind = ?1 AND workspace_id > ?2 AND state = 'queued' AND campaign_id IS NULL
+    ORDER BY workspace_id LIMIT 1";
+macro_rules! claim {
+    ($of:literal) => {
+        concat!(
+            "UPDATE recipient SET state = 'claimed', wait_reason = NULL
+             WHERE id IN (SELECT id FROM recipient WHERE ",
+            $of,
+            " AND state = 'queued' AND due_ms <= ?2 ORDER BY due_ms, id LIMIT ?3)
+             RETURNING id, workspace_id, campaign_id, contact_id, message_id, address, address_hash, stream, kind, pool,
+                attempts, accepted_ms, expires_ms, source, dsn_notify, dsn_orcpt"
+        )
+    };
+}
+const CLAIM_CAMPAIGN: &str = claim!("campaign_id = ?1");
+const CLAIM_SUBMITTED: &str = claim!("campaign_id IS NULL AND kind = ?4 AND workspace_id = ?1");
 
 /// Takes what is due. Suppressed recipients, and those past their time, are settled in the same transaction.
 ///
@@ -54,116 +85,229 @@ const CLAIM: &str = "
 /// The database's.
 pub fn take_due(tx: &Connection, due: Due) -> Result<Taken, StorageError> {
     let running = running(tx)?;
-    let mut taken = Taken { running: running.clone(), ..Taken::default() };
-    let mut open = running;
-    let start = open.iter().position(|campaign| *campaign > due.after).unwrap_or(0);
+    let mut taking = Taking { tx, now_ms: due.now_ms, claimed: Vec::new(), settlements: Vec::new() };
+    let mut turn = due.turn;
+    let submitters = submitters(tx, StreamKind::Transactional)?;
+    let urgent = in_turns(submitters, turn.transactional, due.transactional, |workspace, want| {
+        taking.submitted(workspace, StreamKind::Transactional, want)
+    })?;
+    turn.transactional = urgent.last.or(turn.transactional);
+    let feeds = bulk_feeds(tx, &running)?;
+    let workspaces: Vec<WorkspaceId> = feeds.keys().copied().collect();
+    let bulk = in_turns(sorted(workspaces), turn.bulk, due.bulk, |workspace, want| {
+        let own = feeds.get(&workspace).cloned().unwrap_or_default();
+        let got = in_turns(own, turn.feeds.get(&workspace).copied(), want, |feed, want| match feed {
+            Feed::Campaign(campaign) => taking.campaign(campaign, want),
+            Feed::Submitted => taking.submitted(workspace, StreamKind::Bulk, want),
+        })?;
+        if let Some(last) = got.last {
+            turn.feeds.insert(workspace, last);
+        }
+        Ok(got.n)
+    })?;
+    turn.bulk = bulk.last.or(turn.bulk);
+    // Workspaces that have nothing any more need not be remembered.
+    turn.feeds.retain(|workspace, _| feeds.contains_key(workspace));
+    let more = (due.bulk > 0 && bulk.n == due.bulk) || (due.transactional > 0 && urgent.n == due.transactional);
+    let wanted = Wanted { transactional: due.transactional > 0, bulk: due.bulk > 0 };
+    let next_due_ms = if more { None } else { next_due(tx, &running, wanted)? };
+    let Taking { claimed, settlements, .. } = taking;
+    settle::settle(tx, &settlements)?;
+    let running = running.into_iter().map(|(_, campaign)| campaign).collect();
+    Ok(Taken { claimed, settled: settlements.len(), turn, running, more, next_due_ms })
+}
+
+/// What a round of turns brought.
+struct Turned<T> {
+    n: usize,
+    last: Option<T>,
+}
+
+/// Serves each of `open` in turn, the one behind `after` first, up to `limit` in all. `take` says how many it took; who
+/// takes less than was offered has no more.
+fn in_turns<T: Copy + Ord>(
+    mut open: Vec<T>,
+    after: Option<T>,
+    limit: usize,
+    mut take: impl FnMut(T, usize) -> Result<usize, StorageError>,
+) -> Result<Turned<T>, StorageError> {
+    let start = open.iter().position(|one| after.is_none_or(|after| *one > after)).unwrap_or(0);
     open.rotate_left(start);
-    let mut left = due.limit;
-    let mut settlements = Vec::new();
-    while left > 0 && !open.is_empty() {
-        let share = left.div_ceil(open.len());
+    let mut turned = Turned { n: 0, last: None };
+    while turned.n < limit && !open.is_empty() {
+        let share = (limit - turned.n).div_ceil(open.len());
         let mut still_open = Vec::new();
-        for campaign in open {
-            let want = share.min(left);
+        for one in open {
+            let want = share.min(limit - turned.n);
             if want == 0 {
                 break;
             }
-            let got = claim(tx, campaign, due.now_ms, want, &mut taken.claimed, &mut settlements)?;
-            left -= got;
+            let got = take(one, want)?;
+            turned.n += got;
             if got > 0 {
-                taken.after = Some(campaign);
+                turned.last = Some(one);
             }
-            if got == want {
-                still_open.push(campaign);
+            if got >= want {
+                still_open.push(one);
             }
         }
         open = still_open;
     }
-    taken.more = left == 0;
-    if !taken.more {
-        taken.next_due_ms = next_due(tx, &taken.running)?;
+    Ok(turned)
+}
+
+fn sorted<T: Ord>(mut all: Vec<T>) -> Vec<T> {
+    all.sort_unstable();
+    all
+}
+
+fn bulk_feeds(
+    tx: &Connection,
+    running: &[(WorkspaceId, CampaignId)],
+) -> Result<HashMap<WorkspaceId, Vec<Feed>>, StorageError> {
+    let mut feeds: HashMap<WorkspaceId, Vec<Feed>> = HashMap::new();
+    for workspace in submitters(tx, StreamKind::Bulk)? {
+        feeds.entry(workspace).or_default().push(Feed::Submitted);
     }
-    taken.settled = settlements.len();
-    settle::settle(tx, &settlements)?;
-    Ok(taken)
+    for (workspace, campaign) in running {
+        feeds.entry(*workspace).or_default().push(Feed::Campaign(*campaign));
+    }
+    Ok(feeds)
+}
+
+/// Workspaces that have submitted mail of this kind in the queue.
+fn submitters(tx: &Connection, kind: StreamKind) -> Result<Vec<WorkspaceId>, StorageError> {
+    let mut statement = tx.prepare_cached(SUBMITTERS)?;
+    let mut found = Vec::new();
+    let mut after = WorkspaceId(0);
+    while let Some(next) = statement.query_row(params![kind.as_str(), after], |row| row.get(0)).optional()? {
+        found.push(next);
+        after = next;
+    }
+    Ok(found)
 }
 
 const NEXT_DUE: &str = "
-    SELECT due_ms FROM recipient WHERE campaign_id = ?1 AND state = 'queued' ORDER BY due_ms, id LIMIT 1";
+    SELECT due_ms FROM recipient
+    WHERE campaign_id = ?1 AND state = 'queued' ORDER BY due_ms, id LIMIT 1";
+const NEXT_SUBMITTED: &str = "
+    SELECT due_ms FROM recipient
+    WHERE kind = ?1 AND workspace_id = ?2 AND state = 'queued' AND campaign_id IS NULL ORDER BY due_ms, id LIMIT 1";
 
-fn next_due(tx: &Connection, running: &[CampaignId]) -> Result<Option<i64>, StorageError> {
-    let mut statement = tx.prepare_cached(NEXT_DUE)?;
+/// Which kinds there is room for: what there is none for is due when there is.
+#[derive(Clone, Copy)]
+struct Wanted {
+    transactional: bool,
+    bulk: bool,
+}
+
+fn next_due(
+    tx: &Connection,
+    running: &[(WorkspaceId, CampaignId)],
+    wanted: Wanted,
+) -> Result<Option<i64>, StorageError> {
     let mut next: Option<i64> = None;
-    for campaign in running {
-        if let Some(due_ms) = statement.query_row([campaign], |row| row.get(0)).optional()? {
-            next = Some(next.map_or(due_ms, |next: i64| next.min(due_ms)));
+    let mut consider = |found: Option<i64>| next = [next, found].into_iter().flatten().min();
+    let mut of_campaign = tx.prepare_cached(NEXT_DUE)?;
+    for (_, campaign) in running.iter().filter(|_| wanted.bulk) {
+        consider(of_campaign.query_row([campaign], |row| row.get(0)).optional()?);
+    }
+    let mut submitted = tx.prepare_cached(NEXT_SUBMITTED)?;
+    let kinds = [(StreamKind::Transactional, wanted.transactional), (StreamKind::Bulk, wanted.bulk)];
+    for (kind, _) in kinds.into_iter().filter(|(_, wanted)| *wanted) {
+        for workspace in submitters(tx, kind)? {
+            consider(submitted.query_row(params![kind.as_str(), workspace], |row| row.get(0)).optional()?);
         }
     }
     Ok(next)
 }
 
-fn running(tx: &Connection) -> Result<Vec<CampaignId>, StorageError> {
+fn running(tx: &Connection) -> Result<Vec<(WorkspaceId, CampaignId)>, StorageError> {
     let mut statement = tx.prepare_cached(RUNNING)?;
-    let rows = statement.query_map([], |row| row.get(0))?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Claims up to `want` of one campaign; says how many rows were looked at.
-fn claim(
-    tx: &Connection,
-    campaign: CampaignId,
+struct Taking<'a> {
+    tx: &'a Connection,
     now_ms: i64,
-    want: usize,
-    claimed: &mut Vec<Claimed>,
-    settlements: &mut Vec<Settlement>,
-) -> Result<usize, StorageError> {
-    let mut statement = tx.prepare_cached(CLAIM)?;
-    let limit = i64::try_from(want).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![campaign, now_ms, limit], read)?;
-    let mut got = 0;
-    for row in rows {
-        got += 1;
-        let (id, candidate) = row?;
-        let ending = match &candidate {
-            // Nothing that we stored; then nobody can be written to.
-            None => Some(Ending::Cancelled),
-            Some(c) if c.expires_ms <= now_ms => Some(Ending::Expired),
-            Some(c) => suppression::check(tx, c.workspace_id, &c.address_hash, now_ms)?.map(Ending::Suppressed),
-        };
-        match (ending, candidate) {
-            (None, Some(candidate)) => claimed.push(candidate),
-            (ending, _) => settlements.push(Settlement {
-                id,
-                at_ms: now_ms,
-                ending: ending.unwrap_or(Ending::Cancelled),
-                attempt: None,
-                answer: None,
-            }),
-        }
+    claimed: Vec<Claimed>,
+    settlements: Vec<Settlement>,
+}
+
+impl Taking<'_> {
+    fn campaign(&mut self, campaign: CampaignId, want: usize) -> Result<usize, StorageError> {
+        let mut statement = self.tx.prepare_cached(CLAIM_CAMPAIGN)?;
+        let rows = statement.query_map(params![campaign, self.now_ms, limit(want)], read)?;
+        self.sort(rows)
     }
-    Ok(got)
+
+    fn submitted(&mut self, workspace: WorkspaceId, kind: StreamKind, want: usize) -> Result<usize, StorageError> {
+        let mut statement = self.tx.prepare_cached(CLAIM_SUBMITTED)?;
+        let rows = statement.query_map(params![workspace, self.now_ms, limit(want), kind.as_str()], read)?;
+        self.sort(rows)
+    }
+
+    /// Tells who may go from who ends here; says how many rows were looked at.
+    fn sort(
+        &mut self,
+        rows: impl Iterator<Item = rusqlite::Result<(crate::RecipientId, Option<Claimed>)>>,
+    ) -> Result<usize, StorageError> {
+        let now_ms = self.now_ms;
+        let mut got = 0;
+        for row in rows {
+            got += 1;
+            let (id, candidate) = row?;
+            let ending = match &candidate {
+                // Nothing that we stored; then nobody can be written to.
+                None => Some(Ending::Cancelled),
+                Some(c) if c.expires_ms <= now_ms => Some(Ending::Expired),
+                Some(c) => {
+                    suppression::check(self.tx, c.workspace_id, &c.address_hash, now_ms)?.map(Ending::Suppressed)
+                }
+            };
+            match (ending, candidate) {
+                (None, Some(candidate)) => self.claimed.push(candidate),
+                (ending, _) => self.settlements.push(Settlement {
+                    id,
+                    at_ms: now_ms,
+                    ending: ending.unwrap_or(Ending::Cancelled),
+                    attempt: None,
+                    answer: None,
+                }),
+            }
+        }
+        Ok(got)
+    }
+}
+
+fn limit(want: usize) -> i64 {
+    i64::try_from(want).unwrap_or(i64::MAX)
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<(crate::RecipientId, Option<Claimed>)> {
     let id = row.get(0)?;
-    let Ok(address) = Address::parse(row.get_ref(4)?.as_str()?) else { return Ok((id, None)) };
-    let address_hash: AddressHash = row.get(5)?;
+    let Ok(address) = Address::parse(row.get_ref(5)?.as_str()?) else { return Ok((id, None)) };
+    let address_hash: AddressHash = row.get(6)?;
     let claimed = Claimed {
         id,
         workspace_id: row.get(1)?,
-        campaign_id: row.get(2)?,
-        contact_id: row.get(3)?,
+        origin: Origin::read(row, 2)?,
         address,
         address_hash,
-        stream: crate::words::word(row, 6, Stream::parse)?,
-        pool: row.get(7)?,
-        attempts: row.get(8)?,
-        accepted_ms: row.get(9)?,
-        expires_ms: row.get(10)?,
-        source: row.get(11)?,
+        stream: row.get(7)?,
+        kind: crate::words::word(row, 8, StreamKind::parse)?,
+        pool: row.get(9)?,
+        attempts: row.get(10)?,
+        accepted_ms: row.get(11)?,
+        expires_ms: row.get(12)?,
+        source: row.get(13)?,
+        dsn_notify: row.get(14)?,
+        dsn_orcpt: row.get(15)?,
     };
     Ok((id, Some(claimed)))
 }
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[RUNNING, CLAIM, NEXT_DUE];
+pub(super) const STATEMENTS: &[&str] =
+    &[RUNNING, SUBMITTERS, CLAIM_CAMPAIGN, CLAIM_SUBMITTED, NEXT_DUE, NEXT_SUBMITTED];

@@ -10,9 +10,9 @@ const REQUEUE: &str = "UPDATE recipient SET state = 'queued', wait_reason = 'tur
     WHERE state IN ('claimed', 'sending') AND state = 'claimed'";
 const REQUEUE_SINGLE: &str = "
     UPDATE recipient SET state = 'queued', wait_reason = 'turn'
-    WHERE state IN ('claimed', 'sending') AND state = 'sending' AND stream = 'transactional'";
+    WHERE state IN ('claimed', 'sending') AND state = 'sending' AND kind = 'transactional'";
 const IN_DOUBT: &str = "SELECT id FROM recipient
-    WHERE state IN ('claimed', 'sending') AND state = 'sending' AND stream = 'bulk'";
+    WHERE state IN ('claimed', 'sending') AND state = 'sending' AND kind = 'bulk'";
 
 /// What a start found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -43,9 +43,12 @@ pub fn mark_sending(tx: &Connection, ids: &[RecipientId], now_ms: i64) -> Result
             marked.push(Marked::Gone);
             continue;
         };
-        let runs = match runs.get(&campaign) {
-            Some(runs) => *runs,
-            None => {
+        let campaign: Option<CampaignId> = campaign;
+        let runs = match campaign.map(|campaign| (campaign, runs.get(&campaign))) {
+            // Submitted mail has no run that could be paused.
+            None => true,
+            Some((_, Some(runs))) => *runs,
+            Some((campaign, None)) => {
                 let state = tx.prepare_cached(RUN_STATE)?.query_row([campaign], |row| row.get(0)).optional()?;
                 *runs.entry(campaign).or_insert(state.unwrap_or(false))
             }

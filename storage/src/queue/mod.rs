@@ -13,21 +13,23 @@ mod enqueue;
 mod finish;
 mod ledger;
 mod mark;
+mod origin;
 mod read;
 mod report;
 mod settle;
 #[cfg(test)]
 mod tests;
 
-use crate::{AddressHash, CampaignId, ContactId, RecipientId, WorkspaceId};
-use mail::{BounceClass, EnhancedStatus, Reply, Stream, WaitReason};
+use crate::{AddressHash, RecipientId, WorkspaceId};
+use mail::{BounceClass, EnhancedStatus, Reply, StreamKind, WaitReason};
 use std::sync::Arc;
 
-pub use claim::{Due, Taken, take_due};
+pub use claim::{Due, Taken, Turn, take_due};
 pub use enqueue::{NewRecipient, enqueue};
 pub use finish::{Recovered, cancel, expire, forget, recover};
 pub use ledger::{Ledger, ledger};
 pub use mark::{Marked, mark_sending};
+pub use origin::Origin;
 pub use read::{LiveFilter, LogFilter, Recipient, Summary, campaign_log, find, live_count, live_page, summary};
 pub use report::{Report, ReportKind, ReportMatch, settle_report};
 pub use settle::{Deferral, DeferralKind, Ending, GiveBack, Settlement, defer, give_back, settle};
@@ -39,16 +41,16 @@ pub struct Claimed {
     pub id: RecipientId,
     /// Whose it is.
     pub workspace_id: WorkspaceId,
-    /// The campaign it belongs to.
-    pub campaign_id: CampaignId,
-    /// The contact it belongs to.
-    pub contact_id: ContactId,
+    /// Where its content comes from.
+    pub origin: Origin,
     /// The address.
     pub address: mail::Address,
     /// Its suppression key.
     pub address_hash: AddressHash,
-    /// What kind of mail.
-    pub stream: Stream,
+    /// The operator's name for this kind of mail.
+    pub stream: String,
+    /// Which of the two kinds it is.
+    pub kind: StreamKind,
     /// The pool of egress sources.
     pub pool: String,
     /// Attempts so far.
@@ -59,6 +61,10 @@ pub struct Claimed {
     pub expires_ms: i64,
     /// The source of the last attempt: a retry keeps to it.
     pub source: Option<String>,
+    /// What the submitter wants to be told (RFC 3461 §4.1): the words of NOTIFY.
+    pub dsn_notify: Option<String>,
+    /// The address as the submitter knows it (RFC 3461 §4.2): the value of ORCPT.
+    pub dsn_orcpt: Option<String>,
 }
 
 /// Over which way an attempt went.

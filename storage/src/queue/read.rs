@@ -2,6 +2,7 @@
 //!
 //! Lists go by seek pagination. Filters narrow the rows of an index walk; none of them makes the walk start anew.
 
+use super::Origin;
 use crate::words::{count, word, word_opt};
 use crate::{CampaignId, ContactId, RecipientId, StorageError, WorkspaceId};
 use mail::{BounceClass, RecipientState, WaitReason};
@@ -13,10 +14,12 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params_from_ite
 pub struct Recipient {
     /// Id.
     pub id: RecipientId,
-    /// The campaign it belongs to.
-    pub campaign_id: CampaignId,
-    /// The contact it belongs to.
-    pub contact_id: ContactId,
+    /// Where its content comes from.
+    pub origin: Origin,
+    /// The operator's name for this kind of mail.
+    pub stream: String,
+    /// The pool of egress sources, while live.
+    pub pool: Option<String>,
     /// Address.
     pub address: String,
     /// Where it is.
@@ -51,37 +54,38 @@ pub struct Recipient {
 
 macro_rules! live_columns {
     () => {
-        "id, campaign_id, contact_id, address, state, wait_reason, attempts, accepted_ms, due_ms, expires_ms, \
-         NULL AS finished_ms, source, site, provider, class, reply_code, enhanced, reply"
+        "id, campaign_id, contact_id, message_id, address, stream, pool, state, wait_reason, attempts, accepted_ms, \
+         due_ms, expires_ms, NULL AS finished_ms, source, site, provider, class, reply_code, enhanced, reply"
     };
 }
 macro_rules! done_columns {
     () => {
-        "id, campaign_id, contact_id, address, state, NULL AS wait_reason, attempts, accepted_ms, NULL AS due_ms, \
-         NULL AS expires_ms, finished_ms, source, site, provider, class, reply_code, enhanced, reply"
+        "id, campaign_id, contact_id, message_id, address, stream, NULL AS pool, state, NULL AS wait_reason, attempts, \
+         accepted_ms, NULL AS due_ms, NULL AS expires_ms, finished_ms, source, site, provider, class, reply_code, enhanced, reply"
     };
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Recipient> {
     Ok(Recipient {
         id: row.get(0)?,
-        campaign_id: row.get(1)?,
-        contact_id: row.get(2)?,
-        address: row.get(3)?,
-        state: word(row, 4, RecipientState::parse)?,
-        wait_reason: word_opt(row, 5, WaitReason::parse)?,
-        attempts: row.get(6)?,
-        accepted_ms: row.get(7)?,
-        due_ms: row.get(8)?,
-        expires_ms: row.get(9)?,
-        finished_ms: row.get(10)?,
-        source: row.get(11)?,
-        site: row.get(12)?,
-        provider: row.get(13)?,
-        class: word_opt(row, 14, BounceClass::parse)?,
-        reply_code: row.get(15)?,
-        enhanced: row.get(16)?,
-        reply: row.get(17)?,
+        origin: Origin::read(row, 1)?,
+        address: row.get(4)?,
+        stream: row.get(5)?,
+        pool: row.get(6)?,
+        state: word(row, 7, RecipientState::parse)?,
+        wait_reason: word_opt(row, 8, WaitReason::parse)?,
+        attempts: row.get(9)?,
+        accepted_ms: row.get(10)?,
+        due_ms: row.get(11)?,
+        expires_ms: row.get(12)?,
+        finished_ms: row.get(13)?,
+        source: row.get(14)?,
+        site: row.get(15)?,
+        provider: row.get(16)?,
+        class: word_opt(row, 17, BounceClass::parse)?,
+        reply_code: row.get(18)?,
+        enhanced: row.get(19)?,
+        reply: row.get(20)?,
     })
 }
 
@@ -254,7 +258,8 @@ const REASONS: &str = "
 const DOMAINS: &str = "
     SELECT domain, count(*) FROM recipient WHERE workspace_id = ?1 GROUP BY domain ORDER BY 2 DESC, 1 LIMIT ?2";
 const CAMPAIGNS: &str = "
-    SELECT campaign_id, count(*) FROM recipient WHERE workspace_id = ?1 GROUP BY campaign_id ORDER BY 2 DESC, 1 LIMIT ?2";
+    SELECT campaign_id, count(*) FROM recipient WHERE workspace_id = ?1 AND campaign_id IS NOT NULL
+    GROUP BY campaign_id ORDER BY 2 DESC, 1 LIMIT ?2";
 const OLDEST: &str = "SELECT accepted_ms FROM recipient WHERE workspace_id = ?1 ORDER BY id LIMIT 1";
 
 /// The queue in figures: a look at every live recipient, so not for every second.

@@ -1,11 +1,11 @@
 //! What comes back later: a report corrects an outcome.
 
-use super::Answer;
+use super::{Answer, Origin};
 use crate::event::{Event, Kind, bounded};
 use crate::suppression::{self, NewSuppression};
 use crate::tally::{Changes, Measure};
 use crate::words::word;
-use crate::{CampaignId, ContactId, RecipientId, StorageError, WorkspaceId, outbox};
+use crate::{RecipientId, StorageError, WorkspaceId, outbox};
 use api_types::SuppressionReason;
 use mail::{Address, BounceClass, RecipientState};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -49,7 +49,7 @@ pub enum ReportMatch {
 }
 
 const DONE: &str = "
-    SELECT workspace_id, campaign_id, contact_id, state, coalesce(provider, ''), source, site, address
+    SELECT workspace_id, campaign_id, contact_id, message_id, state, coalesce(provider, ''), source, site, address
     FROM recipient_done WHERE id = ?1";
 const LIVE: &str = "SELECT state = 'sending' FROM recipient WHERE id = ?1";
 const CORRECT: &str = "
@@ -57,8 +57,7 @@ const CORRECT: &str = "
 
 struct Done {
     workspace: WorkspaceId,
-    campaign: CampaignId,
-    contact: ContactId,
+    origin: Origin,
     state: RecipientState,
     provider: String,
     source: Option<String>,
@@ -77,13 +76,12 @@ pub fn settle_report(tx: &Connection, report: &Report) -> Result<ReportMatch, St
         .query_row([report.id], |row| {
             Ok(Done {
                 workspace: row.get(0)?,
-                campaign: row.get(1)?,
-                contact: row.get(2)?,
-                state: word(row, 3, RecipientState::parse)?,
-                provider: row.get(4)?,
-                source: row.get(5)?,
-                site: row.get(6)?,
-                address: row.get(7)?,
+                origin: Origin::read(row, 1)?,
+                state: word(row, 4, RecipientState::parse)?,
+                provider: row.get(5)?,
+                source: row.get(6)?,
+                site: row.get(7)?,
+                address: row.get(8)?,
             })
         })
         .optional()?;
@@ -122,7 +120,7 @@ fn correct(tx: &Connection, report: &Report, done: &Done) -> Result<(), StorageE
         report.answer.enhanced_text(),
         bounded(&report.answer.text),
     ])?;
-    let whose = (done.workspace, done.campaign);
+    let whose = (done.workspace, done.origin.tally());
     let mut changes = Changes::default();
     changes.add(whose, &done.provider, Measure::Final(done.state), -1);
     changes.add(whose, &done.provider, Measure::Final(RecipientState::Bounced), 1);
@@ -137,8 +135,8 @@ fn tell(tx: &Connection, report: &Report, done: &Done, kind: Kind) -> Result<(),
         tx,
         &Event {
             recipient_id: Some(report.id),
-            campaign_id: Some(done.campaign),
-            contact_id: Some(done.contact),
+            campaign_id: done.origin.campaign(),
+            contact_id: done.origin.contact(),
             source: done.source.as_deref(),
             site: done.site.as_deref(),
             provider: Some(&done.provider),
@@ -161,8 +159,8 @@ fn put_on_list(tx: &Connection, report: &Report, done: &Done) -> Result<(), Stor
             reason: SuppressionReason::HardBounce,
             origin: &report.answer.text,
             recipient_id: Some(report.id),
-            campaign_id: Some(done.campaign),
-            contact_id: Some(done.contact),
+            campaign_id: done.origin.campaign(),
+            contact_id: done.origin.contact(),
             created_by: None,
             now_ms: report.at_ms,
             expires_ms: None,

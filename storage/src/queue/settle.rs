@@ -1,11 +1,11 @@
 //! Out of the queue, or back into it: outcomes of attempts, each with its tallies, event and suppression.
 
-use super::{Answer, Attempt, Wait};
+use super::{Answer, Attempt, Origin, Wait};
 use crate::event::{Event, Kind, bounded};
 use crate::suppression::{NewSuppression, reason_word};
 use crate::tally::{Changes, Measure};
-use crate::{CampaignId, ContactId, RecipientId, StorageError, WorkspaceId};
-use crate::{campaign_run, outbox, suppression};
+use crate::{RecipientId, StorageError, WorkspaceId};
+use crate::{campaign_run, message, outbox, suppression};
 use api_types::SuppressionReason;
 use mail::{Address, BounceClass, RecipientState};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -70,20 +70,19 @@ pub struct Settlement {
 }
 
 const FINISH: &str = "
-    INSERT INTO recipient_done (id, workspace_id, campaign_id, contact_id, address, address_hash, domain, state,
-        accepted_ms, finished_ms, attempts, source, site, provider, class, reply_code, enhanced, reply)
-    SELECT id, workspace_id, campaign_id, contact_id, address, address_hash, domain, ?2,
+    INSERT INTO recipient_done (id, workspace_id, campaign_id, contact_id, message_id, address, address_hash, domain,
+        stream, kind, state, accepted_ms, finished_ms, attempts, source, site, provider, class, reply_code, enhanced, reply)
+    SELECT id, workspace_id, campaign_id, contact_id, message_id, address, address_hash, domain, stream, kind, ?2,
         accepted_ms, ?3, attempts + (?4 IS NOT NULL), coalesce(?4, source), coalesce(?5, site), coalesce(?6, provider),
         iif(?7, ?8, class), iif(?7, ?9, reply_code), iif(?7, ?10, enhanced), iif(?7, ?11, reply)
     FROM recipient WHERE id = ?1
-    RETURNING workspace_id, campaign_id, contact_id, attempts, provider, class, address";
+    RETURNING workspace_id, campaign_id, contact_id, message_id, attempts, provider, class, address";
 const REMOVE: &str = "DELETE FROM recipient WHERE id = ?1";
 
 /// What a settled or deferred row tells, for tallies and events.
 struct Owner {
     workspace: WorkspaceId,
-    campaign: CampaignId,
-    contact: ContactId,
+    origin: Origin,
     attempts: u32,
     provider: Option<String>,
     class: Option<BounceClass>,
@@ -93,11 +92,10 @@ impl Owner {
     fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Owner> {
         Ok(Owner {
             workspace: row.get(0)?,
-            campaign: row.get(1)?,
-            contact: row.get(2)?,
-            attempts: row.get(3)?,
-            provider: row.get(4)?,
-            class: crate::words::word_opt(row, 5, BounceClass::parse)?,
+            origin: Origin::read(row, 1)?,
+            attempts: row.get(4)?,
+            provider: row.get(5)?,
+            class: crate::words::word_opt(row, 6, BounceClass::parse)?,
         })
     }
 }
@@ -135,13 +133,16 @@ pub fn settle(tx: &Connection, settlements: &[Settlement]) -> Result<usize, Stor
                 ],
                 |row| {
                     let suppress = settlement.ending == Ending::Bounced { suppress: true };
-                    let address: Option<String> = if suppress { Some(row.get(6)?) } else { None };
+                    let address: Option<String> = if suppress { Some(row.get(7)?) } else { None };
                     Ok((Owner::read(row)?, address))
                 },
             )
             .optional()?;
         let Some((owner, address)) = found else { continue };
         remove.execute([settlement.id])?;
+        if let Some(message) = owner.origin.message() {
+            message::one_settled(tx, message)?;
+        }
         ended += 1;
         count(&mut changes, settlement.ending, &owner);
         tell(tx, settlement, &owner, enhanced.as_deref())?;
@@ -151,6 +152,7 @@ pub fn settle(tx: &Connection, settlements: &[Settlement]) -> Result<usize, Stor
     }
     changes.write(tx)?;
     for campaign in changes.campaigns() {
+        // Submitted mail has no run, so nothing is found for it.
         campaign_run::finish_if_done(tx, campaign, settlements[settlements.len() - 1].at_ms)?;
     }
     Ok(ended)
@@ -158,7 +160,7 @@ pub fn settle(tx: &Connection, settlements: &[Settlement]) -> Result<usize, Stor
 
 fn count(changes: &mut Changes, ending: Ending, owner: &Owner) {
     let provider = owner.provider.as_deref().unwrap_or("");
-    let whose = (owner.workspace, owner.campaign);
+    let whose = (owner.workspace, owner.origin.tally());
     changes.add(whose, provider, Measure::Final(ending.state()), 1);
     if matches!(ending, Ending::Bounced { .. }) {
         changes.add(whose, provider, Measure::Class(owner.class.unwrap_or(BounceClass::Unclassified)), 1);
@@ -186,8 +188,8 @@ fn event<'a>(
 ) -> Event<'a> {
     Event {
         recipient_id: Some(id),
-        campaign_id: Some(owner.campaign),
-        contact_id: Some(owner.contact),
+        campaign_id: owner.origin.campaign(),
+        contact_id: owner.origin.contact(),
         source: attempt.map(|a| &*a.source),
         site: attempt.map(|a| &*a.site),
         provider: owner.provider.as_deref(),
@@ -215,8 +217,8 @@ fn suppress(tx: &Connection, s: &Settlement, owner: &Owner, address: &str) -> Re
             reason: SuppressionReason::HardBounce,
             origin,
             recipient_id: Some(s.id),
-            campaign_id: Some(owner.campaign),
-            contact_id: Some(owner.contact),
+            campaign_id: owner.origin.campaign(),
+            contact_id: owner.origin.contact(),
             created_by: None,
             now_ms: s.at_ms,
             expires_ms: None,
@@ -254,7 +256,8 @@ pub struct Deferral {
 }
 
 const WAS: &str = "
-    SELECT workspace_id, campaign_id, contact_id, attempts, provider, class, deferrals FROM recipient WHERE id = ?1";
+    SELECT workspace_id, campaign_id, contact_id, message_id, attempts, provider, class, deferrals
+    FROM recipient WHERE id = ?1";
 const DEFER: &str = "
     UPDATE recipient SET state = 'queued', due_ms = ?2, wait_reason = ?3, attempts = attempts + ?4,
         deferrals = deferrals + ?13, source = coalesce(?5, source), site = coalesce(?6, site), provider = coalesce(?7, provider),
@@ -273,7 +276,7 @@ pub fn defer(tx: &Connection, deferrals: &[Deferral]) -> Result<(), StorageError
     let mut defer = tx.prepare_cached(DEFER)?;
     let mut changes = Changes::default();
     for d in deferrals {
-        let found = was.query_row([d.id], |row| Ok((Owner::read(row)?, row.get::<_, u32>(6)?))).optional()?;
+        let found = was.query_row([d.id], |row| Ok((Owner::read(row)?, row.get::<_, u32>(7)?))).optional()?;
         let Some((mut owner, deferrals)) = found else { continue };
         let attempted = u32::from(d.kind == DeferralKind::Attempted);
         let deferred = u32::from(d.kind != DeferralKind::Blocked);
@@ -298,7 +301,7 @@ pub fn defer(tx: &Connection, deferrals: &[Deferral]) -> Result<(), StorageError
             owner.provider = Some(attempt.provider.to_string());
         }
         let provider = owner.provider.as_deref().unwrap_or("");
-        let whose = (owner.workspace, owner.campaign);
+        let whose = (owner.workspace, owner.origin.tally());
         let (measure, kind) = match d.kind {
             DeferralKind::Blocked => (Measure::Blocked, Kind::Blocked),
             DeferralKind::Attempted | DeferralKind::NotReached => (Measure::Deferral, Kind::Deferred),

@@ -2,8 +2,12 @@
 
 use super::*;
 use crate::event::Kind;
+use crate::message::{self, NewMessage, NewMessageRecipient, Submission};
 use crate::tally::Measure;
-use crate::{OpenOptions, Storage, StorageError, address_hash, event, outbox, suppression, tally};
+use crate::{
+    CampaignId, ContactId, DomainId, OpenOptions, Storage, StorageError, address_hash, event, outbox, suppression,
+    tally,
+};
 use expect_test::expect;
 use mail::{Address, RecipientState};
 use proptest::prelude::*;
@@ -56,24 +60,30 @@ impl Bed {
     }
 
     fn claim(&self, limit: usize, now_ms: i64) -> Taken {
-        self.queue(move |tx| take_due(tx, Due { now_ms, limit, after: CampaignId(0) }))
+        self.queue(move |tx| take_due(tx, due(limit, now_ms, Turn::default())))
     }
+}
+
+fn due(limit: usize, now_ms: i64, turn: Turn) -> Due {
+    Due { now_ms, bulk: limit, transactional: limit, turn }
 }
 
 fn recipient(campaign: i64, contact: i64) -> NewRecipient {
     let address = Address::parse(&format!("c{contact}@d{}.example", contact % 3)).unwrap();
     NewRecipient {
         workspace_id: WS,
-        campaign_id: CampaignId(campaign),
-        contact_id: ContactId(contact),
+        origin: Origin::Campaign { campaign: CampaignId(campaign), contact: ContactId(contact) },
         address_hash: address_hash(&address),
         domain: address.domain().to_string(),
         address: address.to_string(),
-        stream: mail::Stream::Bulk,
+        stream: "bulk".to_owned(),
+        kind: mail::StreamKind::Bulk,
         pool: "default".to_owned(),
         due_ms: 1000,
         accepted_ms: 1000,
         expires_ms: 100_000,
+        dsn_notify: None,
+        dsn_orcpt: None,
     }
 }
 
@@ -139,11 +149,94 @@ fn campaigns_take_turns() {
         bed.queue(move |tx| enqueue(tx, &many));
     }
     let taken = bed.claim(30, 1000);
-    let of = |campaign| taken.claimed.iter().filter(|c| c.campaign_id == CampaignId(campaign)).count();
+    let of = |campaign| taken.claimed.iter().filter(|c| c.origin.campaign() == Some(CampaignId(campaign))).count();
     assert_eq!((of(1), of(2), of(3), of(4)), (14, 2, 14, 0));
     assert!(taken.more);
-    let next = bed.queue(move |tx| take_due(tx, Due { now_ms: 1000, limit: 1, after: CampaignId(1) }));
-    assert_eq!(next.claimed[0].campaign_id, CampaignId(3), "the one after the last served begins");
+    let turn = taken.turn;
+    let next = bed.queue(move |tx| take_due(tx, due(1, 1000, turn)));
+    let after = bed.queue(move |tx| take_due(tx, due(1, 1000, next.turn)));
+    let campaigns = [&next.claimed[0], &after.claimed[0]].map(|c| c.origin.campaign().unwrap().0);
+    assert_ne!(campaigns[0], campaigns[1], "the one after the last served begins");
+}
+
+/// A message of workspace `workspace` to `n` recipients.
+fn submitted(workspace: i64, kind: mail::StreamKind, n: usize) -> NewMessage {
+    let to = |n| {
+        let address = Address::parse(&format!("r{n}@d.example")).unwrap();
+        NewMessageRecipient { address_hash: address_hash(&address), address, dsn_notify: None, dsn_orcpt: None }
+    };
+    NewMessage {
+        workspace_id: WorkspaceId(workspace),
+        domain_id: DomainId(1),
+        submission: Submission::Smtp,
+        submitter: "shop".to_owned(),
+        stream: kind.as_str().to_owned(),
+        kind,
+        pool: "default".to_owned(),
+        header_id: "1@example.com".to_owned(),
+        from_address: "shop@example.com".to_owned(),
+        subject: "Your order".to_owned(),
+        tags: vec!["order".to_owned()],
+        dsn_envid: None,
+        dsn_ret: None,
+        eight_bit: false,
+        smtputf8: false,
+        content: b"Subject: Your order\r\n\r\nThank you.\r\n".to_vec(),
+        accepted_ms: 1000,
+        send_at_ms: 1000,
+        expires_ms: 100_000,
+        recipients: (1..=n).map(to).collect(),
+    }
+}
+
+#[test]
+fn transactional_mail_comes_first_and_workspaces_take_turns() {
+    let bed = Bed::new();
+    bed.run(1, "running");
+    let many: Vec<_> = (1..=50).map(|n| recipient(1, n)).collect();
+    bed.queue(move |tx| enqueue(tx, &many));
+    for (workspace, kind, n) in [
+        (1, mail::StreamKind::Transactional, 3),
+        (2, mail::StreamKind::Transactional, 1),
+        (1, mail::StreamKind::Bulk, 40),
+        (2, mail::StreamKind::Bulk, 40),
+    ] {
+        bed.queue(move |tx| message::accept(tx, &submitted(workspace, kind, n)));
+    }
+    let taken = bed.queue(move |tx| take_due(tx, Due { transactional: 2, ..due(40, 1000, Turn::default()) }));
+    let first: Vec<_> = taken.claimed.iter().take(2).map(|c| (c.workspace_id.0, c.kind.as_str())).collect();
+    assert_eq!(first, [(1, "transactional"), (2, "transactional")]);
+    let bulk = |workspace, campaign: Option<i64>| {
+        let of = |c: &&Claimed| (c.workspace_id.0, c.origin.campaign().map(|c| c.0)) == (workspace, campaign);
+        taken.claimed.iter().filter(|c| c.kind == mail::StreamKind::Bulk).filter(of).count()
+    };
+    assert_eq!((bulk(1, Some(1)), bulk(1, None), bulk(2, None)), (10, 10, 20));
+    let rest = bed.queue(move |tx| take_due(tx, due(1000, 1000, Turn::default())));
+    assert_eq!((rest.claimed.len(), rest.more, rest.next_due_ms), (92, false, None));
+}
+
+#[test]
+fn content_is_freed_with_the_last_recipient() {
+    let bed = Bed::new();
+    let id = bed.queue(|tx| message::accept(tx, &submitted(1, mail::StreamKind::Transactional, 2)));
+    let content = || bed.storage.read_blocking(|c| message::content(c, id)).unwrap();
+    let taken = bed.claim(10, 1000).claimed;
+    assert_eq!(taken.iter().map(|c| c.origin).collect::<Vec<_>>(), [Origin::Message(id); 2]);
+    bed.queue(|tx| mark_sending(tx, &[RecipientId(1)], 1000));
+    bed.queue(|tx| settle(tx, &[ended(RecipientId(1), Ending::Delivered, None)]));
+    assert!(content().is_some());
+    // A crash while the second is under way: transactional mail goes again.
+    bed.queue(|tx| mark_sending(tx, &[RecipientId(2)], 1000));
+    assert_eq!(bed.queue(|tx| recover(tx, 2000)).requeued, 1);
+    bed.queue(|tx| {
+        settle(tx, &[ended(RecipientId(2), Ending::Bounced { suppress: true }, Some(BounceClass::BadMailbox))])
+    });
+    assert_eq!(content(), None);
+    let kept = bed.storage.read_blocking(|c| message::recipients(c, WS, id)).unwrap();
+    assert_eq!(kept.iter().map(|r| r.state.as_str()).collect::<Vec<_>>(), ["delivered", "bounced"]);
+    assert_eq!(bed.storage.read_blocking(|c| message::find(c, WS, id)).unwrap().map(|m| m.live), Some(0));
+    assert!(bed.ledger().holds());
+    assert_eq!(bed.queue(|tx| message::forget(tx, 5000, 10)), 1);
 }
 
 #[test]
@@ -290,7 +383,7 @@ fn the_log_joins_live_and_finished() {
     let page = |filter: LogFilter, after| {
         let rows =
             bed.storage.read_blocking(|c| campaign_log(c, (WS, CampaignId(1)), &filter, ContactId(after), 3)).unwrap();
-        rows.iter().map(|r| (r.contact_id.0, r.state.as_str())).collect::<Vec<_>>()
+        rows.iter().map(|r| (r.origin.contact().unwrap().0, r.state.as_str())).collect::<Vec<_>>()
     };
     assert_eq!(page(LogFilter::default(), 2), [(3, "delivered"), (4, "delivered"), (5, "queued")]);
     let queued = LogFilter { state: Some(RecipientState::Queued), q: "C7@".to_owned(), ..LogFilter::default() };
@@ -439,8 +532,11 @@ fn hot_statements_walk_indexes() {
         .read_blocking(|c| {
             let mut out = String::new();
             for (name, sql) in [
-                ("claim", super::claim::STATEMENTS[1]),
-                ("next due", super::claim::STATEMENTS[2]),
+                ("submitters", super::claim::STATEMENTS[1]),
+                ("claim", super::claim::STATEMENTS[2]),
+                ("claim submitted", super::claim::STATEMENTS[3]),
+                ("next due", super::claim::STATEMENTS[4]),
+                ("next submitted", super::claim::STATEMENTS[5]),
                 ("mark look", super::mark::STATEMENTS[0]),
                 ("mark", super::mark::STATEMENTS[2]),
                 ("finish", super::settle::STATEMENTS[0]),
@@ -465,8 +561,11 @@ fn hot_statements_walk_indexes() {
         })
         .unwrap();
     expect![[r#"
+        submitters: SEARCH recipient USING INDEX recipient_submitted (kind=? AND workspace_id>?)
         claim: SEARCH recipient USING INTEGER PRIMARY KEY (rowid=?) | LIST SUBQUERY 1 | SEARCH recipient USING COVERING INDEX recipient_due (campaign_id=? AND due_ms<?)
+        claim submitted: SEARCH recipient USING INTEGER PRIMARY KEY (rowid=?) | LIST SUBQUERY 1 | SEARCH recipient USING INDEX recipient_submitted (kind=? AND workspace_id=? AND due_ms<?)
         next due: SEARCH recipient USING COVERING INDEX recipient_due (campaign_id=?)
+        next submitted: SEARCH recipient USING INDEX recipient_submitted (kind=? AND workspace_id=?)
         mark look: SEARCH recipient USING INTEGER PRIMARY KEY (rowid=?)
         mark: SEARCH recipient USING INTEGER PRIMARY KEY (rowid=?)
         finish: SEARCH recipient USING INTEGER PRIMARY KEY (rowid=?)

@@ -22,6 +22,8 @@ CREATE TABLE event (
 ) STRICT;
 -- Ids ascend with time, so the index needs no at_ms. A recipient's events are found through its contact.
 CREATE INDEX event_contact ON event (contact_id) WHERE contact_id IS NOT NULL;
+-- Submitted mail has no contact.
+CREATE INDEX event_recipient ON event (recipient_id) WHERE contact_id IS NULL AND recipient_id IS NOT NULL;
 
 -- For ever, however short the events' own retention is.
 CREATE TABLE rollup_hour (
