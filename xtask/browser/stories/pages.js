@@ -31,6 +31,8 @@ const PAGES = [
   { name: 'egress', path: '/egress', title: 'Egress' },
   { name: 'suppressions', path: '/suppressions', title: 'Suppressions' },
   { name: 'api-keys', path: '/api-keys', title: 'API keys' },
+  { name: 'workspace', path: '/workspace', title: 'Workspace' },
+  { name: 'people', path: '/people', title: 'People & roles' },
 ];
 
 for (const { name, path, title, id } of PAGES) {
