@@ -25,6 +25,10 @@ const TROUBLE_WAIT: Duration = Duration::from_millis(200);
 
 /// Serves until `stop`, then lets every request under way end.
 pub(crate) async fn run(listener: TcpListener, router: Router, stop: CancellationToken) {
+    serve(listener, router, stop, HEAD_WAIT).await;
+}
+
+async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, head_wait: Duration) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let connections = GracefulShutdown::new();
     loop {
@@ -44,7 +48,7 @@ pub(crate) async fn run(listener: TcpListener, router: Router, stop: Cancellatio
                 }
             },
         };
-        let connection = connections.watch(connection(stream, peer, router.clone()));
+        let connection = connections.watch(connection((stream, peer), router.clone(), head_wait));
         tokio::spawn(async move {
             // How a connection ends is the peer's matter.
             let _ = connection.await;
@@ -56,9 +60,9 @@ pub(crate) async fn run(listener: TcpListener, router: Router, stop: Cancellatio
 }
 
 fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
+    (stream, peer): (TcpStream, SocketAddr),
     router: Router,
+    head_wait: Duration,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
     // Answers are small and wanted at once.
     let _ = stream.set_nodelay(true);
@@ -68,7 +72,7 @@ fn connection(
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WAIT)
+        .header_read_timeout(head_wait)
         .serve_connection(TokioIo::new(stream), service)
 }
 
@@ -78,19 +82,19 @@ mod tests {
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    async fn serve() -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
+    async fn start(head_wait: Duration) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new()
             .route("/", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.ip().to_string() }));
         let stop = CancellationToken::new();
-        let server = tokio::spawn(run(listener, router, stop.clone()));
+        let server = tokio::spawn(serve(listener, router, stop.clone(), head_wait));
         (address, stop, server)
     }
 
     #[tokio::test]
     async fn a_half_said_request_is_cut_and_whole_ones_are_answered() {
-        let (address, stop, server) = serve().await;
+        let (address, stop, server) = start(Duration::from_millis(300)).await;
         let mut slow = TcpStream::connect(address).await.unwrap();
         slow.write_all(b"GET / HTTP/1.1\r\nHost: a").await.unwrap();
         let mut quick = TcpStream::connect(address).await.unwrap();
@@ -98,11 +102,9 @@ mod tests {
         let mut answer = String::new();
         quick.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("127.0.0.1"), "{answer}");
-        tokio::time::pause();
         let mut rest = Vec::new();
-        let cut = tokio::time::timeout(HEAD_WAIT * 2, slow.read_to_end(&mut rest)).await;
+        let cut = tokio::time::timeout(HEAD_WAIT, slow.read_to_end(&mut rest)).await;
         assert!(cut.is_ok(), "the slow connection is still open");
-        tokio::time::resume();
         stop.cancel();
         server.await.unwrap();
     }
