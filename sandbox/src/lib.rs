@@ -2,9 +2,11 @@
 //! benchmarks (on loopback sockets).
 //!
 //! Providers are data (`manners`), what an address is follows from the address (`mailbox`), the server's side of SMTP
-//! is written once (`session`) and used over pipes (`sim`) and sockets (`internet`). The `ledger` is the witness.
+//! is written once (`session`) and used over pipes (`sim`) and sockets (`internet`). The `ledger` is the witness. The `application` is on the other
+//! side: it submits mail.
 
 mod addresses;
+mod application;
 pub mod dkim_verify;
 mod dns_server;
 mod hash;
@@ -19,6 +21,7 @@ mod sim;
 mod zone;
 
 pub use addresses::{Expected, Person};
+pub use application::Application;
 pub use host::CertificateError;
 pub use internet::{Internet, Options, Running, StartError};
 pub use ledger::{Attempt, DkimCheck, Ledger, LedgerOptions, ProviderSummary, Received};
