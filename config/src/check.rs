@@ -6,6 +6,7 @@ use crate::read::Reader;
 use crate::sections::{
     DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
 };
+use crate::submission::SubmissionSection;
 use crate::values::{Name, PoolMember};
 use mail::Domain;
 use std::net::IpAddr;
@@ -25,6 +26,8 @@ pub struct Config {
     pub http: HttpSection,
     /// `[smtp]`
     pub smtp: SmtpSection,
+    /// `[submission]`; with certificate and key where it listens.
+    pub submission: SubmissionSection,
     /// `[[source]]`, at least one; names and addresses are unique.
     pub sources: Vec<Source>,
     /// `[[pool]]`, at least one; names are unique, members exist.
@@ -89,7 +92,7 @@ macro_rules! default_section {
     )+ };
 }
 default_section!(ServerSection => server, StorageSection => storage, HttpSection => http, SmtpSection => smtp,
-    DnsSection => dns, LogSection => log);
+    SubmissionSection => submission, DnsSection => dns, LogSection => log);
 
 /// Reads and checks a file.
 ///
@@ -141,6 +144,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let storage = table(root, problems);
     let http = table(root, problems);
     let smtp = table(root, problems);
+    let submission = table(root, problems);
     let dns = table(root, problems);
     let log = table(root, problems);
     let source_entries: Vec<(SourceEntry, &DeTable<'_>)> = tables(root, problems);
@@ -151,7 +155,18 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let sources = sources(source_entries, &server.hostname);
     let pools = pools(pool_entries, &sources);
     check_smtp(smtp.as_ref(), root, problems);
-    Some(Config { server, storage: storage?, http: http?, smtp: smtp?, sources, pools, dns: dns?, log: log? })
+    check_submission(submission.as_ref(), root, problems);
+    Some(Config {
+        server,
+        storage: storage?,
+        http: http?,
+        smtp: smtp?,
+        submission: submission?,
+        sources,
+        pools,
+        dns: dns?,
+        log: log?,
+    })
 }
 
 fn sources(entries: Vec<(SourceEntry, &DeTable<'_>)>, hostname: &Domain) -> Vec<Source> {
@@ -184,17 +199,19 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<StorageSection>(name))
         .or_else(|| has::<HttpSection>(name))
         .or_else(|| has::<SmtpSection>(name))
+        .or_else(|| has::<SubmissionSection>(name))
         .or_else(|| has::<DnsSection>(name))
         .or_else(|| has::<LogSection>(name))
         .or_else(|| has::<SourceEntry>(name))
         .or_else(|| has::<PoolEntry>(name))
 }
 
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
     SmtpSection::KEY,
+    SubmissionSection::KEY,
     SourceEntry::KEY,
     PoolEntry::KEY,
     DnsSection::KEY,
@@ -322,6 +339,21 @@ fn check_smtp(smtp: Option<&SmtpSection>, root: &DeTable<'_>, problems: &mut Col
         if schedule.is_empty() {
             let message = format!("smtp.{key} must have at least one wait, such as [\"5m\"]");
             problems.add(&span_of(table, key), &format!("smtp.{key}"), message);
+        }
+    }
+}
+
+fn check_submission(submission: Option<&SubmissionSection>, root: &DeTable<'_>, problems: &mut Collector<'_>) {
+    let Some(table) = root.get(SubmissionSection::KEY).and_then(|value| value.get_ref().as_table()) else { return };
+    let Some(submission) = submission.filter(|submission| submission.is_on()) else { return };
+    let listens = if submission.listen.is_empty() { "listen_tls" } else { "listen" };
+    for (key, file) in [("certificate_file", &submission.certificate_file), ("key_file", &submission.key_file)] {
+        if file.is_none() {
+            let message = format!(
+                "submission.{key} is missing: clients sign in over TLS alone; name the file, or take \
+                 submission.{listens} away"
+            );
+            problems.add(&span_of(table, listens), &format!("submission.{key}"), message);
         }
     }
 }
