@@ -2,7 +2,7 @@
 
 use crate::declare::{Declared, Section};
 use crate::sections::{
-    DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
+    DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection, StreamEntry,
 };
 use crate::submission::SubmissionSection;
 use std::fmt::Write;
@@ -27,7 +27,7 @@ fn entry<S: Section>(times: Times) -> Entry {
 }
 
 /// All sections in reading order.
-fn entries() -> [Entry; 9] {
+fn entries() -> [Entry; 10] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),
@@ -36,6 +36,7 @@ fn entries() -> [Entry; 9] {
         entry::<SubmissionSection>(Times::Once),
         entry::<SourceEntry>(Times::Many),
         entry::<PoolEntry>(Times::Many),
+        entry::<StreamEntry>(Times::Many),
         entry::<DnsSection>(Times::Once),
         entry::<LogSection>(Times::Once),
     ]
