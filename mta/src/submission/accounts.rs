@@ -62,6 +62,11 @@ impl Accounts {
         Ok(found.filter(|now| now.credential.id == before.id && now.credential.secret_tag == before.secret_tag))
     }
 
+    /// Has it looked up anew: it was changed.
+    pub fn forget(&self, login: &str) {
+        self.kept.invalidate(login);
+    }
+
     async fn find(&self, login: &str) -> Result<Option<Arc<Account>>, StorageError> {
         if let Some(account) = self.kept.get(login) {
             return Ok(Some(account));

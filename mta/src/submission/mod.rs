@@ -128,6 +128,11 @@ impl Submission {
         }
     }
 
+    /// A credential was changed or taken back: what open sessions know of it is looked up anew.
+    pub fn forget(&self, login: &str) {
+        self.accounts.forget(login);
+    }
+
     /// Bytes of a message at most.
     fn message_max(&self) -> u64 {
         u64::from(self.section.message_max_mb) * MIB
