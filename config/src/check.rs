@@ -4,7 +4,8 @@ use crate::declare::Section;
 use crate::problem::{Collector, Problem, Problems};
 use crate::read::Reader;
 use crate::sections::{
-    DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection, StreamEntry,
+    DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
+    StreamEntry,
 };
 use crate::stream::{self, Streams};
 use crate::submission::SubmissionSection;

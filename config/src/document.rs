@@ -2,7 +2,8 @@
 
 use crate::declare::{Declared, Section};
 use crate::sections::{
-    DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection, StreamEntry,
+    DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
+    StreamEntry,
 };
 use crate::submission::SubmissionSection;
 use std::fmt::Write;

@@ -134,9 +134,8 @@ fn add_domains(
     domains: Option<&[DomainId]>,
 ) -> Result<(), StorageError> {
     for domain in domains.unwrap_or_default() {
-        tx.prepare_cached(ADD_DOMAIN)?.execute(
-            named_params! { ":credential_id": id, ":domain_id": domain, ":workspace_id": workspace },
-        )?;
+        tx.prepare_cached(ADD_DOMAIN)?
+            .execute(named_params! { ":credential_id": id, ":domain_id": domain, ":workspace_id": workspace })?;
     }
     Ok(())
 }
@@ -152,7 +151,12 @@ const CLEAR_DOMAINS: &str = "
 ///
 /// # Errors
 /// The database's.
-pub fn update(tx: &Connection, workspace: WorkspaceId, id: CredentialId, rights: &Rights) -> Result<bool, StorageError> {
+pub fn update(
+    tx: &Connection,
+    workspace: WorkspaceId,
+    id: CredentialId,
+    rights: &Rights,
+) -> Result<bool, StorageError> {
     let changed = tx.prepare_cached(UPDATE)?.execute(named_params! {
         ":id": id,
         ":workspace_id": workspace,
@@ -276,19 +280,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Credential> {
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[
-    INSERT,
-    ADD_DOMAIN,
-    UPDATE,
-    CLEAR_DOMAINS,
-    FIND,
-    FIND_BY_LOGIN,
-    LIST,
-    ALL_DOMAINS,
-    ITS_DOMAINS,
-    DELETE,
-    USED,
-];
+pub(crate) const STATEMENTS: &[&str] =
+    &[INSERT, ADD_DOMAIN, UPDATE, CLEAR_DOMAINS, FIND, FIND_BY_LOGIN, LIST, ALL_DOMAINS, ITS_DOMAINS, DELETE, USED];
 
 #[cfg(test)]
 mod tests {
@@ -301,7 +294,12 @@ mod tests {
             name: name.to_owned(),
             login: login.to_owned(),
             secret_tag: vec![1, 2, 3],
-            rights: Rights { stream: "transactional".to_owned(), domains, messages_per_minute: Some(60), enabled: true },
+            rights: Rights {
+                stream: "transactional".to_owned(),
+                domains,
+                messages_per_minute: Some(60),
+                enabled: true,
+            },
             created_by: "ana@example.com".to_owned(),
             created_ms: 1,
         }
@@ -312,9 +310,12 @@ mod tests {
         let key = SecretKey::new(&[1; 32]);
         let tag = key.tag("pb1", "secret");
         assert!(key.is_right("pb1", "secret", &tag));
-        for (key, login, secret) in
-            [(&key, "pb2", "secret"), (&key, "pb1", "Secret"), (&key, "pb1s", "ecret"), (&SecretKey::new(&[2; 32]), "pb1", "secret")]
-        {
+        for (key, login, secret) in [
+            (&key, "pb2", "secret"),
+            (&key, "pb1", "Secret"),
+            (&key, "pb1s", "ecret"),
+            (&SecretKey::new(&[2; 32]), "pb1", "secret"),
+        ] {
             assert!(!key.is_right(login, secret, &tag), "{login} {secret}");
         }
         assert!(!key.is_right("pb1", "secret", &[]));
@@ -345,7 +346,8 @@ mod tests {
         // Losing its last domain does not open the others to it.
         storage.main().write(move |tx| domain::delete(tx, WorkspaceId::MAIN, a)).await.unwrap();
         assert_eq!(names(), "all: b.example, one: ");
-        let rights = Rights { stream: "bulk".to_owned(), domains: Some(vec![b]), messages_per_minute: None, enabled: false };
+        let rights =
+            Rights { stream: "bulk".to_owned(), domains: Some(vec![b]), messages_per_minute: None, enabled: false };
         let one = storage.read_blocking(|c| find_by_login(c, "pb1")).unwrap().unwrap();
         let (id, changed) = (one.id, rights.clone());
         assert!(storage.main().write(move |tx| update(tx, WorkspaceId::MAIN, id, &changed)).await.unwrap());

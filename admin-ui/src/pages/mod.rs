@@ -11,6 +11,7 @@ mod queue;
 mod recipient;
 mod segments;
 mod sign_in;
+mod smtp_credentials;
 mod suppressions;
 mod templates;
 
@@ -25,5 +26,6 @@ pub use queue::Queue;
 pub use recipient::RecipientPage;
 pub use segments::{NewSegment, SegmentPage, Segments};
 pub use sign_in::SignIn;
+pub use smtp_credentials::SmtpCredentials;
 pub use suppressions::Suppressions;
 pub use templates::{NewTemplate, TemplatePage, Templates};

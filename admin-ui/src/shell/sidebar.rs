@@ -30,7 +30,7 @@ const GROUPS: [(&str, &[Entry]); 4] = [
             ("/suppressions", "Suppressions", Icon::Suppressions),
         ],
     ),
-    ("Developers", &[("/api-keys", "API keys", Icon::Keys)]),
+    ("Developers", &[("/api-keys", "API keys", Icon::Keys), ("/smtp-credentials", "SMTP credentials", Icon::Plug)]),
 ];
 
 #[component]

@@ -93,7 +93,8 @@ impl Accounts {
         let noted = account.used.noted_ms.load(Ordering::Relaxed);
         let due = now_ms - noted >= NOTED_EVERY_MS;
         // Of several sessions one writes.
-        if !due || account.used.noted_ms.compare_exchange(noted, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+        if !due || account.used.noted_ms.compare_exchange(noted, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_err()
+        {
             return Ok(());
         }
         let id = account.credential.id;
@@ -147,7 +148,8 @@ mod tests {
     #[test]
     fn a_rate_is_never_exceeded_over_a_minute_beyond_its_burst() {
         let limited = account(Some(60));
-        let taken = |from_ms: i64, to_ms: i64| (from_ms..to_ms).step_by(10).filter(|at| limited.take_one(*at).is_ok()).count();
+        let taken =
+            |from_ms: i64, to_ms: i64| (from_ms..to_ms).step_by(10).filter(|at| limited.take_one(*at).is_ok()).count();
         assert_eq!(taken(0, 1000), 60, "a whole minute's at once");
         assert_eq!(limited.take_one(1000), Ok(()), "one more a second");
         assert_eq!(limited.take_one(1000), Err(Duration::from_secs(1)));

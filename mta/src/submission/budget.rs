@@ -35,11 +35,8 @@ impl Reservation {
             return true;
         }
         let more = (wanted - self.bytes).next_multiple_of(STEP);
-        let taken = self
-            .budget
-            .left
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(more))
-            .is_ok();
+        let taken =
+            self.budget.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(more)).is_ok();
         if taken {
             self.bytes += more;
         }

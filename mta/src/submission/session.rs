@@ -3,10 +3,13 @@
 //! Order of the gates: TLS, EHLO, AUTH, then transactions. Nothing is relayed for whoever has not signed in, and nothing
 //! from a domain that the credential may not use.
 
+mod auth;
+mod content;
+
 use super::accounts::Account;
 use super::command::{self, Command, Mail, Rcpt};
-use super::take::{self, Envelope};
-use super::wire::{Gathering, Line, Trouble, Wire};
+use super::take::Envelope;
+use super::wire::{Gathering, Line, Wire};
 use super::{Submission, login};
 use crate::metric;
 use std::fmt::Display;
@@ -147,13 +150,13 @@ impl<'a> Session<'a> {
         if self.account.is_some() { idle } else { idle.min(self.login_until) }
     }
 
-    pub(super) fn reply(&mut self, code: u16, status: &str, text: impl Display) -> Next {
+    fn reply(&mut self, code: u16, status: &str, text: impl Display) -> Next {
         // Writing to a vector cannot fail.
         let _ = write!(self.replies, "{code} {status} {text}\r\n");
         Next::GoOn
     }
 
-    pub(super) fn refuse(&mut self, (code, status, text): (u16, &str, &str)) -> Next {
+    fn refuse(&mut self, (code, status, text): (u16, &str, &str)) -> Next {
         self.reply(code, status, text);
         self.errors += 1;
         if self.errors > ERRORS_MAX {
@@ -162,7 +165,7 @@ impl<'a> Session<'a> {
         Next::GoOn
     }
 
-    pub(super) fn farewell(&mut self, status: &str, text: &str) -> Next {
+    fn farewell(&mut self, status: &str, text: &str) -> Next {
         self.reply(421, status, format_args!("{text}, closing"));
         Next::HangUp
     }
@@ -250,63 +253,6 @@ impl<'a> Session<'a> {
         Ok(End::StartTls)
     }
 
-    /// AUTH begins.
-    async fn auth(&mut self, mechanism: &str, initial: Option<&str>) -> Next {
-        if !self.tls {
-            // RFC 4954 §6 with RFC 7372's neighbour: encryption is wanted first.
-            return self.refuse((538, "5.7.11", "STARTTLS first"));
-        }
-        if !self.greeted || self.account.is_some() || self.transaction.is_some() {
-            return self.refuse((503, "5.5.1", "not now"));
-        }
-        if !self.house.attempts.may_try(self.peer, self.house.clock.now_ms()) {
-            return self.farewell("4.7.0", "too many wrong logins from your address; try again in 15 minutes");
-        }
-        let step = login::begin(mechanism, initial);
-        self.go_on_with_auth(step).await
-    }
-
-    /// The answer to what AUTH asked.
-    async fn answer(&mut self, asked: login::Asked, line: &[u8]) -> Next {
-        self.go_on_with_auth(login::answer(asked, line)).await
-    }
-
-    async fn go_on_with_auth(&mut self, step: login::Step) -> Next {
-        match step {
-            login::Step::Ask(prompt, asked) => {
-                self.asked = Some(asked);
-                let _ = write!(self.replies, "334 {prompt}\r\n");
-                Next::GoOn
-            }
-            login::Step::Refuse(refusal) => self.refuse(refusal),
-            login::Step::Check(pair) => self.sign_in(&pair).await,
-        }
-    }
-
-    async fn sign_in(&mut self, pair: &login::Pair) -> Next {
-        let house = self.house;
-        let now_ms = house.clock.now_ms();
-        match house.accounts.sign_in(&pair.login, &pair.secret).await {
-            Ok(Some(account)) => {
-                house.attempts.right(self.peer);
-                metrics::counter!(metric::LOGINS, "outcome" => "right").increment(1);
-                self.account = Some(account);
-                self.reply(235, "2.7.0", "you may send")
-            }
-            Ok(None) => {
-                metrics::counter!(metric::LOGINS, "outcome" => "wrong").increment(1);
-                let wait = house.attempts.wrong(self.peer, now_ms);
-                tracing::info!(peer = %self.peer, "a wrong login for submission");
-                house.clock.sleep(wait).await;
-                self.refuse((535, "5.7.8", "login or secret is wrong"))
-            }
-            Err(error) => {
-                tracing::error!(%error, "a credential could not be looked up");
-                self.reply(454, "4.7.0", "try again later")
-            }
-        }
-    }
-
     async fn mail(&mut self, mail: Mail) -> Next {
         if !self.greeted {
             return self.refuse((503, "5.5.1", "EHLO first"));
@@ -351,7 +297,11 @@ impl<'a> Session<'a> {
         if let Err(wait) = account.take_one(now_ms) {
             metrics::counter!(metric::SUBMISSIONS, "outcome" => "later").increment(1);
             let seconds = wait.as_secs() + 1;
-            return self.reply(450, "4.7.0", format_args!("this credential's rate is used up; try again in {seconds} s"));
+            return self.reply(
+                450,
+                "4.7.0",
+                format_args!("this credential's rate is used up; try again in {seconds} s"),
+            );
         }
         self.account = Some(account);
         self.transaction = Some(Transaction { envelope: Envelope::new(mail), chunks: None });
@@ -387,88 +337,6 @@ impl<'a> Session<'a> {
             Some(transaction) if transaction.chunks.is_some() => Some(self.refuse((503, "5.5.1", "BDAT goes on"))),
             Some(transaction) if !transaction.envelope.recipients.is_empty() => None,
             _ => Some(self.refuse((503, "5.5.1", "RCPT first"))),
-        }
-    }
-
-    async fn data<S: AsyncRead + AsyncWrite + Unpin>(&mut self, wire: &mut Wire<S>) -> io::Result<Next> {
-        self.replies.extend_from_slice(b"354 end with CR LF . CR LF\r\n");
-        let mut gathering = self.gathering();
-        let work = async {
-            wire.send(&mut self.replies).await?;
-            wire.dotted(&mut gathering).await
-        };
-        match timeout(self.house.section.content_timeout, work).await {
-            Ok(whole) if whole? => Ok(self.finish(gathering).await),
-            // Without its end a message is none (RFC 5321 §4.1.1.4).
-            Ok(_) => Ok(Next::HangUp),
-            Err(_) => Ok(self.farewell("4.4.2", "the message took too long")),
-        }
-    }
-
-    fn gathering(&self) -> Gathering {
-        let size_max = usize::try_from(self.house.message_max()).unwrap_or(usize::MAX);
-        let mut gathering = Gathering::new(self.house.budget.reserve(), size_max);
-        let promised = self.transaction.as_ref().and_then(|transaction| transaction.envelope.mail.size);
-        gathering.expect(promised.and_then(|size| usize::try_from(size).ok()).unwrap_or(0));
-        gathering
-    }
-
-    /// RFC 3030 §2: the bytes follow the command, whatever is answered.
-    async fn chunk<S>(&mut self, wire: &mut Wire<S>, size: u64, last: bool) -> io::Result<Next>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        let wanted = self.transaction.as_ref().is_some_and(|transaction| !transaction.envelope.recipients.is_empty());
-        let mut gathering = match self.transaction.as_mut().and_then(|transaction| transaction.chunks.take()) {
-            Some(gathering) => gathering,
-            None if wanted => self.gathering(),
-            None => Gathering::new(self.house.budget.reserve(), 0),
-        };
-        let until = Instant::now() + self.house.section.content_timeout;
-        let until = if self.account.is_some() { until } else { until.min(self.login_until) };
-        match timeout_at(until, wire.counted(size, &mut gathering)).await {
-            Ok(whole) if whole? => {}
-            Ok(_) => return Ok(Next::HangUp),
-            Err(_) => return Ok(self.farewell("4.4.2", "the message took too long")),
-        }
-        if !wanted {
-            return Ok(self.refuse((503, "5.5.1", "RCPT first")));
-        }
-        if last || gathering.trouble.is_some() {
-            return Ok(self.finish(gathering).await);
-        }
-        if let Some(transaction) = &mut self.transaction {
-            transaction.chunks = Some(gathering);
-        }
-        Ok(self.reply(250, "2.0.0", format_args!("{size} bytes")))
-    }
-
-    /// The whole message is here.
-    async fn finish(&mut self, gathering: Gathering) -> Next {
-        let (Some(transaction), Some(account)) = (self.transaction.take(), self.account.clone()) else {
-            return self.refuse((503, "5.5.1", "MAIL first"));
-        };
-        let outcome = match gathering.trouble {
-            Some(Trouble::TooLarge) => take::refused(552, "5.3.4", "message too large"),
-            Some(Trouble::NoMemory) => take::refused(452, "4.3.1", "short of memory; try again later"),
-            None => take::take(self.house, &account, transaction.envelope, gathering.content).await,
-        };
-        // Until here: what is being written is in memory.
-        drop(gathering.reservation);
-        self.settle(outcome)
-    }
-
-    fn settle(&mut self, outcome: take::Outcome) -> Next {
-        metrics::counter!(metric::SUBMISSIONS, "outcome" => outcome.word()).increment(1);
-        match outcome {
-            take::Outcome::Accepted(id) => {
-                (self.errors, self.idle) = (0, 0);
-                self.reply(250, "2.0.0", format_args!("accepted as {id}"))
-            }
-            take::Outcome::Refused { code, status, text } => {
-                self.reply(code, status, text);
-                self.count_error()
-            }
         }
     }
 }

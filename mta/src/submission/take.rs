@@ -40,7 +40,11 @@ impl Envelope {
 pub(super) enum Outcome {
     /// It is on disk.
     Accepted(MessageId),
-    Refused { code: u16, status: &'static str, text: Cow<'static, str> },
+    Refused {
+        code: u16,
+        status: &'static str,
+        text: Cow<'static, str>,
+    },
 }
 
 impl Outcome {

@@ -3,7 +3,7 @@
 
 use super::session::{End, Session};
 use super::wire::Wire;
-use super::{Certificate, Parts, Pressure, Security, Submission, conversation};
+use super::{Certificate, Parts, Pressure, Security, Submission, conversation, serve};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
@@ -164,7 +164,10 @@ async fn an_accepted_message_is_on_disk_whole() {
     assert_eq!((row.submitter.as_str(), row.stream.as_str(), row.recipients), ("shop", "transactional", 2));
     assert_eq!((row.dsn_ret.as_deref(), row.dsn_envid.as_deref()), (Some("hdrs"), Some("e1")));
     assert_eq!((row.from_address.as_str(), row.subject.as_str()), ("ana@news.example", "Hi"));
-    assert!(content.contains(&format!("Message-ID: <{}>\r\n", row.header_id)) && content.contains("\r\nDate: "), "{content}");
+    assert!(
+        content.contains(&format!("Message-ID: <{}>\r\n", row.header_id)) && content.contains("\r\nDate: "),
+        "{content}"
+    );
     assert!(!content.contains("Bcc") && content.ends_with("\r\n\r\nHello\r\n.dot\r\n"), "{content}");
     let addresses: Vec<&str> = recipients.iter().map(|recipient| recipient.address.as_str()).collect();
     assert_eq!(addresses, ["ben@far.example", "cy@far.example"], "named twice is one");
@@ -175,9 +178,16 @@ async fn an_accepted_message_is_on_disk_whole() {
 async fn what_is_offered() {
     let house = house("message_max_mb = 1", None).await;
     let replies = house.replies(b"EHLO x\r\n").await;
-    for keyword in
-        ["PIPELINING", "8BITMIME", "SMTPUTF8", "CHUNKING", "DSN", "ENHANCEDSTATUSCODES", "AUTH PLAIN LOGIN", "SIZE 1048576"]
-    {
+    for keyword in [
+        "PIPELINING",
+        "8BITMIME",
+        "SMTPUTF8",
+        "CHUNKING",
+        "DSN",
+        "ENHANCEDSTATUSCODES",
+        "AUTH PLAIN LOGIN",
+        "SIZE 1048576",
+    ] {
         assert!(replies.lines().any(|line| line.get(4..) == Some(keyword)), "{keyword}: {replies}");
     }
     assert!(!replies.contains("STARTTLS"), "{replies}");
@@ -243,7 +253,11 @@ async fn a_smuggled_end_ends_nothing() {
     let house = house("", None).await;
     for end in ["\n.\n", "\n.\r\n", "\r.\r", "\r\n.\n", "\r\n.\r", "\r.\r\n"] {
         let letter = format!("{LETTER}one{end}{MAIL}{RCPT}DATA\r\n{LETTER}");
-        assert_eq!(house.signed_in(&format!("{}QUIT\r\n", transaction(&letter))).await, "250 250 354 550 221", "{end:?}");
+        assert_eq!(
+            house.signed_in(&format!("{}QUIT\r\n", transaction(&letter))).await,
+            "250 250 354 550 221",
+            "{end:?}"
+        );
     }
 }
 
@@ -374,12 +388,91 @@ async fn many_sessions_at_once_have_an_id_each() {
     assert!(house.dir.path().join("queue.db").exists());
 }
 
+/// Serves `house` on loopback; says where.
+async fn served(house: House, stop: &CancellationToken) -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (dir, submission) = (house.dir, Arc::new(house.submission));
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        serve(listener, Security::StartTls, submission, stop).await;
+        drop(dir);
+    });
+    address
+}
+
+/// What a client that begins with `sent` hears until the server hangs up or it has said QUIT.
+async fn heard(address: std::net::SocketAddr, sent: &[u8]) -> String {
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(sent).await.unwrap();
+    let mut replies = Vec::new();
+    // A connection that was turned away may be reset.
+    let _ = stream.read_to_end(&mut replies).await;
+    codes(&String::from_utf8(replies).unwrap())
+}
+
+#[tokio::test]
+async fn a_balancer_must_say_whose_connection_it_hands_on() {
+    let stop = CancellationToken::new();
+    let address = served(house("proxy_networks = [\"127.0.0.0/8\"]", None).await, &stop).await;
+    let header = [b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", &[192, 0, 2, 7, 127, 0, 0, 1, 1, 0, 2, 0x4b][..]].concat();
+    let sent = [&header[..], b"EHLO client.example\r\nQUIT\r\n"].concat();
+    assert_eq!(heard(address, &sent).await, "220 250 221");
+    assert_eq!(heard(address, b"EHLO client.example\r\nQUIT\r\n").await, "");
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn connections_are_bounded_and_given_back() {
+    for limit in ["connections_max = 1", "connections_per_peer = 1"] {
+        let stop = CancellationToken::new();
+        let address = served(house(limit, None).await, &stop).await;
+        let mut first = tokio::net::TcpStream::connect(address).await.unwrap();
+        let mut greeting = [0; 3];
+        first.read_exact(&mut greeting).await.unwrap();
+        assert_eq!(&greeting, b"220");
+        assert_eq!(heard(address, b"").await, "421", "{limit}");
+        first.write_all(b"QUIT\r\n").await.unwrap();
+        first.read_to_end(&mut Vec::new()).await.unwrap();
+        let mut again = String::new();
+        for _ in 0..100 {
+            again = heard(address, b"QUIT\r\n").await;
+            if again == "220 221" {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        assert_eq!(again, "220 221", "{limit}");
+        stop.cancel();
+    }
+}
+
 /// What a client, good or evil, may say.
 fn word() -> impl Strategy<Value = Vec<u8>> {
     let fixed = proptest::sample::select(vec![
-        "EHLO x\r\n", "HELO x\r\n", MAIL, RCPT, "DATA\r\n", "RSET\r\n", "NOOP\r\n", ".\r\n", "\r\n.\r\n", "\n.\n",
-        "BDAT 3\r\n", "BDAT 10 LAST\r\n", "BDAT 99999999999 LAST\r\n", "AUTH LOGIN\r\n", "AUTH PLAIN\r\n", "*\r\n",
-        "cGIx\r\n", "VRFY x\r\n", LETTER, "MAIL FROM:<> SIZE=18446744073709551615\r\n", "\r", "\n", "\0",
+        "EHLO x\r\n",
+        "HELO x\r\n",
+        MAIL,
+        RCPT,
+        "DATA\r\n",
+        "RSET\r\n",
+        "NOOP\r\n",
+        ".\r\n",
+        "\r\n.\r\n",
+        "\n.\n",
+        "BDAT 3\r\n",
+        "BDAT 10 LAST\r\n",
+        "BDAT 99999999999 LAST\r\n",
+        "AUTH LOGIN\r\n",
+        "AUTH PLAIN\r\n",
+        "*\r\n",
+        "cGIx\r\n",
+        "VRFY x\r\n",
+        LETTER,
+        "MAIL FROM:<> SIZE=18446744073709551615\r\n",
+        "\r",
+        "\n",
+        "\0",
     ]);
     prop_oneof![
         5 => fixed.prop_map(|text| text.as_bytes().to_vec()),
