@@ -35,8 +35,11 @@ fn check_names_every_mistake_at_once() {
     assert_eq!(output.status.code(), Some(1), "{out}");
     assert!(out.contains("bad.toml:2:1:") && out.contains("bad.toml:3:16:") && out.contains("2 mistakes"), "{out}");
 
-    std::fs::write(&file, "[[source]]\nname = \"a\"\nip = \"192.0.2.1\"\n").unwrap();
+    let submission =
+        "[submission]\nlisten = [\"127.0.0.1:0\"]\ncertificate_file = \"/none.pem\"\nkey_file = \"/k.pem\"\n";
+    std::fs::write(&file, format!("{submission}[[source]]\nname = \"a\"\nip = \"192.0.2.1\"\n")).unwrap();
     let out = good(&packetboat(dir.path(), &["check", file.to_str().unwrap()]));
+    assert!(out.contains("submission.certificate_file: cannot read /none.pem: No such file"), "{out}");
     assert!(out.contains("warning: source a: this host does not have 192.0.2.1"), "{out}");
 }
 

@@ -163,6 +163,42 @@ async fn smtplib_hands_in_and_the_provider_gets_it_signed() {
     harbour.internet.shutdown().await;
 }
 
+/// Installs nodemailer beside the build's files on first use.
+fn nodemailer() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nodemailer-10.6.1");
+    if !folder.join("node_modules/nodemailer/package.json").exists() {
+        fs::create_dir_all(&folder).unwrap();
+        let mut npm = std::process::Command::new("npm");
+        npm.args(["install", "--silent", "--no-audit", "--no-fund", "nodemailer@10.6.1", "--prefix"]).arg(&folder);
+        let installed = npm.status().is_ok_and(|status| status.success());
+        assert!(installed, "this test needs node, npm and its registry, or PACKETBOAT_SKIP_NODEMAILER=1");
+    }
+    folder.join("node_modules")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodemailer_hands_in_over_several_connections() {
+    if std::env::var_os("PACKETBOAT_SKIP_NODEMAILER").is_some() {
+        eprintln!("skipped: PACKETBOAT_SKIP_NODEMAILER is set");
+        return;
+    }
+    let modules = tokio::task::spawn_blocking(nodemailer).await.unwrap();
+    let harbour = harbour().await;
+    let pair = pair(&harbour.ana.post("/api/v1/smtp-credentials", json!({ "name": "shop" })).await);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/submit.js");
+    let mut node = Command::new("node");
+    let port = harbour.port(Security::StartTls).to_string();
+    node.arg(script).args([port.as_str(), pair.login.as_str(), pair.secret.as_str(), "12"]).env("NODE_PATH", modules);
+    let lines = answers(node.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap()).await;
+    assert!(lines.len() == 13 && lines[12] == "done", "{lines:?}");
+    assert!(lines[..12].iter().all(|line| line.starts_with("250 2.0.0 accepted as ")), "{lines:?}");
+    let ledger = harbour.internet.ledger();
+    until("twelve copies", || ledger.total().copies == 12).await;
+    assert_eq!((ledger.total().dkim_failed, ledger.total().dkim_missing), (0, 0), "{:?}", ledger.dkim_failures());
+    harbour.boat.stop().await;
+    harbour.internet.shutdown().await;
+}
+
 /// A process of the real daemon, spoken to over its local socket.
 struct Daemon {
     process: std::process::Child,

@@ -192,8 +192,9 @@ async fn connection(
     stream.set_nodelay(true)?;
     let trusted = submission.section.proxy_networks.iter().any(|network| network.contains(peer));
     let peer = if trusted {
-        let header = tokio::time::timeout(submission.section.login_timeout, proxy::read(&mut stream)).await??;
-        header.unwrap_or(peer)
+        let header = tokio::time::timeout(submission.section.login_timeout, proxy::read(&mut stream));
+        let Some(header) = unless(stop, header).await else { return Ok(()) };
+        header??.unwrap_or(peer)
     } else {
         peer
     };
@@ -227,12 +228,21 @@ where
             wire.into_stream()
         }
     };
-    let handshake = submission.certificate.acceptor().accept(stream);
-    let stream = timeout_at(session.login_until(), handshake).await??;
+    let handshake = timeout_at(session.login_until(), submission.certificate.acceptor().accept(stream));
+    let Some(stream) = unless(stop, handshake).await else { return Ok(()) };
+    let stream = stream??;
     session.begin_tls();
     if security == Security::Implicit {
         session.greet();
     }
     session.converse(&mut Wire::new(stream), stop).await?;
     Ok(())
+}
+
+/// Does the work unless the daemon stops first.
+async fn unless<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        () = stop.cancelled() => None,
+        done = work => Some(done),
+    }
 }

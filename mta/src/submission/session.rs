@@ -16,6 +16,7 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,9 @@ const ERRORS_MAX: u32 = 20;
 const IDLE_MAX: u32 = 200;
 /// A chunk of at least this size brings the message forward.
 const CHUNK_MIN: u64 = 1024;
+
+/// The last reply may take so long to leave.
+const FAREWELL_MAX: Duration = Duration::from_secs(5);
 
 /// One session.
 pub(super) struct Session<'a> {
@@ -115,7 +119,12 @@ impl<'a> Session<'a> {
         loop {
             let until = self.patience();
             if !wire.has_line() {
-                timeout_at(until, wire.send(&mut self.replies)).await??;
+                tokio::select! {
+                    // Replies go first: a client that hears no 250 submits again what is here already.
+                    biased;
+                    sent = timeout_at(until, wire.send(&mut self.replies)) => sent??,
+                    () = stop.cancelled() => return Ok(End::Closed),
+                }
             }
             let line = tokio::select! {
                 // Nothing is lost: what has not been answered with 250 is submitted again by the client.
@@ -132,13 +141,13 @@ impl<'a> Session<'a> {
                 },
             };
             let next = match next {
-                Next::Data => self.data(wire).await?,
-                Next::Chunk { size, last } => self.chunk(wire, size, last).await?,
+                Next::Data => self.data(wire, stop).await?,
+                Next::Chunk { size, last } => self.chunk(wire, (size, last), stop).await?,
                 Next::StartTls => return self.start_tls(wire).await,
                 next => next,
             };
             if next == Next::HangUp {
-                timeout(self.house.section.idle_timeout, wire.close(&mut self.replies)).await??;
+                timeout(FAREWELL_MAX, wire.close(&mut self.replies)).await??;
                 return Ok(End::Closed);
             }
         }

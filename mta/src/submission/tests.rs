@@ -356,6 +356,36 @@ async fn who_says_nothing_is_hung_up_on() {
 }
 
 #[tokio::test]
+async fn stopping_waits_for_no_client() {
+    let house = house("", None).await;
+    for (sent, expected) in [
+        (sign_in(SECRET), "250 235 421"),
+        (format!("{}{MAIL}{RCPT}DATA\r\nslow", sign_in(SECRET)), "250 235 250 250 354 421"),
+    ] {
+        let (mut far, near) = tokio::io::duplex(64 * 1024);
+        far.write_all(sent.as_bytes()).await.unwrap();
+        let mut session = Session::new(&house.submission, PEER);
+        session.begin_tls();
+        let (mut wire, stop) = (Wire::new(near), CancellationToken::new());
+        let heard = async {
+            let mut replies = String::new();
+            while codes(&replies) != expected.strip_suffix(" 421").unwrap() {
+                let mut some = [0; 4096];
+                let n = far.read(&mut some).await.unwrap();
+                replies.push_str(std::str::from_utf8(&some[..n]).unwrap());
+            }
+            stop.cancel();
+            replies
+        };
+        let (mut replies, ended) = tokio::join!(heard, session.converse(&mut wire, &stop));
+        assert_eq!(ended.unwrap(), End::Closed);
+        drop(wire);
+        far.read_to_string(&mut replies).await.unwrap();
+        assert_eq!(codes(&replies), expected);
+    }
+}
+
+#[tokio::test]
 async fn who_only_errs_or_idles_is_hung_up_on() {
     let house = house("", None).await;
     assert_eq!(house.say(&"NONSENSE\r\n".repeat(100)).await, format!("{}421", "500 ".repeat(21)));

@@ -6,22 +6,56 @@ use crate::submission::take;
 use crate::submission::wire::{Gathering, Trouble, Wire};
 use std::io;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+/// How the reading of content ended.
+enum Came {
+    Whole,
+    Gone,
+    TooLate,
+    Stopping,
+}
+
+async fn came(
+    work: impl Future<Output = io::Result<bool>>,
+    until: Instant,
+    stop: &CancellationToken,
+) -> io::Result<Came> {
+    tokio::select! {
+        () = stop.cancelled() => Ok(Came::Stopping),
+        ended = timeout_at(until, work) => match ended {
+            Err(_) => Ok(Came::TooLate),
+            Ok(whole) => Ok(if whole? { Came::Whole } else { Came::Gone }),
+        },
+    }
+}
 
 impl Session<'_> {
-    pub(super) async fn data<S: AsyncRead + AsyncWrite + Unpin>(&mut self, wire: &mut Wire<S>) -> io::Result<Next> {
+    pub(super) async fn data<S>(&mut self, wire: &mut Wire<S>, stop: &CancellationToken) -> io::Result<Next>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         self.replies.extend_from_slice(b"354 end with CR LF . CR LF\r\n");
         let mut gathering = self.gathering();
         let work = async {
             wire.send(&mut self.replies).await?;
             wire.dotted(&mut gathering).await
         };
-        let came = timeout(self.house.section.content_timeout, work).await;
-        match came.ok().transpose()? {
-            Some(true) => Ok(self.finish(gathering).await),
+        let came = came(work, Instant::now() + self.house.section.content_timeout, stop).await?;
+        match self.unless_whole(came) {
+            Some(next) => Ok(next),
+            None => Ok(self.finish(gathering).await),
+        }
+    }
+
+    fn unless_whole(&mut self, came: Came) -> Option<Next> {
+        match came {
+            Came::Whole => None,
             // Without its end a message is none (RFC 5321 §4.1.1.4).
-            Some(false) => Ok(Next::HangUp),
-            None => Ok(self.farewell("4.4.2", "the message took too long")),
+            Came::Gone => Some(Next::HangUp),
+            Came::TooLate => Some(self.farewell("4.4.2", "the message took too long")),
+            Came::Stopping => Some(self.farewell("4.3.2", "the server is stopping")),
         }
     }
 
@@ -34,7 +68,12 @@ impl Session<'_> {
     }
 
     /// RFC 3030 §2: the bytes follow the command, whatever is answered.
-    pub(super) async fn chunk<S>(&mut self, wire: &mut Wire<S>, size: u64, last: bool) -> io::Result<Next>
+    pub(super) async fn chunk<S>(
+        &mut self,
+        wire: &mut Wire<S>,
+        (size, last): (u64, bool),
+        stop: &CancellationToken,
+    ) -> io::Result<Next>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -46,11 +85,9 @@ impl Session<'_> {
         };
         let until = Instant::now() + self.house.section.content_timeout;
         let until = if self.account.is_some() { until } else { until.min(self.login_until) };
-        let came = timeout_at(until, wire.counted(size, &mut gathering)).await;
-        match came.ok().transpose()? {
-            Some(true) => {}
-            Some(false) => return Ok(Next::HangUp),
-            None => return Ok(self.farewell("4.4.2", "the message took too long")),
+        let came = came(wire.counted(size, &mut gathering), until, stop).await?;
+        if let Some(next) = self.unless_whole(came) {
+            return Ok(next);
         }
         if !wanted {
             return Ok(self.refuse((503, "5.5.1", "RCPT first")));
