@@ -110,6 +110,8 @@ fn SignedIn() -> impl IntoView {
                 <Route path=path!("/suppressions") view=pages::Suppressions/>
                 <Route path=path!("/api-keys") view=pages::ApiKeys/>
                 <Route path=path!("/smtp-credentials") view=pages::SmtpCredentials/>
+                <Route path=path!("/workspace") view=pages::WorkspacePage/>
+                <Route path=path!("/people") view=pages::People/>
             </FlatRoutes>
         </Shell>
     }

@@ -12,6 +12,7 @@ mod filter;
 mod segment;
 mod session;
 mod template;
+mod workspace;
 
 pub use campaign::*;
 pub use common::*;
@@ -22,3 +23,4 @@ pub use filter::*;
 pub use segment::*;
 pub use session::*;
 pub use template::*;
+pub use workspace::*;

@@ -10,7 +10,7 @@ use crate::theme::Theme;
 
 type Entry = (&'static str, &'static str, Icon);
 
-const GROUPS: [(&str, &[Entry]); 4] = [
+const GROUPS: [(&str, &[Entry]); 5] = [
     ("", &[("/", "Overview", Icon::Overview)]),
     (
         "Marketing",
@@ -31,6 +31,7 @@ const GROUPS: [(&str, &[Entry]); 4] = [
         ],
     ),
     ("Developers", &[("/api-keys", "API keys", Icon::Keys), ("/smtp-credentials", "SMTP credentials", Icon::Plug)]),
+    ("Settings", &[("/workspace", "Workspace", Icon::Workspace), ("/people", "People & roles", Icon::People)]),
 ];
 
 #[component]

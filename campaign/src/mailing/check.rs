@@ -120,7 +120,7 @@ impl List {
         let owner = workspace::find(tx, workspace)?.ok_or(Refused::NotFound("workspace"))?;
         if owner.postal_address.trim().is_empty() {
             self.add(
-                "unsubscribe",
+                "postal_address",
                 CheckLevel::Warning,
                 "the workspace has no postal address, which the law of many countries wants in every campaign",
             );

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use storage::contact::{self, Origin};
 use storage::domain::NewDkimKey;
-use storage::queue::{self, Due, Ending, Settlement};
+use storage::queue::{self, Due, Ending, Settlement, Turn};
 use storage::{ContactId, OpenOptions, RecipientId, campaign_run, domain, outbox, workspace};
 use world::Clock;
 
@@ -118,7 +118,7 @@ impl House {
         self.storage
             .queue()
             .write(move |tx| {
-                let taken = queue::take_due(tx, Due { now_ms, limit, after: CampaignId(0) })?;
+                let taken = queue::take_due(tx, Due { now_ms, bulk: limit, transactional: 0, turn: Turn::default() })?;
                 let done: Vec<_> = taken
                     .claimed
                     .iter()
@@ -224,7 +224,7 @@ async fn cancelling_says_what_it_could_not_stop() {
         .storage
         .queue()
         .write(move |tx| {
-            let taken = queue::take_due(tx, Due { now_ms, limit: 5, after: CampaignId(0) })?;
+            let taken = queue::take_due(tx, Due { now_ms, bulk: 5, transactional: 0, turn: Turn::default() })?;
             let ids: Vec<RecipientId> = taken.claimed.iter().map(|c| c.id).collect();
             queue::mark_sending(tx, &ids, now_ms)?;
             Ok(ids)

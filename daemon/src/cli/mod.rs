@@ -59,6 +59,13 @@ enum Command {
         #[command(subcommand)]
         command: people::UserCommand,
     },
+    /// The workspace's name, time zone and postal address.
+    Workspace {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: people::WorkspaceCommand,
+    },
     /// API keys.
     ApiKey {
         #[command(flatten)]
@@ -148,6 +155,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Config { what: ConfigDocument::Example } => print!("{}", config::example()),
         Command::Config { what: ConfigDocument::Reference } => print!("{}", config::reference()),
         Command::User { config, command } => with(&config, async |client| people::user(client, command).await).await?,
+        Command::Workspace { config, command } => {
+            with(&config, async |client| people::workspace(client, command).await).await?;
+        }
         Command::ApiKey { config, command } => {
             with(&config, async |client| people::api_key(client, command).await).await?;
         }

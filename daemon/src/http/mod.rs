@@ -25,6 +25,7 @@ mod stream;
 mod suppressions;
 mod templates;
 mod timeline;
+mod workspace;
 
 use crate::app::Shared;
 use access::Access;
@@ -55,6 +56,8 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(Access::Public, routes!(session::use_link))
         .add(VIEWER, routes!(session::show))
         .add(VIEWER, routes!(session::sign_out))
+        .add(VIEWER, routes!(workspace::show))
+        .add(ADMIN, routes!(workspace::update))
         .add(ADMIN, routes!(people::users))
         .add(ADMIN, routes!(people::create_user))
         .add(OWNER, routes!(people::sign_in_link))

@@ -8,6 +8,7 @@ mod keys;
 mod listen;
 mod logging;
 mod submission;
+mod web;
 
 pub use keys::Keys;
 pub(crate) use listen::socket_path;
@@ -141,6 +142,7 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
     }
     imports::resume(&app).await?;
     app.tasks.spawn(tidy(app.clone()));
+    app.tasks.spawn(imports::tidy(app.clone()));
     if !http::console_present() {
         tracing::warn!("built without the console; `cargo xtask ui` makes it");
     }

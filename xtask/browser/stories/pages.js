@@ -32,6 +32,8 @@ const PAGES = [
   { name: 'suppressions', path: '/suppressions', title: 'Suppressions' },
   { name: 'api-keys', path: '/api-keys', title: 'API keys' },
   { name: 'smtp-credentials', path: '/smtp-credentials', title: 'SMTP credentials' },
+  { name: 'workspace', path: '/workspace', title: 'Workspace' },
+  { name: 'people', path: '/people', title: 'People & roles' },
 ];
 
 for (const { name, path, title, id } of PAGES) {
