@@ -6,6 +6,7 @@
 mod campaign;
 mod common;
 mod contact;
+mod credential;
 mod delivery;
 mod filter;
 mod segment;
@@ -16,6 +17,7 @@ mod workspace;
 pub use campaign::*;
 pub use common::*;
 pub use contact::*;
+pub use credential::*;
 pub use delivery::*;
 pub use filter::*;
 pub use segment::*;

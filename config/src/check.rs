@@ -5,7 +5,10 @@ use crate::problem::{Collector, Problem, Problems};
 use crate::read::Reader;
 use crate::sections::{
     DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
+    StreamEntry,
 };
+use crate::stream::{self, Streams};
+use crate::submission::SubmissionSection;
 use crate::values::{Name, PoolMember};
 use mail::Domain;
 use std::net::IpAddr;
@@ -25,10 +28,14 @@ pub struct Config {
     pub http: HttpSection,
     /// `[smtp]`
     pub smtp: SmtpSection,
+    /// `[submission]`; with certificate and key where it listens.
+    pub submission: SubmissionSection,
     /// `[[source]]`, at least one; names and addresses are unique.
     pub sources: Vec<Source>,
     /// `[[pool]]`, at least one; names are unique, members exist.
     pub pools: Vec<Pool>,
+    /// `[[stream]]`, and the two that always exist.
+    pub streams: Streams,
     /// `[dns]`
     pub dns: DnsSection,
     /// `[log]`
@@ -67,7 +74,7 @@ impl Config {
     /// The pool for mail that names none: `default`, or the first.
     #[must_use]
     pub fn default_pool(&self) -> &Pool {
-        self.pools.iter().find(|pool| pool.name.as_str() == "default").unwrap_or(&self.pools[0])
+        stream::default_pool(&self.pools)
     }
 }
 
@@ -89,7 +96,7 @@ macro_rules! default_section {
     )+ };
 }
 default_section!(ServerSection => server, StorageSection => storage, HttpSection => http, SmtpSection => smtp,
-    DnsSection => dns, LogSection => log);
+    SubmissionSection => submission, DnsSection => dns, LogSection => log);
 
 /// Reads and checks a file.
 ///
@@ -141,17 +148,35 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let storage = table(root, problems);
     let http = table(root, problems);
     let smtp = table(root, problems);
+    let submission = table(root, problems);
     let dns = table(root, problems);
     let log = table(root, problems);
     let source_entries: Vec<(SourceEntry, &DeTable<'_>)> = tables(root, problems);
     let pool_entries: Vec<(PoolEntry, &DeTable<'_>)> = tables(root, problems);
+    let stream_entries: Vec<(StreamEntry, &DeTable<'_>)> = tables(root, problems);
     unique_sources(&source_entries, problems);
-    check_pools(&pool_entries, &source_names(root), problems);
+    check_pools(&pool_entries, &names_in::<SourceEntry>(root), problems);
+    stream::check(&stream_entries, &names_in::<PoolEntry>(root), problems);
     let server = server?;
     let sources = sources(source_entries, &server.hostname);
     let pools = pools(pool_entries, &sources);
     check_smtp(smtp.as_ref(), root, problems);
-    Some(Config { server, storage: storage?, http: http?, smtp: smtp?, sources, pools, dns: dns?, log: log? })
+    check_submission(submission.as_ref(), root, problems);
+    let smtp = smtp?;
+    let stream_entries = stream_entries.into_iter().map(|(entry, _)| entry).collect();
+    let streams = Streams::of(stream_entries, &smtp, &stream::default_pool(&pools).name);
+    Some(Config {
+        server,
+        storage: storage?,
+        http: http?,
+        smtp,
+        submission: submission?,
+        sources,
+        pools,
+        streams,
+        dns: dns?,
+        log: log?,
+    })
 }
 
 fn sources(entries: Vec<(SourceEntry, &DeTable<'_>)>, hostname: &Domain) -> Vec<Source> {
@@ -184,19 +209,23 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<StorageSection>(name))
         .or_else(|| has::<HttpSection>(name))
         .or_else(|| has::<SmtpSection>(name))
+        .or_else(|| has::<SubmissionSection>(name))
         .or_else(|| has::<DnsSection>(name))
         .or_else(|| has::<LogSection>(name))
         .or_else(|| has::<SourceEntry>(name))
         .or_else(|| has::<PoolEntry>(name))
+        .or_else(|| has::<StreamEntry>(name))
 }
 
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 10] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
     SmtpSection::KEY,
+    SubmissionSection::KEY,
     SourceEntry::KEY,
     PoolEntry::KEY,
+    StreamEntry::KEY,
     DnsSection::KEY,
     LogSection::KEY,
 ];
@@ -249,9 +278,9 @@ fn tables<'t, S: Section>(root: &'t DeTable<'t>, problems: &mut Collector<'_>) -
     good
 }
 
-/// Names of all sources in the file, those with other mistakes too: a pool that names one of these doesn't dangle.
-fn source_names<'t>(root: &'t DeTable<'_>) -> Vec<&'t str> {
-    let Some(array) = root.get(SourceEntry::KEY).and_then(|value| value.get_ref().as_array()) else {
+/// Names of all sources, or pools, in the file, those with other mistakes too: who names one of these doesn't dangle.
+fn names_in<'t, S: Section>(root: &'t DeTable<'_>) -> Vec<&'t str> {
+    let Some(array) = root.get(S::KEY).and_then(|value| value.get_ref().as_array()) else {
         return vec!["default"];
     };
     let name = |item: &'t Spanned<DeValue<'_>>| item.get_ref().as_table()?.get("name")?.get_ref().as_str();
@@ -322,6 +351,21 @@ fn check_smtp(smtp: Option<&SmtpSection>, root: &DeTable<'_>, problems: &mut Col
         if schedule.is_empty() {
             let message = format!("smtp.{key} must have at least one wait, such as [\"5m\"]");
             problems.add(&span_of(table, key), &format!("smtp.{key}"), message);
+        }
+    }
+}
+
+fn check_submission(submission: Option<&SubmissionSection>, root: &DeTable<'_>, problems: &mut Collector<'_>) {
+    let Some(table) = root.get(SubmissionSection::KEY).and_then(|value| value.get_ref().as_table()) else { return };
+    let Some(submission) = submission.filter(|submission| submission.is_on()) else { return };
+    let listens = if submission.listen.is_empty() { "listen_tls" } else { "listen" };
+    for (key, file) in [("certificate_file", &submission.certificate_file), ("key_file", &submission.key_file)] {
+        if file.is_none() {
+            let message = format!(
+                "submission.{key} is missing: clients sign in over TLS alone; name the file, or take \
+                 submission.{listens} away"
+            );
+            problems.add(&span_of(table, listens), &format!("submission.{key}"), message);
         }
     }
 }

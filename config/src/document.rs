@@ -3,7 +3,9 @@
 use crate::declare::{Declared, Section};
 use crate::sections::{
     DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
+    StreamEntry,
 };
+use crate::submission::SubmissionSection;
 use std::fmt::Write;
 
 /// How often a section may stand in the file.
@@ -26,14 +28,16 @@ fn entry<S: Section>(times: Times) -> Entry {
 }
 
 /// All sections in reading order.
-fn entries() -> [Entry; 8] {
+fn entries() -> [Entry; 10] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),
         entry::<HttpSection>(Times::Once),
         entry::<SmtpSection>(Times::Once),
+        entry::<SubmissionSection>(Times::Once),
         entry::<SourceEntry>(Times::Many),
         entry::<PoolEntry>(Times::Many),
+        entry::<StreamEntry>(Times::Many),
         entry::<DnsSection>(Times::Once),
         entry::<LogSection>(Times::Once),
     ]

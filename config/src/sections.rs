@@ -1,5 +1,7 @@
 //! The declarations: every setting of `packetboat.toml`, with its type, default, bounds and sentences.
 
+mod stream;
+
 use crate::declare::section;
 use crate::setting::choice;
 use crate::values::{DnsServer, Label, Name, PoolMember, PublicUrl};
@@ -7,6 +9,8 @@ use mail::Domain;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub(crate) use stream::StreamEntry;
 
 section! {
     /// The host itself.
@@ -18,6 +22,9 @@ section! {
         /// Keep a copy apart from the database's backups. Unset: `master.key` in `storage.dir`. The systemd
         /// credential `master_key` or the environment variable PACKETBOAT_MASTER_KEY can stand in for the file.
         master_key_file: Option<PathBuf> = none example "/etc/packetboat/master.key";
+        /// Above this much memory of the daemon, new mail is put off (SMTP 452, HTTP 503) until it is less. Delivery
+        /// goes on. In MiB.
+        memory_max_mb: u32 = 1024 in 64..=1_000_000;
     }
 }
 
@@ -34,8 +41,8 @@ section! {
         finished_retention_days: u32 = 400 in 1..=3650;
         /// Days that a returned mail which could not be assigned to a recipient is kept for reading.
         unmatched_report_days: u32 = 30 in 1..=365;
-        /// Below this much free space on the disk new campaigns are not started and imports are refused. Delivery
-        /// goes on. In MiB.
+        /// Below this much free space on the disk new campaigns are not started, imports are refused and new mail is
+        /// put off (SMTP 452, HTTP 503) until there is more. Delivery goes on. In MiB.
         min_free_mb: u32 = 500 in 0..=1_000_000;
     }
 }

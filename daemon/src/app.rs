@@ -2,6 +2,7 @@
 
 use crate::http::limits::Limits;
 use crate::passwords::Passwords;
+use crate::pressure::Pressure;
 use crate::serve::Keys;
 use crate::text::time;
 use campaign::mailing;
@@ -40,6 +41,10 @@ pub struct App {
     pub(crate) limits: Limits,
     /// The engine, while mail is sent from this process.
     pub(crate) engine: OnceLock<mta::Waker>,
+    /// Whether something is short.
+    pub(crate) pressure: Arc<Pressure>,
+    /// The submission service, where mail can be handed in by SMTP.
+    pub(crate) submission: OnceLock<Arc<mta::submission::Submission>>,
     /// The releaser, likewise.
     pub(crate) releaser: OnceLock<mailing::Waker>,
     /// Samples for the campaigns' rates.
@@ -78,6 +83,8 @@ impl App {
             passwords: Passwords::new(),
             limits: Limits::new(),
             engine: OnceLock::new(),
+            pressure: Arc::default(),
+            submission: OnceLock::new(),
             releaser: OnceLock::new(),
             rates: mailing::Rates::default(),
             tasks: TaskTracker::new(),

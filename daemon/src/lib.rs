@@ -3,6 +3,7 @@
 pub mod app;
 pub mod cli;
 mod content;
+pub mod credentials;
 mod demo;
 mod disk;
 pub mod domains;
@@ -10,6 +11,7 @@ pub mod http;
 mod imports;
 pub mod ops;
 mod passwords;
+mod pressure;
 pub mod serve;
 mod text;
 

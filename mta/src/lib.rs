@@ -2,7 +2,7 @@
 //!
 //! In the order of a recipient's way: `scheduler` takes what is due, `site` finds where it goes, `egress` chooses the
 //! source, `lane` owns connections and limits, `content` has the message made, `connection` and `smtp` bring it over,
-//! `outcome` decides what the answer means, `book` writes it down. `inbound` takes what comes back.
+//! `outcome` decides what the answer means, `book` writes it down. `inbound` takes what comes back. `submission` is where mail from other programs comes in.
 //!
 //! RFC 5321, 2920, 1870, 6152, 3207, 7505, 7435; the return path: 3464.
 
@@ -20,12 +20,14 @@ mod lane;
 pub mod metric;
 pub mod outcome;
 mod pace;
+mod peers;
 mod places;
 pub mod providers;
 mod scheduler;
 mod shared;
 pub mod site;
 mod smtp;
+pub mod submission;
 
 pub use content::{ContentMaker, Made, MakeError};
 pub use engine::{Engine, EngineHandle, Parts, StartError, Waker};

@@ -11,6 +11,7 @@ pub mod api_key;
 pub mod campaign;
 pub mod campaign_run;
 pub mod contact;
+pub mod credential;
 pub mod domain;
 mod error;
 pub mod event;
@@ -45,8 +46,8 @@ mod writer;
 pub use error::StorageError;
 pub use hash::{AddressHash, address_hash, secret_hash};
 pub use ids::{
-    ApiKeyId, CampaignId, ContactId, DkimKeyId, DomainId, ImportId, MessageId, RecipientId, SegmentId, SuppressionId,
-    TemplateId, TemplateVersionId, UserId, WorkspaceId,
+    ApiKeyId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, MessageId, RecipientId, SegmentId,
+    SuppressionId, TemplateId, TemplateVersionId, UserId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};

@@ -18,6 +18,7 @@ fn every_statement_prepares() {
         ("unmatched_report", crate::unmatched_report::STATEMENTS),
         ("unsubscribe", crate::unsubscribe::STATEMENTS),
         ("queue", &queue),
+        ("credential", crate::credential::STATEMENTS),
         ("domain", crate::domain::STATEMENTS),
         ("meta", crate::meta::STATEMENTS),
         ("session", crate::session::STATEMENTS),

@@ -30,11 +30,8 @@ const GROUPS: [(&str, &[Entry]); 5] = [
             ("/suppressions", "Suppressions", Icon::Suppressions),
         ],
     ),
-    ("Developers", &[("/api-keys", "API keys", Icon::Keys)]),
-    (
-        "Settings",
-        &[("/workspace", "Workspace", Icon::Workspace), ("/people", "People & roles", Icon::People)],
-    ),
+    ("Developers", &[("/api-keys", "API keys", Icon::Keys), ("/smtp-credentials", "SMTP credentials", Icon::Plug)]),
+    ("Settings", &[("/workspace", "Workspace", Icon::Workspace), ("/people", "People & roles", Icon::People)]),
 ];
 
 #[component]

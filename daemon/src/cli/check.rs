@@ -4,7 +4,8 @@ use super::client::Client;
 use crate::http::host_has;
 use crate::serve::socket_path;
 use api_types::{CheckLevel, CheckPoint};
-use config::{Config, Problem, Problems};
+use config::{Config, Problem, Problems, SubmissionSection};
+use mta::submission::Certificate;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -64,10 +65,16 @@ async fn host_warnings(config: &Config) -> Vec<String> {
     let daemon_runs = tokio::net::UnixStream::connect(socket_path(dir)).await.is_ok();
     if !daemon_runs {
         let inbound = config.smtp.inbound_listen.map(|listen| ("smtp.inbound_listen", listen));
-        for (key, listen) in [("http.listen", config.http.listen)].into_iter().chain(inbound) {
+        let section = &config.submission;
+        let submission = section.listen.iter().map(|listen| ("submission.listen", *listen));
+        let submission_tls = section.listen_tls.iter().map(|listen| ("submission.listen_tls", *listen));
+        let all =
+            [("http.listen", config.http.listen)].into_iter().chain(inbound).chain(submission).chain(submission_tls);
+        for (key, listen) in all {
             warnings.extend(port_warning(key, listen));
         }
     }
+    warnings.extend(certificate_warning(&config.submission));
     for source in config.sources.iter().filter(|source| source.enabled) {
         if let Some(ip) = source.ip
             && !host_has(ip)
@@ -90,6 +97,14 @@ fn folder_warning(dir: &Path) -> Option<String> {
         Ok(()) => None,
         Err(e) => Some(format!("storage.dir {} cannot be written by this user: {e}", dir.display())),
     }
+}
+
+/// The daemon does not start without it where it is to listen.
+fn certificate_warning(section: &SubmissionSection) -> Option<String> {
+    let (certificate, key) = (section.certificate_file.as_deref()?, section.key_file.as_deref()?);
+    let error = Certificate::load(certificate, key).err()?;
+    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    Some(format!("submission.certificate_file: {error}{cause}"))
 }
 
 fn port_warning(key: &str, listen: SocketAddr) -> Option<String> {

@@ -8,6 +8,7 @@ mod campaigns;
 mod check;
 mod client;
 mod contacts;
+mod credentials;
 mod delivery;
 mod people;
 
@@ -71,6 +72,13 @@ enum Command {
         config: ConfigFile,
         #[command(subcommand)]
         command: people::ApiKeyCommand,
+    },
+    /// SMTP credentials: what programs sign in with to hand in mail.
+    Credential {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: credentials::CredentialCommand,
     },
     /// Contacts.
     Contacts {
@@ -152,6 +160,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::ApiKey { config, command } => {
             with(&config, async |client| people::api_key(client, command).await).await?;
+        }
+        Command::Credential { config, command } => {
+            with(&config, async |client| credentials::run(client, command).await).await?;
         }
         Command::Contacts { config, command } => {
             with(&config, async |client| contacts::run(client, command).await).await?;

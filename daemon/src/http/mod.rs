@@ -6,6 +6,7 @@ mod attributes;
 mod campaigns;
 mod console;
 mod contacts;
+mod credentials;
 mod domains;
 mod egress;
 pub mod error;
@@ -63,6 +64,11 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(ADMIN, routes!(people::api_keys))
         .add(ADMIN, routes!(people::create_api_key))
         .add(ADMIN, routes!(people::delete_api_key))
+        .add(ADMIN, routes!(credentials::list))
+        .add(ADMIN, routes!(credentials::create))
+        .add(ADMIN, routes!(credentials::update))
+        .add(ADMIN, routes!(credentials::delete))
+        .add(ADMIN, routes!(credentials::server))
         .add(VIEWER, routes!(domains::list))
         .add(ADMIN, routes!(domains::create))
         .add(VIEWER, routes!(domains::show))

@@ -7,6 +7,7 @@
 mod keys;
 mod listen;
 mod logging;
+mod submission;
 mod web;
 
 pub use keys::Keys;
@@ -14,11 +15,12 @@ pub(crate) use listen::socket_path;
 
 use crate::app::{App, Shared, World};
 use crate::content::Content;
-use crate::{http, imports};
+use crate::{http, imports, pressure};
 use anyhow::{Context, bail};
 use campaign::mailing::{self, Releaser};
 use config::Config;
 use mta::inbound::Inbound;
+use mta::submission::Security;
 use mta::{Engine, EngineHandle, Retention};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -61,6 +63,8 @@ pub struct Running {
     pub http_addr: SocketAddr,
     /// Where the return-path listener hears, if there is one.
     pub inbound_addr: Option<SocketAddr>,
+    /// Where mail is handed in, and how TLS begins there.
+    pub submission_addrs: Vec<(Security, SocketAddr)>,
     app: Shared,
     engine: Option<EngineHandle>,
 }
@@ -117,17 +121,24 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
         None => None,
     };
     let inbound_addr = inbound.as_ref().map(TcpListener::local_addr).transpose()?;
+    let submission = submission::Listeners::bind(&config.submission).await?;
+    let submission_addrs = submission.as_ref().map_or(Ok(Vec::new()), submission::Listeners::addresses)?;
     // Port 0 asks for any: links must name the one that it became.
     config.http.listen = http_addr;
     let dial = overrides.dial.clone().unwrap_or_else(|| Arc::new(TcpDial));
     let world = real_world(&config, overrides)?;
     let app: Shared = Arc::new(App::new(config, storage, keys, world));
+    pressure::look(&app);
+    app.tasks.spawn(pressure::watch(app.clone()));
     let engine = start_sending(&app, dial).await?;
     let router = http::router(&app);
     listen::serve_local(&app, router.clone());
     listen::serve_http(&app, http, router);
     if let Some(listener) = inbound {
         app.tasks.spawn(listen_inbound(app.clone(), listener));
+    }
+    if let Some(listeners) = submission {
+        listeners.serve(&app);
     }
     imports::resume(&app).await?;
     app.tasks.spawn(tidy(app.clone()));
@@ -136,7 +147,7 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
         tracing::warn!("built without the console; `cargo xtask ui` makes it");
     }
     tracing::info!(%http_addr, dir = %app.storage.dir().display(), "packetboat is ready");
-    Ok(Running { http_addr, inbound_addr, app, engine: Some(engine) })
+    Ok(Running { http_addr, inbound_addr, submission_addrs, app, engine: Some(engine) })
 }
 
 /// The same without network and jobs, for one command while no daemon runs: only the local socket is served.
@@ -149,7 +160,7 @@ pub(crate) async fn start_offline(config: Config) -> anyhow::Result<Running> {
     let router = http::router(&app);
     listen::serve_local(&app, router);
     imports::resume(&app).await?;
-    Ok(Running { http_addr, inbound_addr: None, app, engine: None })
+    Ok(Running { http_addr, inbound_addr: None, submission_addrs: Vec::new(), app, engine: None })
 }
 
 /// Starts the engine, and the releaser that fills its queue.

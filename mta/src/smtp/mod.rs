@@ -8,3 +8,5 @@ mod wire;
 
 pub(crate) use session::{Begun, Envelope, Session, SessionError, Timeouts};
 pub(crate) use tls::client_config;
+#[cfg(test)]
+pub(crate) use wire::push_content;

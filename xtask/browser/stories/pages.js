@@ -31,6 +31,7 @@ const PAGES = [
   { name: 'egress', path: '/egress', title: 'Egress' },
   { name: 'suppressions', path: '/suppressions', title: 'Suppressions' },
   { name: 'api-keys', path: '/api-keys', title: 'API keys' },
+  { name: 'smtp-credentials', path: '/smtp-credentials', title: 'SMTP credentials' },
   { name: 'workspace', path: '/workspace', title: 'Workspace' },
   { name: 'people', path: '/people', title: 'People & roles' },
 ];
