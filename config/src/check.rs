@@ -4,7 +4,7 @@ use crate::declare::Section;
 use crate::problem::{Collector, Problem, Problems};
 use crate::read::Reader;
 use crate::sections::{
-    DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
+    DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
 };
 use crate::values::{Name, PoolMember};
 use mail::Domain;
@@ -29,6 +29,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// `[[pool]]`, at least one; names are unique, members exist.
     pub pools: Vec<Pool>,
+    /// `[domains]`
+    pub domains: DomainsSection,
     /// `[dns]`
     pub dns: DnsSection,
     /// `[log]`
@@ -89,7 +91,7 @@ macro_rules! default_section {
     )+ };
 }
 default_section!(ServerSection => server, StorageSection => storage, HttpSection => http, SmtpSection => smtp,
-    DnsSection => dns, LogSection => log);
+    DomainsSection => domains, DnsSection => dns, LogSection => log);
 
 /// Reads and checks a file.
 ///
@@ -141,6 +143,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let storage = table(root, problems);
     let http = table(root, problems);
     let smtp = table(root, problems);
+    let domains = table(root, problems);
     let dns = table(root, problems);
     let log = table(root, problems);
     let source_entries: Vec<(SourceEntry, &DeTable<'_>)> = tables(root, problems);
@@ -151,7 +154,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let sources = sources(source_entries, &server.hostname);
     let pools = pools(pool_entries, &sources);
     check_smtp(smtp.as_ref(), root, problems);
-    Some(Config { server, storage: storage?, http: http?, smtp: smtp?, sources, pools, dns: dns?, log: log? })
+    Some(Config { server, storage: storage?, http: http?, smtp: smtp?, sources, pools, domains: domains?, dns: dns?, log: log? })
 }
 
 fn sources(entries: Vec<(SourceEntry, &DeTable<'_>)>, hostname: &Domain) -> Vec<Source> {
@@ -184,19 +187,21 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<StorageSection>(name))
         .or_else(|| has::<HttpSection>(name))
         .or_else(|| has::<SmtpSection>(name))
+        .or_else(|| has::<DomainsSection>(name))
         .or_else(|| has::<DnsSection>(name))
         .or_else(|| has::<LogSection>(name))
         .or_else(|| has::<SourceEntry>(name))
         .or_else(|| has::<PoolEntry>(name))
 }
 
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
     SmtpSection::KEY,
     SourceEntry::KEY,
     PoolEntry::KEY,
+    DomainsSection::KEY,
     DnsSection::KEY,
     LogSection::KEY,
 ];

@@ -1,5 +1,9 @@
 //! The declarations: every setting of `packetboat.toml`, with its type, default, bounds and sentences.
 
+mod domains;
+
+pub use domains::DomainsSection;
+
 use crate::declare::section;
 use crate::setting::choice;
 use crate::values::{DnsServer, Label, Name, PoolMember, PublicUrl};

@@ -3,6 +3,7 @@
 pub mod audience;
 pub mod chart;
 pub mod contact;
+pub mod domain;
 pub mod filter;
 pub mod import;
 pub mod number;

@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod contacts;
 mod delivery;
+mod domains;
 mod people;
 
 use clap::{Args, Parser, Subcommand};
@@ -91,7 +92,7 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
         #[command(subcommand)]
-        command: delivery::DomainCommand,
+        command: domains::DomainCommand,
     },
     /// The suppression list.
     Suppressions {
@@ -160,7 +161,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             with(&config, async |client| campaigns::run(client, command).await).await?;
         }
         Command::Domain { config, command } => {
-            with(&config, async |client| delivery::domain(client, command).await).await?;
+            with(&config, async |client| domains::run(client, command).await).await?;
         }
         Command::Suppressions { config, command } => {
             with(&config, async |client| delivery::suppression(client, command).await).await?;
