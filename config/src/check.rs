@@ -4,7 +4,8 @@ use crate::declare::Section;
 use crate::problem::{Collector, Problem, Problems};
 use crate::read::Reader;
 use crate::sections::{
-    DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
+    DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
+    StorageSection,
 };
 use crate::values::{Name, PoolMember};
 use mail::Domain;
@@ -154,7 +155,17 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let sources = sources(source_entries, &server.hostname);
     let pools = pools(pool_entries, &sources);
     check_smtp(smtp.as_ref(), root, problems);
-    Some(Config { server, storage: storage?, http: http?, smtp: smtp?, sources, pools, domains: domains?, dns: dns?, log: log? })
+    Some(Config {
+        server,
+        storage: storage?,
+        http: http?,
+        smtp: smtp?,
+        sources,
+        pools,
+        domains: domains?,
+        dns: dns?,
+        log: log?,
+    })
 }
 
 fn sources(entries: Vec<(SourceEntry, &DeTable<'_>)>, hostname: &Domain) -> Vec<Source> {

@@ -2,7 +2,8 @@
 
 use crate::declare::{Declared, Section};
 use crate::sections::{
-    DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
+    DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
+    StorageSection,
 };
 use std::fmt::Write;
 

@@ -124,7 +124,10 @@ fn told(detail: &Value, text: &str) -> bool {
 async fn from_publishing_to_forgetting() {
     let harbour = Harbour::new().await;
     let detail = harbour.detail().await;
-    assert_eq!((steps(&detail), &detail["domain"]["health"]), (vec!["pb202601r: waiting".to_owned()], &json!("unchecked")));
+    assert_eq!(
+        (steps(&detail), &detail["domain"]["health"]),
+        (vec!["pb202601r: waiting".to_owned()], &json!("unchecked"))
+    );
     let detail = harbour.verify().await;
     assert_eq!(detail["domain"]["health"], "cannot_sign", "{detail:#}");
     harbour.publish().await;
@@ -167,7 +170,9 @@ async fn from_publishing_to_forgetting() {
     good(harbour.ana.send(Method::DELETE, &key, None).await).await;
     let detail = harbour.detail().await;
     assert_eq!(steps(&detail), ["pb202601r2: active"]);
-    for text in ["The domain was added", "New keys were made: pb202601r2", "pb202601r is retired", "pb202601r was removed"] {
+    for text in
+        ["The domain was added", "New keys were made: pb202601r2", "pb202601r is retired", "pb202601r was removed"]
+    {
         assert!(told(&detail, text), "{text}: {detail:#}");
     }
     harbour.boat.stop().await;
@@ -195,7 +200,8 @@ async fn a_record_that_disappears_is_noticed_and_its_key_stops_signing() {
     assert!(notices.contains("sender.example: No key may sign"), "{notices}");
 
     // A campaign is refused, in a sentence that says what to do.
-    let campaign = harbour.ana.post("/api/v1/campaigns", json!({ "name": "News", "from_email": "news@sender.example" })).await;
+    let campaign =
+        harbour.ana.post("/api/v1/campaigns", json!({ "name": "News", "from_email": "news@sender.example" })).await;
     let check = format!("/api/v1/campaigns/{}/check", campaign["id"]);
     let dkim = |list: &Value| list["points"].as_array().unwrap().iter().find(|p| p["name"] == "dkim").unwrap().clone();
     let point = dkim(&harbour.ana.get(&check).await);

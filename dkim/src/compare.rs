@@ -176,9 +176,7 @@ fn mta_sts(found: &[String]) -> Verdict {
     let verdict = one_of_version(found, "stsv1", "MTA-STS");
     let records = of_version(found, "stsv1");
     match (verdict, records.first().and_then(|tags| tag(tags, "id"))) {
-        (Verdict::Found, Some(id))
-            if (1..=32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric()) =>
-        {
+        (Verdict::Found, Some(id)) if (1..=32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric()) => {
             Verdict::Found
         }
         (Verdict::Found, _) => differs("its id is not 1 to 32 letters and digits"),

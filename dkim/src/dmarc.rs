@@ -38,7 +38,11 @@ pub fn names(domain: &Domain) -> Vec<String> {
 
 /// Judges what was found under [`names`], in their order: the nearest record holds. The note tells what it means.
 #[must_use]
-pub fn judge(domain: &Domain, return_path: &Domain, found: &[(String, Vec<String>)]) -> (Verdict, Option<Policy>, String) {
+pub fn judge(
+    domain: &Domain,
+    return_path: &Domain,
+    found: &[(String, Vec<String>)],
+) -> (Verdict, Option<Policy>, String) {
     for (at, texts) in found {
         let records: Vec<_> = texts.iter().map(|text| tags(text)).filter(|tags| is_record(tags)).collect();
         let record = match records.as_slice() {

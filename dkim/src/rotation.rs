@@ -28,15 +28,8 @@ pub enum Step {
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Step; 7] = [
-        Step::Waiting,
-        Step::Seen,
-        Step::Active,
-        Step::Replaced,
-        Step::Retired,
-        Step::Revoked,
-        Step::Removable,
-    ];
+    pub const ALL: [Step; 7] =
+        [Step::Waiting, Step::Seen, Step::Active, Step::Replaced, Step::Retired, Step::Revoked, Step::Removable];
 
     /// The stored word.
     #[must_use]
@@ -163,7 +156,9 @@ fn alone(policy: &Policy, key: &KeyState, sight: Sight, now_ms: i64) -> Option<(
     match key.step {
         Step::Waiting if sight == Sight::Visible => Some((Step::Seen, "its record is in the DNS")),
         Step::Seen if absent => Some((Step::Waiting, "its record went away before the key was used")),
-        Step::Active if absent && !key.excused && key.missing_ms.is_some_and(|at| now_ms - at >= policy.patience_ms) => {
+        Step::Active
+            if absent && !key.excused && key.missing_ms.is_some_and(|at| now_ms - at >= policy.patience_ms) =>
+        {
             Some((Step::Waiting, "its record is gone from the DNS, so it signs no more"))
         }
         Step::Retired if matches!(sight, Sight::Emptied | Sight::Missing) => {

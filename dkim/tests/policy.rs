@@ -43,10 +43,8 @@ fn policies_in_words() {
     let mut out = String::new();
     for (own, above) in cases {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        let found = [
-            ("_dmarc.news.example.com".to_owned(), texts(own)),
-            ("_dmarc.example.com".to_owned(), texts(above)),
-        ];
+        let found =
+            [("_dmarc.news.example.com".to_owned(), texts(own)), ("_dmarc.example.com".to_owned(), texts(above))];
         let (verdict, policy, note) = judge(&from, &path, &found);
         writeln!(out, "{own:?} {above:?}\n    {verdict:?}\n    {policy:?}\n    {note}").unwrap();
     }

@@ -1,9 +1,7 @@
 //! The records to publish, and how what is found compares with them.
 
 use dkim::rotation::{Sight, Step};
-use dkim::{
-    Algorithm, DnsRecord, DomainSetup, Need, PublishedKey, Verdict, compare, records, sight, source_records,
-};
+use dkim::{Algorithm, DnsRecord, DomainSetup, Need, PublishedKey, Verdict, compare, records, sight, source_records};
 use expect_test::expect;
 use mail::Domain;
 

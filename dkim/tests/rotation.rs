@@ -1,7 +1,9 @@
 //! Rotation as stories over time.
 
 use dkim::Algorithm::{self, Ed25519Sha256, RsaSha256};
-use dkim::rotation::{KeyState, Policy, Sight, Step, advance, can_sign, ends_at, is_pending, rotation_due, sign_anyway};
+use dkim::rotation::{
+    KeyState, Policy, Sight, Step, advance, can_sign, ends_at, is_pending, rotation_due, sign_anyway,
+};
 use expect_test::{Expect, expect};
 use std::fmt::Write;
 
@@ -62,7 +64,13 @@ fn check(story: &[(i64, Act)], expected: &Expect) {
 #[test]
 fn a_new_domain_signs_at_the_first_look_that_finds_its_records() {
     check(
-        &[(0, Make(RsaSha256)), (0, Make(Ed25519Sha256)), (HOUR, Look("m?")), (2 * HOUR, Look("?v")), (3 * HOUR, Look("vv"))],
+        &[
+            (0, Make(RsaSha256)),
+            (0, Make(Ed25519Sha256)),
+            (HOUR, Look("m?")),
+            (2 * HOUR, Look("?v")),
+            (3 * HOUR, Look("vv")),
+        ],
         &expect![[r#"
               0.00 d  cannot sign waiting
               0.00 d  cannot sign waiting waiting

@@ -122,7 +122,8 @@ fn results() {
     ] {
         let (found, questions) = run(&zone, domain, ip);
         let by = found.by.join(" > ");
-        writeln!(out, "{domain} {ip}: {} [{by}] {} look-ups, {questions} questions", found.outcome, found.lookups).unwrap();
+        writeln!(out, "{domain} {ip}: {} [{by}] {} look-ups, {questions} questions", found.outcome, found.lookups)
+            .unwrap();
     }
     expect![[r#"
         plain 198.51.100.7: pass [ip4:198.51.100.7] 0 look-ups, 1 questions

@@ -89,7 +89,12 @@ fn world() -> World {
     let keys = [("r1", rsa), ("e1", ed25519)];
     let published = keys
         .iter()
-        .map(|(selector, key)| (format!("{selector}._domainkey.{domain}"), format!("v=DKIM1; k={}; p={}", key.algorithm().key_type(), key.public_base64())))
+        .map(|(selector, key)| {
+            (
+                format!("{selector}._domainkey.{domain}"),
+                format!("v=DKIM1; k={}; p={}", key.algorithm().key_type(), key.public_base64()),
+            )
+        })
         .collect();
     let keys = keys.map(|(selector, key)| SigningKey { selector: selector.to_owned(), key });
     World { signer: Signer::new(&domain, keys).unwrap(), published }

@@ -53,7 +53,8 @@ fn AddDialog(open: RwSignal<bool>, changed: Callback<()>) -> impl IntoView {
     let api = use_api();
     let toasts = use_toasts();
     let own = use_me().role;
-    let (email, name, password) = (RwSignal::new(String::new()), RwSignal::new(String::new()), RwSignal::new(String::new()));
+    let (email, name, password) =
+        (RwSignal::new(String::new()), RwSignal::new(String::new()), RwSignal::new(String::new()));
     let role = RwSignal::new("marketer".to_owned());
     let submit = Submit::new();
     Effect::new(move |_| {

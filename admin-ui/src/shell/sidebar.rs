@@ -31,10 +31,7 @@ const GROUPS: [(&str, &[Entry]); 5] = [
         ],
     ),
     ("Developers", &[("/api-keys", "API keys", Icon::Keys)]),
-    (
-        "Settings",
-        &[("/workspace", "Workspace", Icon::Workspace), ("/people", "People & roles", Icon::People)],
-    ),
+    ("Settings", &[("/workspace", "Workspace", Icon::Workspace), ("/people", "People & roles", Icon::People)]),
 ];
 
 #[component]

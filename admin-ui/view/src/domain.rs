@@ -143,8 +143,10 @@ mod tests {
 
     #[test]
     fn a_key_that_went_back_is_told_in_the_order_of_time() {
-        let words: Vec<&str> =
-            history(&key(KeyStep::Waiting, Some("2026-02-01T00:00:00.000Z"))).into_iter().map(|(word, _)| word).collect();
+        let words: Vec<&str> = history(&key(KeyStep::Waiting, Some("2026-02-01T00:00:00.000Z")))
+            .into_iter()
+            .map(|(word, _)| word)
+            .collect();
         assert_eq!(words, ["made", "signs since", "seen in the DNS"]);
     }
 

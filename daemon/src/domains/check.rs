@@ -84,15 +84,11 @@ fn sight_of(found: &Found, key: &DkimKey) -> Sight {
 }
 
 /// Required and recommended records that were good and are not, and the other way round.
-fn changes(
-    known: &[DomainRecord],
-    found: &[DomainRecord],
-    now_ms: i64,
-    events: &mut Vec<DomainEvent>,
-) -> Vec<String> {
+fn changes(known: &[DomainRecord], found: &[DomainRecord], now_ms: i64, events: &mut Vec<DomainEvent>) -> Vec<String> {
     let mut lost = Vec::new();
     for record in found.iter().filter(|record| record.need != RecordNeed::Optional) {
-        let same = |old: &&DomainRecord| (&old.name, &old.kind, &old.wanted) == (&record.name, &record.kind, &record.wanted);
+        let same =
+            |old: &&DomainRecord| (&old.name, &old.kind, &old.wanted) == (&record.name, &record.kind, &record.wanted);
         let Some(old) = known.iter().find(same) else { continue };
         let (kind, text) = match (old.status, record.status) {
             (RecordStatus::Found, RecordStatus::Missing) => {

@@ -63,12 +63,7 @@ fn to_do(keys: &[DkimKey]) -> Option<String> {
 }
 
 /// What the demands are judged by; `records` beside `wanted`.
-pub(super) fn facts(
-    app: &App,
-    found: &Rows,
-    wanted: &[Wanted],
-    records: &[DomainRecord],
-) -> Result<Facts, ApiError> {
+pub(super) fn facts(app: &App, found: &Rows, wanted: &[Wanted], records: &[DomainRecord]) -> Result<Facts, ApiError> {
     let names = Names::of(&found.row)?;
     let of = |purposes: &[Purpose]| -> Vec<&DomainRecord> {
         let pairs = wanted.iter().zip(records);

@@ -154,12 +154,7 @@ fn is_new(key: &DkimKey) -> bool {
 ///
 /// # Errors
 /// `not_found`; `wrong_state` while a new key waits already.
-pub(crate) async fn rotate(
-    app: &App,
-    workspace: WorkspaceId,
-    id: DomainId,
-    by: Option<&str>,
-) -> Result<(), ApiError> {
+pub(crate) async fn rotate(app: &App, workspace: WorkspaceId, id: DomainId, by: Option<&str>) -> Result<(), ApiError> {
     let found = rows(app, workspace, id).await?;
     let rsa = Algorithm::RsaSha256.as_str();
     if let Some(key) = found.keys.iter().find(|key| key.algorithm == rsa && is_new(key)) {
@@ -174,8 +169,7 @@ pub(crate) async fn rotate(
     let made = make(app, &names.domain, &found.keys, now_ms).await?;
     let selectors: Vec<&str> = made.iter().map(|key| key.selector.as_str()).collect();
     let text = format!("New keys were made: {}. Publish their records.", selectors.join(", "));
-    let event =
-        DomainEvent { at_ms: now_ms, kind: DomainEventKind::Rotation, text, actor: by.map(str::to_owned) };
+    let event = DomainEvent { at_ms: now_ms, kind: DomainEventKind::Rotation, text, actor: by.map(str::to_owned) };
     let soon_ms = now_ms + super::millis(app.config.domains.check_missing_every);
     let write = move |tx: &storage::Transaction<'_>| {
         for key in domain::keys(tx, workspace, id)?.iter().filter(|key| is_new(key)) {
@@ -283,8 +277,7 @@ pub(crate) async fn schedule(
         None => "New keys are made by hand only.".to_owned(),
     };
     let now_ms = app.now_ms();
-    let event =
-        DomainEvent { at_ms: now_ms, kind: DomainEventKind::Schedule, text, actor: Some(by.to_owned()) };
+    let event = DomainEvent { at_ms: now_ms, kind: DomainEventKind::Schedule, text, actor: Some(by.to_owned()) };
     let write = move |tx: &storage::Transaction<'_>| {
         if !domain::set_rotate_days(tx, workspace, id, days)? {
             return Ok(false);

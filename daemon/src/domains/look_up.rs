@@ -82,7 +82,10 @@ fn record(wanted: &Wanted, found: Vec<String>, verdict: Verdict, note: String) -
         Verdict::Missing if revoked => (RecordStatus::Found, "The record is gone, which does as well.".to_owned()),
         Verdict::Missing => {
             let advice = advice(wanted.record.purpose, &wanted.record);
-            (RecordStatus::Missing, format!("Nothing of the kind is published under this name. {advice}").trim().to_owned())
+            (
+                RecordStatus::Missing,
+                format!("Nothing of the kind is published under this name. {advice}").trim().to_owned(),
+            )
         }
         Verdict::Differs { why } => (RecordStatus::Differs, why),
     };
@@ -117,12 +120,7 @@ async fn ask(dns: &dyn Dns, wanted: &Wanted) -> Result<Vec<String>, DnsError> {
 }
 
 /// Whether each address that we send from passes, as a receiver would find.
-async fn judge_spf(
-    app: &App,
-    names: &Names,
-    wanted: &Wanted,
-    found: &[String],
-) -> Result<(Verdict, String), DnsError> {
+async fn judge_spf(app: &App, names: &Names, wanted: &Wanted, found: &[String]) -> Result<(Verdict, String), DnsError> {
     let text = dkim::compare(&wanted.record, found);
     if text != Verdict::Found {
         return Ok((text, String::new()));
@@ -203,12 +201,7 @@ async fn judge_dmarc(dns: &dyn Dns, names: &Names, wanted: &Wanted, own: Vec<Str
 }
 
 /// Bounces need a host with an address; without any MX the domain's own address counts (RFC 5321 §5.1).
-async fn judge_mx(
-    app: &App,
-    names: &Names,
-    wanted: &Wanted,
-    found: &[String],
-) -> Result<(Verdict, String), DnsError> {
+async fn judge_mx(app: &App, names: &Names, wanted: &Wanted, found: &[String]) -> Result<(Verdict, String), DnsError> {
     let dns = &*app.record_dns;
     let verdict = dkim::compare(&wanted.record, found);
     if matches!(verdict, Verdict::Differs { .. }) {

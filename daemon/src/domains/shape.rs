@@ -1,10 +1,10 @@
 //! Domains as the API shows them.
 
+use super::Rows;
 use super::check::{policy, rotation_at};
 use super::health::{facts, health};
 use super::keys::states;
 use super::wanted::{as_checked, wanted};
-use super::Rows;
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::text::time;
@@ -66,9 +66,9 @@ fn keys(app: &App, row: &domain::SendingDomain, keys: &[DkimKey]) -> Vec<DomainK
     let states = states(keys);
     let rotation_ms = rotation_at(row, keys);
     let shape = |(key, state): (&DkimKey, &rotation::KeyState)| {
-        let rival = keys.iter().any(|other| {
-            other.id != key.id && other.algorithm == key.algorithm && other.step == KeyStep::Active
-        });
+        let rival = keys
+            .iter()
+            .any(|other| other.id != key.id && other.algorithm == key.algorithm && other.step == KeyStep::Active);
         let by_schedule = if key.step == KeyStep::Active { rotation_ms } else { None };
         DomainKey {
             id: key.id.0,
@@ -103,7 +103,9 @@ fn next(key: &DkimKey, rival: bool, scheduled: bool) -> &'static str {
         KeyStep::Waiting => "Publish its record. It signs as soon as that is seen.",
         KeyStep::Seen => "Takes over when answers from before its record are forgotten.",
         KeyStep::Active if key.excused => "Signs although its record was never seen. Publish it.",
-        KeyStep::Active if key.missing_ms.is_some() => "Its record is missing; it stops signing unless that comes back.",
+        KeyStep::Active if key.missing_ms.is_some() => {
+            "Its record is missing; it stops signing unless that comes back."
+        }
         KeyStep::Active if scheduled => "Signs until new keys are made by the schedule.",
         KeyStep::Active => "Signs.",
         KeyStep::Replaced => "Leave its record in the DNS for the mail that is under way.",

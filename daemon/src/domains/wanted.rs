@@ -127,7 +127,9 @@ pub(super) fn advice(purpose: Purpose, record: &DnsRecord) -> String {
                  return-path listener offers TLS; without them leave it out."
             )
         }
-        Purpose::TlsRpt => "Other servers then report trouble with TLS to this address; choose one that is read.".to_owned(),
+        Purpose::TlsRpt => {
+            "Other servers then report trouble with TLS to this address; choose one that is read.".to_owned()
+        }
         Purpose::Bimi => {
             "Put the address of your logo (SVG Tiny PS) there. Shown only under a DMARC policy of quarantine or reject."
                 .to_owned()

@@ -8,9 +8,7 @@ use crate::http::campaigns;
 use crate::http::error::ApiError;
 use crate::http::extract::Json;
 use crate::text::time;
-use api_types::{
-    CheckLevel, CheckPoint, DomainHealth, HourFigures, Notice, Overview, ProviderDay, SuppressionReason,
-};
+use api_types::{CheckLevel, CheckPoint, DomainHealth, HourFigures, Notice, Overview, ProviderDay, SuppressionReason};
 use axum::extract::State;
 use std::collections::BTreeMap;
 use storage::event::{self, Kind, Sum};

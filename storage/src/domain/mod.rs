@@ -151,14 +151,8 @@ const NEXT_CHECK: &str = "
 ///
 /// # Errors
 /// The database's.
-pub fn set_next_check(
-    tx: &Connection,
-    workspace: WorkspaceId,
-    id: DomainId,
-    at_ms: i64,
-) -> Result<(), StorageError> {
-    tx.prepare_cached(NEXT_CHECK)?
-        .execute(named_params! { ":id": id, ":workspace_id": workspace, ":at_ms": at_ms })?;
+pub fn set_next_check(tx: &Connection, workspace: WorkspaceId, id: DomainId, at_ms: i64) -> Result<(), StorageError> {
+    tx.prepare_cached(NEXT_CHECK)?.execute(named_params! { ":id": id, ":workspace_id": workspace, ":at_ms": at_ms })?;
     Ok(())
 }
 
@@ -237,9 +231,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<SendingDomain> {
 /// Statements on main.db alone; `IN_USE` reads over two files.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static str> {
-    let own = [
-        INSERT, FIND, FIND_BY_NAME, LIST, RETURN_PATHS, CHECKED, NEXT_CHECK, DUE, ROTATE_DAYS, IN_USE, DELETE,
-    ];
+    let own = [INSERT, FIND, FIND_BY_NAME, LIST, RETURN_PATHS, CHECKED, NEXT_CHECK, DUE, ROTATE_DAYS, IN_USE, DELETE];
     [&own[..], key::STATEMENTS, event::STATEMENTS].concat()
 }
 

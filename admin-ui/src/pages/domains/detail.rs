@@ -12,7 +12,8 @@ use crate::nav::{use_id, use_nav, use_query};
 use crate::parts::*;
 use crate::submit::Submit;
 
-const TABS: &[Tab] = &[("", "Records"), ("keys", "Signing keys"), ("demands", "Providers' demands"), ("events", "Events")];
+const TABS: &[Tab] =
+    &[("", "Records"), ("keys", "Signing keys"), ("demands", "Providers' demands"), ("events", "Events")];
 
 #[component]
 pub fn DomainPage() -> impl IntoView {

@@ -76,7 +76,8 @@ pub fn Keys(detail: Signal<DomainDetail>, fresh: Callback<DomainDetail>) -> impl
 
 fn card(key: &DomainKey, force: Callback<DomainKey>, remove: Callback<i64>) -> AnyView {
     let (tone, word) = step(key.step);
-    let steps = history(key).into_iter().map(|(word, at)| view! { <dt>{word}</dt><dd>{moment(&at)}</dd> }).collect_view();
+    let steps =
+        history(key).into_iter().map(|(word, at)| view! { <dt>{word}</dt><dd>{moment(&at)}</dd> }).collect_view();
     let missing = key.missing_since.as_deref().map(|at| view! { <dt>"record missing since"</dt><dd>{moment(at)}</dd> });
     let forced = key.forced_by.clone().zip(key.forced_at.as_deref()).map(|(by, at)| {
         view! { <dt>"told to sign anyway"</dt><dd>{moment(at)}" by "{by}</dd> }
