@@ -138,6 +138,7 @@ async fn from_publishing_to_forgetting() {
 
     let detail = harbour.ana.post(&harbour.path("/rotate"), json!({})).await;
     assert_eq!(steps(&detail), ["pb202601r: active", "pb202601r2: waiting"]);
+    assert_eq!(detail["domain"]["health"], "attention", "nothing is broken while the key before signs");
     let (status, body) = bad(harbour.ana.send(Method::POST, &harbour.path("/rotate"), None).await).await;
     assert_eq!(status, 409);
     assert!(body.error.message.contains("pb202601r2 waits"), "{}", body.error.message);

@@ -4,7 +4,7 @@ use super::Rows;
 use super::check::{policy, rotation_at};
 use super::health::{facts, health};
 use super::keys::states;
-use super::wanted::{as_checked, wanted};
+use super::wanted::{as_checked, has_rival, wanted};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::text::time;
@@ -66,9 +66,6 @@ fn keys(app: &App, row: &domain::SendingDomain, keys: &[DkimKey]) -> Vec<DomainK
     let states = states(keys);
     let rotation_ms = rotation_at(row, keys);
     let shape = |(key, state): (&DkimKey, &rotation::KeyState)| {
-        let rival = keys
-            .iter()
-            .any(|other| other.id != key.id && other.algorithm == key.algorithm && other.step == KeyStep::Active);
         let by_schedule = if key.step == KeyStep::Active { rotation_ms } else { None };
         DomainKey {
             id: key.id.0,
@@ -86,7 +83,7 @@ fn keys(app: &App, row: &domain::SendingDomain, keys: &[DkimKey]) -> Vec<DomainK
             missing_since: key.missing_ms.map(time),
             forced_by: key.forced_by.clone(),
             forced_at: key.forced_ms.map(time),
-            next: next(key, rival, by_schedule.is_some()).to_owned(),
+            next: next(key, has_rival(key, keys), by_schedule.is_some()).to_owned(),
             next_at: rotation::ends_at(&policy, state).or(by_schedule).map(time),
         }
     };

@@ -60,7 +60,11 @@ pub(super) fn wanted(app: &App, row: &SendingDomain, keys: &[DkimKey]) -> Result
         source_ips: &source_ips,
     };
     let of_key = |key: &DkimKey| {
-        let record = published(key)?.record(&names.domain)?;
+        let mut record = published(key)?.record(&names.domain)?;
+        if matches!(key.step, KeyStep::Waiting | KeyStep::Seen) && has_rival(key, keys) {
+            // Mail goes out well without it: the key before signs until it is there.
+            record.need = Need::Recommended;
+        }
         Some(Wanted { record, about: About::Key(key.id) })
     };
     let own = dkim::records(&setup).into_iter().map(|record| Wanted { record, about: About::Domain });
@@ -74,6 +78,11 @@ pub(super) fn wanted(app: &App, row: &SendingDomain, keys: &[DkimKey]) -> Result
         wanted.record.kind != RecordKind::Ptr || !loopback
     };
     Ok(keys.iter().filter_map(of_key).chain(own).chain(hosts).filter(public).collect())
+}
+
+/// Whether another key of its algorithm signs.
+pub(super) fn has_rival(key: &DkimKey, keys: &[DkimKey]) -> bool {
+    keys.iter().any(|other| other.id != key.id && other.algorithm == key.algorithm && other.step == KeyStep::Active)
 }
 
 /// A key as its record has it.
