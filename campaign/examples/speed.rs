@@ -3,7 +3,7 @@
 //! Prints the time of one recipient's message in its parts, of taking an audience into the queue, and of an import. The
 //! whole way to the wire is measured by `cargo xtask bench`.
 
-use api_types::{CampaignInput, ImportExisting, ImportStart, TemplateInput, TemplateKind};
+use api_types::{CampaignInput, ImportExisting, ImportStart, KeyStep, TemplateInput, TemplateKind};
 use campaign::mailing::{self, Releaser};
 use campaign::render::{Renderer, Request};
 use campaign::{import, template};
@@ -36,7 +36,15 @@ async fn measure(storage: &Storage) -> Result<(), Box<dyn std::error::Error>> {
         private_sealed: Vec::new(),
         public_key: String::new(),
     };
-    storage.main().write(move |tx| domain::insert(tx, W, ("example.com", "b.example.com"), &[key], 0)).await?;
+    let signing = move |tx: &storage::Transaction<'_>| {
+        let id = domain::insert(tx, W, ("example.com", "b.example.com"), &[key], 0)?;
+        for mut key in domain::keys(tx, W, id)? {
+            key.step = KeyStep::Active;
+            domain::set_step(tx, W, &key)?;
+        }
+        Ok(())
+    };
+    storage.main().write(signing).await?;
     let html = launch(storage, "html", TemplateKind::Html, html_source()).await?;
     let mjml = launch(storage, "mjml", TemplateKind::Mjml, mjml_source("")).await?;
     let each = launch(storage, "mjml each", TemplateKind::Mjml, mjml_source(" width=\"{{ '600px' }}\"")).await?;

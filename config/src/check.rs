@@ -4,8 +4,8 @@ use crate::declare::Section;
 use crate::problem::{Collector, Problem, Problems};
 use crate::read::Reader;
 use crate::sections::{
-    DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
-    StreamEntry,
+    DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
+    StorageSection, StreamEntry,
 };
 use crate::stream::{self, Streams};
 use crate::submission::SubmissionSection;
@@ -36,6 +36,8 @@ pub struct Config {
     pub pools: Vec<Pool>,
     /// `[[stream]]`, and the two that always exist.
     pub streams: Streams,
+    /// `[domains]`
+    pub domains: DomainsSection,
     /// `[dns]`
     pub dns: DnsSection,
     /// `[log]`
@@ -96,7 +98,7 @@ macro_rules! default_section {
     )+ };
 }
 default_section!(ServerSection => server, StorageSection => storage, HttpSection => http, SmtpSection => smtp,
-    SubmissionSection => submission, DnsSection => dns, LogSection => log);
+    SubmissionSection => submission, DomainsSection => domains, DnsSection => dns, LogSection => log);
 
 /// Reads and checks a file.
 ///
@@ -149,6 +151,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let http = table(root, problems);
     let smtp = table(root, problems);
     let submission = table(root, problems);
+    let domains = table(root, problems);
     let dns = table(root, problems);
     let log = table(root, problems);
     let source_entries: Vec<(SourceEntry, &DeTable<'_>)> = tables(root, problems);
@@ -174,6 +177,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
         sources,
         pools,
         streams,
+        domains: domains?,
         dns: dns?,
         log: log?,
     })
@@ -210,6 +214,7 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<HttpSection>(name))
         .or_else(|| has::<SmtpSection>(name))
         .or_else(|| has::<SubmissionSection>(name))
+        .or_else(|| has::<DomainsSection>(name))
         .or_else(|| has::<DnsSection>(name))
         .or_else(|| has::<LogSection>(name))
         .or_else(|| has::<SourceEntry>(name))
@@ -217,7 +222,7 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<StreamEntry>(name))
 }
 
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
@@ -226,6 +231,7 @@ const SECTIONS: [&str; 10] = [
     SourceEntry::KEY,
     PoolEntry::KEY,
     StreamEntry::KEY,
+    DomainsSection::KEY,
     DnsSection::KEY,
     LogSection::KEY,
 ];

@@ -2,8 +2,8 @@
 
 use crate::declare::{Declared, Section};
 use crate::sections::{
-    DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
-    StreamEntry,
+    DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
+    StorageSection, StreamEntry,
 };
 use crate::submission::SubmissionSection;
 use std::fmt::Write;
@@ -28,7 +28,7 @@ fn entry<S: Section>(times: Times) -> Entry {
 }
 
 /// All sections in reading order.
-fn entries() -> [Entry; 10] {
+fn entries() -> [Entry; 11] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),
@@ -38,6 +38,7 @@ fn entries() -> [Entry; 10] {
         entry::<SourceEntry>(Times::Many),
         entry::<PoolEntry>(Times::Many),
         entry::<StreamEntry>(Times::Many),
+        entry::<DomainsSection>(Times::Once),
         entry::<DnsSection>(Times::Once),
         entry::<LogSection>(Times::Once),
     ]

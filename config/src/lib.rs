@@ -21,7 +21,8 @@ pub use check::{Config, Pool, Source, load, parse};
 pub use document::{example, reference};
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
-    DnsSection, HttpSection, LogFormat, LogLevel, LogSection, ServerSection, SmtpSection, StorageSection, TlsMode,
+    DnsSection, DomainsSection, HttpSection, LogFormat, LogLevel, LogSection, ServerSection, SmtpSection,
+    StorageSection, TlsMode,
 };
 pub use stream::{Stream, Streams};
 pub use submission::{Network, SubmissionSection};

@@ -1,6 +1,9 @@
 //! The declarations: every setting of `packetboat.toml`, with its type, default, bounds and sentences.
 
+mod domains;
 mod stream;
+
+pub use domains::DomainsSection;
 
 use crate::declare::section;
 use crate::setting::choice;

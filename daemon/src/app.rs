@@ -31,8 +31,10 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Keys and tokens.
     pub random: Arc<dyn Random>,
-    /// Records of sending domains.
+    /// Where mail goes.
     pub dns: Arc<dyn Dns>,
+    /// Records of sending domains: asked anew each time, since somebody waits for what has just been published.
+    pub record_dns: Arc<dyn Dns>,
     /// Cancelled when the daemon stops.
     pub stop: CancellationToken,
     /// Password hashing, a few at a time.
@@ -66,8 +68,10 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// Keys and tokens.
     pub random: Arc<dyn Random>,
-    /// DNS.
+    /// DNS that remembers.
     pub dns: Arc<dyn Dns>,
+    /// DNS that asks anew each time.
+    pub record_dns: Arc<dyn Dns>,
 }
 
 impl App {
@@ -79,6 +83,7 @@ impl App {
             clock: world.clock,
             random: world.random,
             dns: world.dns,
+            record_dns: world.record_dns,
             stop: CancellationToken::new(),
             passwords: Passwords::new(),
             limits: Limits::new(),

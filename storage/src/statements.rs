@@ -7,6 +7,7 @@ fn every_statement_prepares() {
     let dir = tempfile::tempdir().unwrap();
     let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 2 }).unwrap();
     let queue = crate::queue::statements();
+    let domain = crate::domain::statements();
     let modules: &[(&str, &[&str])] = &[
         ("api_key", crate::api_key::STATEMENTS),
         ("campaign_run", crate::campaign_run::STATEMENTS),
@@ -19,7 +20,7 @@ fn every_statement_prepares() {
         ("unsubscribe", crate::unsubscribe::STATEMENTS),
         ("queue", &queue),
         ("credential", crate::credential::STATEMENTS),
-        ("domain", crate::domain::STATEMENTS),
+        ("domain", &domain),
         ("meta", crate::meta::STATEMENTS),
         ("session", crate::session::STATEMENTS),
         ("user", crate::user::STATEMENTS),

@@ -4,6 +4,7 @@ pub mod audience;
 pub mod chart;
 pub mod contact;
 pub mod credential;
+pub mod domain;
 pub mod filter;
 pub mod import;
 pub mod number;

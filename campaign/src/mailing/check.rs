@@ -4,10 +4,14 @@ use crate::Refused;
 use crate::error::sentence;
 use crate::segment::{self, Audience};
 use crate::template;
-use api_types::{CheckLevel, CheckPoint, Checklist, DomainRecord, RecordStatus};
+use api_types::{CheckLevel, CheckPoint, Checklist, DomainRecord, KeyStep, RecordNeed, RecordStatus};
 use mail::Address;
 use storage::campaign::{Campaign, Draft};
+use storage::domain::DkimKey;
 use storage::{Connection, WorkspaceId, domain, template as stored, workspace};
+
+/// The algorithm that every receiver understands (RFC 8301 §3.1).
+const RSA: &str = "rsa-sha256";
 
 /// Looks at everything a launch needs. `pools` are the pools that have a source in use.
 ///
@@ -86,15 +90,8 @@ impl List {
         let (level, message) = records(name, domain.checked.as_deref());
         self.add("domain", level, message);
         let keys = domain::keys(tx, workspace, domain.id)?;
-        if keys.is_empty() {
-            let message = format!(
-                "the domain {name} has no DKIM keys, so its mail would be refused; remove the domain and add it again"
-            );
-            self.add("dkim", CheckLevel::Fatal, message);
-        } else {
-            let algorithms: Vec<&str> = keys.iter().map(|key| key.algorithm.as_str()).collect();
-            self.add("dkim", CheckLevel::Ok, format!("signed with {}", algorithms.join(" and ")));
-        }
+        let (level, message) = signing(name, &keys);
+        self.add("dkim", level, message);
         Ok(())
     }
 
@@ -165,6 +162,25 @@ impl List {
     }
 }
 
+/// Which keys sign. Every receiver understands RSA and few Ed25519, so one of RSA is needed.
+fn signing(name: &str, keys: &[DkimKey]) -> (CheckLevel, String) {
+    let signs = |key: &&DkimKey| key.step == KeyStep::Active;
+    if keys.iter().filter(signs).any(|key| key.algorithm == RSA) {
+        let algorithms: Vec<&str> = keys.iter().filter(signs).map(|key| key.algorithm.as_str()).collect();
+        return (CheckLevel::Ok, format!("signed with {}", algorithms.join(" and ")));
+    }
+    let waiting = keys.iter().find(|key| key.algorithm == RSA && key.step <= KeyStep::Seen);
+    let message = match waiting {
+        Some(key) => format!(
+            "no DKIM key of {name} may sign yet, so its mail would be refused; publish the record of {} and check it \
+             under Domains, or let the key sign anyway there",
+            key.selector
+        ),
+        None => format!("the domain {name} has no DKIM key to sign with; make new keys under Domains"),
+    };
+    (CheckLevel::Fatal, message)
+}
+
 /// How the domain's DNS records stood when they were last looked up.
 fn records(name: &str, checked: Option<&str>) -> (CheckLevel, String) {
     let records: Option<Vec<DomainRecord>> = checked.and_then(|text| serde_json::from_str(text).ok());
@@ -174,7 +190,7 @@ fn records(name: &str, checked: Option<&str>) -> (CheckLevel, String) {
     };
     let wrong: Vec<&str> = records
         .iter()
-        .filter(|record| record.required && record.status != RecordStatus::Found)
+        .filter(|record| record.need == RecordNeed::Required && record.status != RecordStatus::Found)
         .map(|record| record.purpose.as_str())
         .collect();
     if wrong.is_empty() {

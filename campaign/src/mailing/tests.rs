@@ -1,7 +1,7 @@
 use super::*;
 use crate::render::{RenderError, Renderer, Request};
 use crate::segment;
-use api_types::{CheckLevel, Filter, SegmentInput, TemplateInput, TemplateKind};
+use api_types::{CheckLevel, Filter, KeyStep, SegmentInput, TemplateInput, TemplateKind};
 use expect_test::expect;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -52,7 +52,11 @@ impl House {
                     private_sealed: vec![],
                     public_key: String::new(),
                 };
-                domain::insert(tx, W, ("example.com", "bounce.example.com"), &[key], 0)?;
+                let id = domain::insert(tx, W, ("example.com", "bounce.example.com"), &[key], 0)?;
+                for mut key in domain::keys(tx, W, id)? {
+                    key.step = KeyStep::Active;
+                    domain::set_step(tx, W, &key)?;
+                }
                 for n in 0..contacts {
                     add(tx, n)?;
                 }

@@ -10,6 +10,7 @@ mod client;
 mod contacts;
 mod credentials;
 mod delivery;
+mod domains;
 mod people;
 
 use clap::{Args, Parser, Subcommand};
@@ -99,7 +100,7 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
         #[command(subcommand)]
-        command: delivery::DomainCommand,
+        command: domains::DomainCommand,
     },
     /// The suppression list.
     Suppressions {
@@ -171,7 +172,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             with(&config, async |client| campaigns::run(client, command).await).await?;
         }
         Command::Domain { config, command } => {
-            with(&config, async |client| delivery::domain(client, command).await).await?;
+            with(&config, async |client| domains::run(client, command).await).await?;
         }
         Command::Suppressions { config, command } => {
             with(&config, async |client| delivery::suppression(client, command).await).await?;

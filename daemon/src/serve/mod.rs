@@ -15,7 +15,7 @@ pub(crate) use listen::socket_path;
 
 use crate::app::{App, Shared, World};
 use crate::content::Content;
-use crate::{http, imports, pressure};
+use crate::{domains, http, imports, pressure};
 use anyhow::{Context, bail};
 use campaign::mailing::{self, Releaser};
 use config::Config;
@@ -143,6 +143,7 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
     imports::resume(&app).await?;
     app.tasks.spawn(tidy(app.clone()));
     app.tasks.spawn(imports::tidy(app.clone()));
+    app.tasks.spawn(domains::watch(app.clone()));
     if !http::console_present() {
         tracing::warn!("built without the console; `cargo xtask ui` makes it");
     }
@@ -210,24 +211,25 @@ fn open_storage(config: &Config) -> anyhow::Result<Storage> {
 }
 
 fn real_world(config: &Config, overrides: Overrides) -> anyhow::Result<World> {
-    let dns = match overrides.dns {
-        Some(dns) => dns,
-        None => Arc::new(resolver(config)?) as Arc<dyn Dns>,
+    let (dns, record_dns): (Arc<dyn Dns>, Arc<dyn Dns>) = match overrides.dns {
+        Some(dns) => (dns.clone(), dns),
+        None => (Arc::new(resolver(config, config.dns.cache_entries)?), Arc::new(resolver(config, 0)?)),
     };
     Ok(World {
         clock: overrides.clock.unwrap_or_else(|| Arc::new(SystemClock)),
         random: overrides.random.unwrap_or_else(|| Arc::new(SystemRandom)),
         dns,
+        record_dns,
     })
 }
 
-fn resolver(config: &Config) -> anyhow::Result<HickoryDns> {
+fn resolver(config: &Config, cache_entries: u32) -> anyhow::Result<HickoryDns> {
     let dns = &config.dns;
     let options = DnsOptions {
         servers: dns.servers.iter().map(|server| server.0).collect(),
         timeout: dns.timeout,
         attempts: dns.attempts as usize,
-        cache_answers: u64::from(dns.cache_entries),
+        cache_answers: u64::from(cache_entries),
     };
     Ok(HickoryDns::new(&options)?)
 }

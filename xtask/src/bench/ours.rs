@@ -156,7 +156,12 @@ impl Daemon {
     }
 
     fn add_domain(&self) -> Result<()> {
-        self.place.post_json("/domains", &json!({ "domain": "bench.example" }))?;
+        let domain = self.place.post_json("/domains", &json!({ "domain": "bench.example" }))?;
+        // Its records are nowhere: the verifier is told the keys, see `key_records`.
+        for key in domain["keys"].as_array().context("the domain has no keys")? {
+            let path = format!("/domains/{}/keys/{}/sign_anyway", domain["domain"]["id"], key["id"]);
+            self.place.post_json(&path, &json!({}))?;
+        }
         Ok(())
     }
 
