@@ -26,6 +26,7 @@ mod scheduler;
 mod shared;
 pub mod site;
 mod smtp;
+pub mod tls;
 
 pub use content::{ContentMaker, Made, MakeError};
 pub use engine::{Engine, EngineHandle, Parts, StartError, Waker};
