@@ -6,6 +6,7 @@ use crate::serve::Keys;
 use crate::text::time;
 use campaign::mailing;
 use config::Config;
+use mta::tls::TlsParts;
 use std::sync::{Arc, OnceLock};
 use storage::Storage;
 use tokio::sync::Semaphore;
@@ -32,6 +33,8 @@ pub struct App {
     pub random: Arc<dyn Random>,
     /// Records of sending domains.
     pub dns: Arc<dyn Dns>,
+    /// What TLS policies of other domains need.
+    pub tls: TlsParts,
     /// Cancelled when the daemon stops.
     pub stop: CancellationToken,
     /// Password hashing, a few at a time.
@@ -63,6 +66,8 @@ pub struct World {
     pub random: Arc<dyn Random>,
     /// DNS.
     pub dns: Arc<dyn Dns>,
+    /// What TLS policies of other domains need.
+    pub tls: TlsParts,
 }
 
 impl App {
@@ -74,6 +79,7 @@ impl App {
             clock: world.clock,
             random: world.random,
             dns: world.dns,
+            tls: world.tls,
             stop: CancellationToken::new(),
             passwords: Passwords::new(),
             limits: Limits::new(),

@@ -135,7 +135,7 @@ fn parts(storage: &Storage, connections: u32) -> Parts {
         retention: Retention { events: day, finished: day, unmatched_reports: day },
         tls: mta::tls::TlsParts {
             dnssec: None,
-            fetch: Arc::new(world::HttpsFetch::new().expect("a client")),
+            fetch: Arc::new(world::HttpsFetch::new()),
             roots: Arc::new(rustls::RootCertStore::empty()),
             submitter: "sender.example".to_owned(),
         },

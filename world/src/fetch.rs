@@ -64,30 +64,39 @@ const TIME_MAX: Duration = Duration::from_secs(60);
 /// HTTPS over the system's network, with the certificate authorities that this host trusts.
 #[derive(Clone)]
 pub struct HttpsFetch {
-    client: reqwest::Client,
+    /// A host without certificate authorities has no client, and every question is answered with the reason.
+    client: Result<reqwest::Client, String>,
 }
 
 impl HttpsFetch {
     /// Sets up a client; connects to nobody yet.
-    ///
-    /// # Errors
-    /// When the host's certificate authorities cannot be read.
-    pub fn new() -> Result<HttpsFetch, reqwest::Error> {
+    #[must_use]
+    pub fn new() -> HttpsFetch {
         let client = reqwest::Client::builder()
             .https_only(true)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .timeout(TIME_MAX)
             .user_agent(concat!("packetboat/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(HttpsFetch { client })
+            .build();
+        HttpsFetch { client: client.map_err(|e| innermost(&e)) }
+    }
+
+    fn client(&self, url: &str) -> Result<&reqwest::Client, FetchError> {
+        self.client.as_ref().map_err(|why| FetchError::Failed { host: host(url), why: why.clone() })
+    }
+}
+
+impl Default for HttpsFetch {
+    fn default() -> Self {
+        HttpsFetch::new()
     }
 }
 
 impl Fetch for HttpsFetch {
     fn get<'a>(&'a self, url: &'a str, max: usize) -> BoxFuture<'a, Result<Fetched, FetchError>> {
         Box::pin(async move {
-            let response = self.client.get(url).send().await.map_err(|e| failed(url, &e))?;
+            let response = self.client(url)?.get(url).send().await.map_err(|e| failed(url, &e))?;
             let status = response.status().as_u16();
             let content_type = response.headers().get(reqwest::header::CONTENT_TYPE);
             let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
@@ -110,7 +119,7 @@ impl Fetch for HttpsFetch {
         body: Vec<u8>,
     ) -> BoxFuture<'a, Result<u16, FetchError>> {
         Box::pin(async move {
-            let request = self.client.post(url).header(reqwest::header::CONTENT_TYPE, content_type).body(body);
+            let request = self.client(url)?.post(url).header(reqwest::header::CONTENT_TYPE, content_type).body(body);
             Ok(request.send().await.map_err(|e| failed(url, &e))?.status().as_u16())
         })
     }
@@ -121,17 +130,21 @@ fn host(url: &str) -> String {
     rest.split(['/', '?', '#']).next().unwrap_or(rest).to_owned()
 }
 
-/// The innermost cause says what happened; a refused certificate is told apart, since it is reported as such.
+/// What happened, by its innermost cause; a refused certificate is told apart, since it is reported as such.
 fn failed(url: &str, error: &reqwest::Error) -> FetchError {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    let (host, why) = (host(url), cause.to_string());
+    let (host, why) = (host(url), innermost(error));
     if why.contains("certificate") {
         return FetchError::Certificate { host, why };
     }
     FetchError::Failed { host, why: if error.is_timeout() { format!("not within {} s", TIME_MAX.as_secs()) } else { why } }
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
 }
 
 #[cfg(test)]
@@ -151,7 +164,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_https() {
-        let error = HttpsFetch::new().unwrap().get("http://127.0.0.1:9/", 10).await.unwrap_err();
+        let error = HttpsFetch::new().get("http://127.0.0.1:9/", 10).await.unwrap_err();
         assert!(matches!(error, FetchError::Failed { .. }), "{error}");
     }
 }

@@ -241,6 +241,38 @@ mod tests {
         table += &told(TlsMode::Opportunistic, true, danes[0].clone(), all[0]);
         table += &told(TlsMode::Opportunistic, true, danes[0].clone(), all[3]);
         table += &told(TlsMode::Off, true, danes[3].clone(), all[1]);
-        expect![[r#""#]].assert_eq(&table);
+        expect![[r#"
+            Opportunistic dane=absent sts=absent: IfOffered check=nothing by=Nobody
+            Opportunistic dane=absent sts=enforce: Always check=web by=Sts
+            Opportunistic dane=absent sts=enforce-other: skip NotListed
+            Opportunistic dane=absent sts=testing: IfOffered check=web by=StsTesting
+            Opportunistic dane=absent sts=testing-other: IfOffered check=web by=StsTesting not-listed
+            Opportunistic dane=absent sts=none: IfOffered check=nothing by=Nobody
+            Opportunistic dane=ee sts=absent: Always check=dane by=Dane
+            Opportunistic dane=ee sts=enforce: Always check=dane by=Dane
+            Opportunistic dane=ee sts=enforce-other: Always check=dane by=Dane
+            Opportunistic dane=ee sts=testing: Always check=dane by=Dane
+            Opportunistic dane=ee sts=testing-other: Always check=dane by=Dane
+            Opportunistic dane=ee sts=none: Always check=dane by=Dane
+            Opportunistic dane=unusable sts=absent: Always check=nothing by=DaneUnusable
+            Opportunistic dane=unusable sts=enforce: Always check=web by=Sts
+            Opportunistic dane=unusable sts=enforce-other: skip NotListed
+            Opportunistic dane=unusable sts=testing: Always check=web by=StsTesting
+            Opportunistic dane=unusable sts=testing-other: Always check=web by=StsTesting not-listed
+            Opportunistic dane=unusable sts=none: Always check=nothing by=DaneUnusable
+            Opportunistic dane=broken sts=absent: skip Dnssec("bogus")
+            Opportunistic dane=broken sts=enforce: skip Dnssec("bogus")
+            Opportunistic dane=broken sts=enforce-other: skip Dnssec("bogus")
+            Opportunistic dane=broken sts=testing: skip Dnssec("bogus")
+            Opportunistic dane=broken sts=testing-other: skip Dnssec("bogus")
+            Opportunistic dane=broken sts=none: skip Dnssec("bogus")
+            Required dane=absent sts=absent: Always check=nothing by=Operator
+            Required dane=absent sts=enforce: Always check=web by=Sts
+            Required dane=absent sts=enforce-other: skip NotListed
+            Required dane=absent sts=testing: Always check=web by=StsTesting
+            Opportunistic +provider dane=absent sts=absent: Always check=nothing by=Provider
+            Opportunistic +provider dane=absent sts=testing: Always check=web by=StsTesting
+            Off +provider dane=broken sts=enforce: Never check=nothing by=Nobody
+        "#]].assert_eq(&table);
     }
 }
