@@ -88,8 +88,12 @@ async fn counted(voyage: &Voyage) -> Vec<SessionCount> {
 
 #[tokio::test(start_paused = true)]
 async fn an_enforced_policy_with_a_good_certificate_delivers() {
-    let voyage = voyage(manners(Tls::Offered, Certificate::Trusted)).await;
+    let mut voyage = voyage(manners(Tls::Offered, Certificate::Trusted)).await;
     publish_sts(&voyage.sim, "1", "enforce", "*.safe-mx.example");
+    // Another connection, which resumes the TLS session of the first.
+    voyage.launch(storage::CampaignId(2), people("early-", DOMAIN, 1)).await;
+    voyage.sim.clock.sleep(Duration::from_secs(600)).await;
+    assert_eq!(voyage.sim.ledger.total().tls_messages, 1);
     delivers(voyage, "TLSv1.3 mta-sts").await;
 }
 

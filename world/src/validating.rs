@@ -110,3 +110,6 @@ fn tlsa(record: Record) -> Option<TlsaRecord> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

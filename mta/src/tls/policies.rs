@@ -315,7 +315,7 @@ fn unlisted(policy: &StsPolicy, hosts: &[&str]) -> Vec<String> {
 fn because(by: By) -> &'static str {
     match by {
         By::Dane | By::DaneUnusable => "the domain uses DANE: ",
-        By::Sts | By::StsTesting => "the domain enforces MTA-STS: ",
-        By::Nobody | By::Operator | By::Provider => "",
+        By::Sts => "the domain enforces MTA-STS: ",
+        By::Nobody | By::Operator | By::Provider | By::StsTesting => "",
     }
 }

@@ -61,11 +61,12 @@ impl Store {
         let record = self.dns.txt(&format!("{}.{domain}", sts::RECORD_LABEL)).await;
         // A record that is gone or broken changes nothing about a policy that still holds (RFC 8461 §5.1).
         let id = record.ok().and_then(|texts| sts::read_record(&texts).ok().flatten());
+        let is_announced = id.is_some();
         if let Some(id) = id.filter(|id| entry.wants_fetch(id, now_ms)) {
             entry = Arc::new(self.fetched(domain, id, &entry, now_ms).await);
             self.known.insert(domain.to_owned(), entry.clone());
         }
-        entry.asked(now_ms)
+        Asked { policy: entry.policy(now_ms), trouble: entry.trouble().filter(|_| is_announced) }
     }
 
     /// The policy's lines as last known, for reports.
@@ -156,12 +157,14 @@ impl Entry {
         })
     }
 
-    fn asked(&self, now_ms: i64) -> Asked {
+    /// The policy, unless it is over or asks for nothing.
+    fn policy(&self, now_ms: i64) -> Option<Arc<StsPolicy>> {
         let holds = self.kept.as_ref().filter(|kept| now_ms < kept.expires_ms);
-        Asked {
-            policy: holds.map(|kept| kept.policy.clone()).filter(|policy| policy.mode != Mode::None),
-            trouble: self.failed.as_ref().map(|(_, failure)| failure.clone()),
-        }
+        holds.map(|kept| kept.policy.clone()).filter(|policy| policy.mode != Mode::None)
+    }
+
+    fn trouble(&self) -> Option<Failure> {
+        self.failed.as_ref().map(|(_, failure)| failure.clone())
     }
 }
 
