@@ -14,6 +14,7 @@ mod segment;
 mod session;
 mod template;
 mod workspace;
+mod tls;
 
 pub use campaign::*;
 pub use common::*;
@@ -26,3 +27,4 @@ pub use segment::*;
 pub use session::*;
 pub use template::*;
 pub use workspace::*;
+pub use tls::*;

@@ -112,6 +112,11 @@ section! {
         idle_timeout: Duration = "60s" in "0s"..="10m";
         /// When TLS is used: "opportunistic" where the other server offers it, "required", or "off".
         tls: TlsMode = "opportunistic";
+        /// Whether MTA-STS policies of other domains are fetched and obeyed (RFC 8461). With `tls = "off"` nothing is.
+        mta_sts: bool = true;
+        /// Whether DANE is obeyed (RFC 7672). Needs a resolver in `dns.servers` that hands DNSSEC signatures through:
+        /// with one that strips them, mail to every signed domain waits. `packetboat check` tries it.
+        dane: bool = false;
         /// Waits before each new attempt at campaign mail; the last one repeats.
         bulk_retry: Vec<Duration> = ["5m", "15m", "30m", "1h", "2h", "4h", "8h"] in "1s"..="24h";
         /// Age at which campaign mail is given up.

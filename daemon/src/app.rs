@@ -7,6 +7,7 @@ use crate::serve::Keys;
 use crate::text::time;
 use campaign::mailing;
 use config::Config;
+use mta::tls::TlsParts;
 use std::sync::{Arc, OnceLock};
 use storage::Storage;
 use tokio::sync::Semaphore;
@@ -35,6 +36,8 @@ pub struct App {
     pub dns: Arc<dyn Dns>,
     /// Records of sending domains: asked anew each time, since somebody waits for what has just been published.
     pub record_dns: Arc<dyn Dns>,
+    /// What TLS policies of other domains need.
+    pub tls: TlsParts,
     /// Cancelled when the daemon stops.
     pub stop: CancellationToken,
     /// Password hashing, a few at a time.
@@ -72,6 +75,8 @@ pub struct World {
     pub dns: Arc<dyn Dns>,
     /// DNS that asks anew each time.
     pub record_dns: Arc<dyn Dns>,
+    /// What TLS policies of other domains need.
+    pub tls: TlsParts,
 }
 
 impl App {
@@ -84,6 +89,7 @@ impl App {
             random: world.random,
             dns: world.dns,
             record_dns: world.record_dns,
+            tls: world.tls,
             stop: CancellationToken::new(),
             passwords: Passwords::new(),
             limits: Limits::new(),

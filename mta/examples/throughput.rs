@@ -133,6 +133,12 @@ fn parts(storage: &Storage, connections: u32) -> Parts {
         pools: config.pools,
         default_pool: "default".to_owned(),
         retention: Retention { events: day, finished: day, unmatched_reports: day },
+        tls: mta::tls::TlsParts {
+            dnssec: None,
+            fetch: Arc::new(world::HttpsFetch::new()),
+            roots: Arc::new(rustls::RootCertStore::empty()),
+            submitter: "sender.example".to_owned(),
+        },
     }
 }
 

@@ -5,8 +5,9 @@ use crate::metric;
 use crate::shared::Shared;
 use crate::site;
 use crate::smtp::{Session, SessionError};
+use crate::tls::Try;
+use crate::tls::decide::TlsRequirement;
 use bounce::Stage;
-use config::TlsMode;
 use mail::BounceClass;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -16,6 +17,8 @@ use world::DnsError;
 
 /// Addresses tried for one connection, over all hosts of the site.
 const TRIES_MAX: usize = 6;
+/// Domains that a connection is counted for in TLS reports.
+const DOMAINS_MAX: usize = 50;
 /// A host that could not be reached comes last for this long.
 const BAD_HOST_MS: i64 = 300_000;
 
@@ -38,7 +41,16 @@ pub(crate) async fn open(shared: &Shared, lane: &Lane) -> Result<(Session, Arc<s
     hosts.sort_by_key(|host| lane.is_bad_host(host, now_ms));
     let mut last = NoSession::NotReached(BounceClass::Dns, Answer::of_trouble(BounceClass::Dns, "no host to try"));
     let mut tries = 0;
+    let domains = lane.domains(DOMAINS_MAX);
     for host in hosts {
+        let at = Try { domains: &domains, host, ip: None, source: source.ip, now_ms };
+        let asked = match shared.policies.requirement(&lane.site, &at).await {
+            Ok(asked) => asked,
+            Err(why) => {
+                last = NoSession::NotReached(BounceClass::Tls, Answer::of_trouble(BounceClass::Tls, why));
+                continue;
+            }
+        };
         let ips = match shared.resolver.addresses(host, source.ip).await {
             Ok(ips) => ips,
             Err(error) => {
@@ -55,7 +67,7 @@ pub(crate) async fn open(shared: &Shared, lane: &Lane) -> Result<(Session, Arc<s
             if tries > TRIES_MAX {
                 return Err(last);
             }
-            match open_one(shared, lane, host, ip).await {
+            match open_one(shared, lane, &asked, (Try { ip: Some(ip), ..at }, ip)).await {
                 Ok(session) => {
                     count(shared, lane, "open");
                     return Ok((session, host.into()));
@@ -92,26 +104,35 @@ fn dns_trouble(host: &str, error: &DnsError) -> NoSession {
     NoSession::NotReached(BounceClass::Dns, Answer::of_trouble(BounceClass::Dns, text))
 }
 
-async fn open_one(shared: &Shared, lane: &Lane, host: &str, ip: IpAddr) -> Result<Session, NoSession> {
-    let required = shared.tls_required(&lane.site);
-    let with_tls = shared.smtp.tls != TlsMode::Off;
+async fn open_one(
+    shared: &Shared,
+    lane: &Lane,
+    asked: &TlsRequirement,
+    (at, ip): (Try<'_>, IpAddr),
+) -> Result<Session, NoSession> {
+    let host = at.host;
     let tls_trouble = |text: String| {
         NoSession::NotReached(BounceClass::Tls, Answer::of_trouble(BounceClass::Tls, format!("{host} [{ip}]: {text}")))
     };
-    let session = match dial(shared, lane, (host, ip), with_tls).await {
+    let session = match dial(shared, lane, (host, ip), shared.policies.tries_tls(asked, &at)).await {
         // RFC 7435: encryption where it can be had. A server whose TLS is broken is asked again without.
-        Err(DialError::Session(SessionError::Tls(why))) if !required => {
+        Err(DialError::Session(SessionError::Tls(why))) if shared.policies.goes_without(asked, &at, &why) => {
             tracing::debug!(site = %lane.site.name, why, "TLS failed; connecting again without");
             dial(shared, lane, (host, ip), false).await
         }
         other => other,
     };
     match session {
-        Ok(session) if required && session.tls().is_none() => {
-            session.quit().await;
-            Err(tls_trouble("TLS is required, and the server does not offer it".to_owned()))
-        }
-        Ok(session) => Ok(session),
+        Ok(mut session) => match shared.policies.check(asked, &at, session.take_chain().as_deref()) {
+            Ok(()) => {
+                session.set_tls(|version| asked.label(version));
+                Ok(session)
+            }
+            Err(why) => {
+                session.quit().await;
+                Err(tls_trouble(why))
+            }
+        },
         Err(DialError::Session(SessionError::Refused { stage, reply })) => Err(NoSession::Refused(stage, reply)),
         Err(DialError::Session(SessionError::Tls(why))) => Err(tls_trouble(why)),
         Err(DialError::Session(error)) => Err(not_reached(host, ip, &error.to_string())),

@@ -10,6 +10,7 @@ use crate::scheduler;
 use crate::shared::{Open, Shared};
 use crate::site::Resolver;
 use crate::smtp::client_config;
+use crate::tls::{Policies, TlsParts, reporting};
 use config::{Pool, SmtpSection, Source};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub struct Parts {
     pub default_pool: String,
     /// How long finished things are kept.
     pub retention: Retention,
+    /// What TLS policies need.
+    pub tls: TlsParts,
 }
 
 /// Why the engine could not start.
@@ -93,9 +96,12 @@ impl Engine {
         let (book, writing) = Book::open(parts.storage.clone(), parts.clock.clone());
         let providers = Providers::builtin(parts.smtp.connections_per_lane, parts.smtp.messages_per_connection);
         let connections_max = parts.smtp.connections_max;
+        let policies = Policies::new(parts.tls, parts.dns.clone(), &parts.storage, &parts.smtp);
+        let policies = Arc::new(policies);
         let shared = Arc::new(Shared {
             storage: parts.storage,
-            resolver: Resolver::new(parts.dns, providers),
+            resolver: Resolver::new(parts.dns, providers, policies.clone()),
+            policies,
             clock: parts.clock,
             random: parts.random,
             dial: parts.dial,
@@ -119,6 +125,8 @@ impl Engine {
             tokio::spawn(housekeeping::expiry(shared.clone())),
             tokio::spawn(housekeeping::events(shared.clone())),
             tokio::spawn(housekeeping::retention(shared.clone(), parts.retention)),
+            tokio::spawn(reporting::write_counts(shared.clone())),
+            tokio::spawn(reporting::run(shared.clone())),
         ];
         Ok(EngineHandle { shared, tasks, recovered })
     }
@@ -199,6 +207,7 @@ impl EngineHandle {
             task.abort();
         }
         housekeeping::drain(&shared).await;
+        shared.policies.outcomes.write(&shared.storage).await;
     }
 }
 

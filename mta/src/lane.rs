@@ -362,6 +362,20 @@ impl Lane {
         lock(&self.state).bad_hosts.iter().any(|(known, until_ms)| known == host && now_ms < *until_ms)
     }
 
+    /// Domains of those that wait here, each once; `most` of them.
+    pub fn domains(&self, most: usize) -> Vec<String> {
+        let state = lock(&self.state);
+        let prepared = state.prepared.iter().map(|prepared| &prepared.hand);
+        let mut domains: Vec<String> = Vec::new();
+        for hand in prepared.chain(&state.urgent).chain(&state.ready) {
+            let domain = hand.claimed.address.domain().to_string();
+            if domains.len() < most && !domains.contains(&domain) {
+                domains.push(domain);
+            }
+        }
+        domains
+    }
+
     /// Everything that waits here.
     pub fn take_all(&self) -> Vec<Hand> {
         lock(&self.state).take_waiting()

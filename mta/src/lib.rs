@@ -28,6 +28,7 @@ mod shared;
 pub mod site;
 mod smtp;
 pub mod submission;
+pub mod tls;
 
 pub use content::{ContentMaker, Made, MakeError};
 pub use engine::{Engine, EngineHandle, Parts, StartError, Waker};

@@ -9,7 +9,8 @@ use crate::outcome::RetryPolicy;
 use crate::places::{Place, Places, Urgency};
 use crate::site::{Resolver, Site};
 use crate::smtp::Timeouts;
-use config::{SmtpSection, Source, TlsMode};
+use crate::tls::Policies;
+use config::{SmtpSection, Source};
 use mail::StreamKind;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub pools: HashMap<String, Vec<(usize, u32)>>,
     pub default_pool: String,
     pub tls: Arc<rustls::ClientConfig>,
+    pub policies: Arc<Policies>,
     pub book: Book,
     pub makers: Makers,
     pub places: Arc<Places>,
@@ -94,14 +96,6 @@ impl Shared {
             data: self.smtp.data_timeout,
             block: self.smtp.block_timeout,
             final_dot: self.smtp.final_dot_timeout,
-        }
-    }
-
-    pub fn tls_required(&self, site: &Site) -> bool {
-        match self.smtp.tls {
-            TlsMode::Off => false,
-            TlsMode::Required => true,
-            TlsMode::Opportunistic => site.provider.tls_required,
         }
     }
 

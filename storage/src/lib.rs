@@ -36,6 +36,7 @@ pub mod suppression;
 pub mod tag;
 pub mod tally;
 pub mod template;
+pub mod tls;
 pub mod unmatched_report;
 pub mod unsubscribe;
 pub mod user;

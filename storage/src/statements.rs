@@ -31,6 +31,7 @@ fn every_statement_prepares() {
         ("segment", crate::segment::STATEMENTS),
         ("tag", crate::tag::STATEMENTS),
         ("template", crate::template::STATEMENTS),
+        ("tls", crate::tls::STATEMENTS),
         ("workspace", crate::workspace::STATEMENTS),
     ];
     storage

@@ -75,6 +75,7 @@ async fn host_warnings(config: &Config) -> Vec<String> {
         }
     }
     warnings.extend(certificate_warning(&config.submission));
+    warnings.extend(crate::serve::tls_warnings(config).await);
     for source in config.sources.iter().filter(|source| source.enabled) {
         if let Some(ip) = source.ip
             && !host_has(ip)

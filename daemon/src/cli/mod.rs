@@ -12,6 +12,7 @@ mod credentials;
 mod delivery;
 mod domains;
 mod people;
+mod tls;
 
 use clap::{Args, Parser, Subcommand};
 use client::Client;
@@ -109,6 +110,13 @@ enum Command {
         #[command(subcommand)]
         command: delivery::SuppressionCommand,
     },
+    /// Shows what a domain asks of TLS (DANE, MTA-STS), looked up now, and what follows for each of its hosts.
+    TlsPolicy {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// A domain that mail is sent to.
+        domain: String,
+    },
     /// Sends a real campaign over a simulated internet on this host, and proves that every mail arrived once.
     Demo(crate::demo::Options),
     /// Checks the data: the ledger's sum and the database files.
@@ -176,6 +184,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Suppressions { config, command } => {
             with(&config, async |client| delivery::suppression(client, command).await).await?;
+        }
+        Command::TlsPolicy { config, domain } => {
+            with(&config, async |client| tls::policy(client, &domain).await).await?;
         }
         Command::Demo(options) => return crate::demo::run(options).await,
         Command::Doctor { config } => return with(&config, async |client| check::doctor(client).await).await,

@@ -26,6 +26,7 @@ mod suppressions;
 mod templates;
 mod timeline;
 mod workspace;
+mod tls;
 
 use crate::app::Shared;
 use access::Access;
@@ -130,6 +131,7 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(stream::stream))
         .add(VIEWER, routes!(campaigns::recipients))
         .add(VIEWER, routes!(egress::show))
+        .add_slow(ADMIN, SLOW, routes!(tls::show))
         .add(VIEWER, routes!(overview::overview))
         .add_slow(ADMIN, SLOW, routes!(overview::doctor))
         .finish()

@@ -9,9 +9,11 @@ mod listen;
 mod logging;
 mod submission;
 mod web;
+mod tls;
 
 pub use keys::Keys;
 pub(crate) use listen::socket_path;
+pub(crate) use tls::warnings as tls_warnings;
 
 use crate::app::{App, Shared, World};
 use crate::content::Content;
@@ -21,6 +23,7 @@ use campaign::mailing::{self, Releaser};
 use config::Config;
 use mta::inbound::Inbound;
 use mta::submission::Security;
+use mta::tls::TlsParts;
 use mta::{Engine, EngineHandle, Retention};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -55,6 +58,8 @@ pub struct Overrides {
     pub dns: Option<Arc<dyn Dns>>,
     /// Outgoing connections.
     pub dial: Option<Arc<dyn Dial>>,
+    /// HTTPS, proven DNS answers and certificate authorities.
+    pub tls: Option<TlsParts>,
 }
 
 /// A running daemon. Stop it with [`Running::stop`]; dropping it leaves its tasks alone until the runtime ends.
@@ -184,6 +189,7 @@ async fn start_sending(app: &Shared, dial: Arc<dyn Dial>) -> anyhow::Result<Engi
             finished: DAY * config.storage.finished_retention_days,
             unmatched_reports: DAY * config.storage.unmatched_report_days,
         },
+        tls: app.tls.clone(),
     };
     let engine = Engine::start(parts).await.context("cannot start sending")?;
     let waker = engine.waker();
@@ -220,18 +226,25 @@ fn real_world(config: &Config, overrides: Overrides) -> anyhow::Result<World> {
         random: overrides.random.unwrap_or_else(|| Arc::new(SystemRandom)),
         dns,
         record_dns,
+        tls: match overrides.tls {
+            Some(tls) => tls,
+            None => tls::parts(config)?,
+        },
     })
 }
 
 fn resolver(config: &Config, cache_entries: u32) -> anyhow::Result<HickoryDns> {
+    Ok(HickoryDns::new(&dns_options(config, cache_entries))?)
+}
+
+fn dns_options(config: &Config, cache_entries: u32) -> DnsOptions {
     let dns = &config.dns;
-    let options = DnsOptions {
+    DnsOptions {
         servers: dns.servers.iter().map(|server| server.0).collect(),
         timeout: dns.timeout,
         attempts: dns.attempts as usize,
         cache_answers: u64::from(cache_entries),
-    };
-    Ok(HickoryDns::new(&options)?)
+    }
 }
 
 /// Runs until SIGTERM or SIGINT.

@@ -8,7 +8,7 @@ use super::wire;
 use bounce::Stage;
 use mail::{Reply, Severity};
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
@@ -115,6 +115,8 @@ pub(crate) struct Session {
     timeouts: Timeouts,
     capabilities: Capabilities,
     tls: Option<&'static str>,
+    /// What the server showed in the handshake, its own certificate first; nobody has judged it yet.
+    chain: Vec<CertificateDer<'static>>,
     /// A transaction is open that goes nowhere: RSET comes before the next MAIL.
     reset_needed: bool,
     /// RSET was written and its reply not read.
@@ -142,6 +144,7 @@ impl Session {
             timeouts,
             capabilities: Capabilities::default(),
             tls: None,
+            chain: Vec::new(),
             reset_needed: false,
             reset_pending: false,
             closing: false,
@@ -162,9 +165,19 @@ impl Session {
         self.capabilities
     }
 
-    /// TLS version, where there is TLS.
+    /// TLS version, where there is TLS, and the policy that was met.
     pub fn tls(&self) -> Option<&'static str> {
         self.tls
+    }
+
+    /// Notes which policy TLS meets.
+    pub fn set_tls(&mut self, label: impl FnOnce(&'static str) -> &'static str) {
+        self.tls = self.tls.map(label);
+    }
+
+    /// The certificates that the server showed, to be judged once; `None` where there is no TLS.
+    pub fn take_chain(&mut self) -> Option<Vec<CertificateDer<'static>>> {
+        self.tls.map(|_| std::mem::take(&mut self.chain))
     }
 
     /// Whether the server has said that it will close the connection.
@@ -205,6 +218,8 @@ impl Session {
             Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
             _ => "TLSv1.2",
         });
+        let chain = secured.get_ref().1.peer_certificates().unwrap_or_default();
+        self.chain = chain.iter().map(|cert| cert.clone().into_owned()).collect();
         self.io = Box::new(secured);
         self.hello(ehlo).await?;
         Ok(self)

@@ -3,6 +3,7 @@
 use config::{Config, Source};
 use mail::{Address, RecipientState};
 use mta::inbound::Inbound;
+use mta::tls::TlsParts;
 use mta::{ContentMaker, Engine, EngineHandle, Made, MakeError, Parts, Retention};
 use sandbox::{Manners, Provider, Providers, SimOptions, SimWorld};
 use std::sync::Arc;
@@ -119,6 +120,12 @@ impl Voyage {
             pools: self.config.pools.clone(),
             default_pool: "default".to_owned(),
             retention: Retention { events: YEAR, finished: YEAR, unmatched_reports: YEAR },
+            tls: TlsParts {
+                dnssec: Some(self.sim.dns.clone()),
+                fetch: self.sim.fetch.clone(),
+                roots: self.sim.roots.clone(),
+                submitter: "mail.sender.example".to_owned(),
+            },
         };
         Engine::start(parts).await.unwrap()
     }
