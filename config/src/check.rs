@@ -4,8 +4,9 @@ use crate::declare::Section;
 use crate::problem::{Collector, Problem, Problems};
 use crate::read::Reader;
 use crate::sections::{
-    DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
+    DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection, StreamEntry,
 };
+use crate::stream::{self, Streams};
 use crate::values::{Name, PoolMember};
 use mail::Domain;
 use std::net::IpAddr;
@@ -29,6 +30,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// `[[pool]]`, at least one; names are unique, members exist.
     pub pools: Vec<Pool>,
+    /// `[[stream]]`, and the two that always exist.
+    pub streams: Streams,
     /// `[dns]`
     pub dns: DnsSection,
     /// `[log]`
@@ -67,7 +70,7 @@ impl Config {
     /// The pool for mail that names none: `default`, or the first.
     #[must_use]
     pub fn default_pool(&self) -> &Pool {
-        self.pools.iter().find(|pool| pool.name.as_str() == "default").unwrap_or(&self.pools[0])
+        stream::default_pool(&self.pools)
     }
 }
 
@@ -145,13 +148,18 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let log = table(root, problems);
     let source_entries: Vec<(SourceEntry, &DeTable<'_>)> = tables(root, problems);
     let pool_entries: Vec<(PoolEntry, &DeTable<'_>)> = tables(root, problems);
+    let stream_entries: Vec<(StreamEntry, &DeTable<'_>)> = tables(root, problems);
     unique_sources(&source_entries, problems);
-    check_pools(&pool_entries, &source_names(root), problems);
+    check_pools(&pool_entries, &names_in::<SourceEntry>(root), problems);
+    stream::check(&stream_entries, &names_in::<PoolEntry>(root), problems);
     let server = server?;
     let sources = sources(source_entries, &server.hostname);
     let pools = pools(pool_entries, &sources);
     check_smtp(smtp.as_ref(), root, problems);
-    Some(Config { server, storage: storage?, http: http?, smtp: smtp?, sources, pools, dns: dns?, log: log? })
+    let smtp = smtp?;
+    let stream_entries = stream_entries.into_iter().map(|(entry, _)| entry).collect();
+    let streams = Streams::of(stream_entries, &smtp, &stream::default_pool(&pools).name);
+    Some(Config { server, storage: storage?, http: http?, smtp, sources, pools, streams, dns: dns?, log: log? })
 }
 
 fn sources(entries: Vec<(SourceEntry, &DeTable<'_>)>, hostname: &Domain) -> Vec<Source> {
@@ -188,15 +196,17 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<LogSection>(name))
         .or_else(|| has::<SourceEntry>(name))
         .or_else(|| has::<PoolEntry>(name))
+        .or_else(|| has::<StreamEntry>(name))
 }
 
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
     SmtpSection::KEY,
     SourceEntry::KEY,
     PoolEntry::KEY,
+    StreamEntry::KEY,
     DnsSection::KEY,
     LogSection::KEY,
 ];
@@ -249,9 +259,9 @@ fn tables<'t, S: Section>(root: &'t DeTable<'t>, problems: &mut Collector<'_>) -
     good
 }
 
-/// Names of all sources in the file, those with other mistakes too: a pool that names one of these doesn't dangle.
-fn source_names<'t>(root: &'t DeTable<'_>) -> Vec<&'t str> {
-    let Some(array) = root.get(SourceEntry::KEY).and_then(|value| value.get_ref().as_array()) else {
+/// Names of all sources, or pools, in the file, those with other mistakes too: who names one of these doesn't dangle.
+fn names_in<'t, S: Section>(root: &'t DeTable<'_>) -> Vec<&'t str> {
+    let Some(array) = root.get(S::KEY).and_then(|value| value.get_ref().as_array()) else {
         return vec!["default"];
     };
     let name = |item: &'t Spanned<DeValue<'_>>| item.get_ref().as_table()?.get("name")?.get_ref().as_str();

@@ -12,6 +12,7 @@ mod read;
 pub mod secret;
 mod sections;
 mod setting;
+mod stream;
 mod suggest;
 mod values;
 
@@ -21,4 +22,5 @@ pub use problem::{Place, Problem, Problems};
 pub use sections::{
     DnsSection, HttpSection, LogFormat, LogLevel, LogSection, ServerSection, SmtpSection, StorageSection, TlsMode,
 };
+pub use stream::{Stream, Streams};
 pub use values::{DnsServer, Label, Name, PoolMember, PublicUrl};

@@ -1,5 +1,7 @@
 //! The declarations: every setting of `packetboat.toml`, with its type, default, bounds and sentences.
 
+mod stream;
+
 use crate::declare::section;
 use crate::setting::choice;
 use crate::values::{DnsServer, Label, Name, PoolMember, PublicUrl};
@@ -7,6 +9,8 @@ use mail::Domain;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub(crate) use stream::StreamEntry;
 
 section! {
     /// The host itself.

@@ -100,7 +100,7 @@ return_path_label = "a.b"
 level = "verbose"
 "#,
         expect![[r#"
-            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, source, pool, dns, log
+            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, source, pool, stream, dns, log
             packetboat.toml:2:2: unknown section htpp; did you mean http?
             packetboat.toml:4:1: unknown key http.lisen; did you mean listen?
             packetboat.toml:5:16: http.session_days must be a whole number, 1 to 365, is 0
@@ -172,6 +172,73 @@ sources = [{ weight = 1 }, "mx1", { source = "mx1", wait = 1 }]
         expect!["packetboat.toml:3:23: pool a names source mx1, which does not exist; sources: default"],
     );
     check("[[pool]]\nname = \"a\"\nsources = [{ source = \"default\" }]", expect![["good"]]);
+}
+
+#[test]
+fn streams() {
+    let config = config::parse(
+        "x",
+        r#"
+        [smtp]
+        bulk_retry = ["7m"]
+        [[pool]]
+        name = "slow"
+        sources = [{ source = "default" }]
+        [[stream]]
+        name = "bulk"
+        kind = "bulk"
+        expiry = "1d"
+        [[stream]]
+        name = "news"
+        kind = "bulk"
+        pool = "slow"
+        retry = ["1h"]
+        "#,
+    )
+    .unwrap();
+    let shown: Vec<String> = config
+        .streams
+        .iter()
+        .map(|s| format!("{} {} {} {:?} {:?}", s.name, s.kind, s.pool, &s.retry[..1], s.expiry))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "transactional transactional slow [60s] 86400s",
+            "bulk bulk slow [420s] 86400s",
+            "news bulk slow [3600s] 172800s",
+        ]
+    );
+    assert_eq!(config.streams.find("news").unwrap().pool.as_str(), "slow");
+    assert_eq!(config.streams.find("other"), None);
+    let single = config.streams.default_of(mail::StreamKind::Transactional);
+    assert_eq!(single.name.as_str(), "transactional");
+    check(
+        r#"
+[[stream]]
+name = "transactional"
+kind = "bulk"
+[[stream]]
+name = "news"
+kind = "mass"
+[[stream]]
+name = "alerts"
+kind = "transactional"
+pool = "defualt"
+retry = []
+[[stream]]
+name = "alerts"
+kind = "transactional"
+expiry = "30d"
+"#,
+        expect![[r#"
+            packetboat.toml:4:8: the stream transactional must be of the kind "transactional"; give yours another name
+            packetboat.toml:7:8: stream[1].kind must be "transactional" or "bulk", is "mass"
+            packetboat.toml:11:8: stream alerts names pool defualt, which does not exist; did you mean default?
+            packetboat.toml:12:9: stream alerts must have at least one wait in retry, such as ["5m"]
+            packetboat.toml:14:8: two streams are named alerts; names must be unique
+            packetboat.toml:16:10: stream[3].expiry must be a duration such as "90s", "5m" or "48h", 1m to 14d, is "30d""#]],
+    );
 }
 
 #[test]
@@ -264,5 +331,6 @@ fn the_example_shows_the_defaults() {
     let defaults = Config::default();
     config.sources = defaults.sources.clone();
     config.pools = defaults.pools.clone();
+    config.streams = defaults.streams.clone();
     assert_eq!(config, defaults);
 }
