@@ -6,6 +6,9 @@ use crate::read::Reader;
 use crate::sections::{
     DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection, StreamEntry,
 };
+use crate::rate::Rate;
+use crate::route::{self, Route};
+use crate::sections::{HealthSection, RouteEntry};
 use crate::stream::{self, Streams};
 use crate::values::{Name, PoolMember};
 use mail::Domain;
@@ -32,6 +35,10 @@ pub struct Config {
     pub pools: Vec<Pool>,
     /// `[[stream]]`, and the two that always exist.
     pub streams: Streams,
+    /// `[[route]]`, in the order in which they are tried; names are unique, streams exist.
+    pub routes: Vec<Route>,
+    /// `[health]`
+    pub health: HealthSection,
     /// `[dns]`
     pub dns: DnsSection,
     /// `[log]`
@@ -49,6 +56,8 @@ pub struct Source {
     pub ehlo: Domain,
     /// Whether mail may leave from it.
     pub enabled: bool,
+    /// Messages over all sites at most.
+    pub max_rate: Option<Rate>,
 }
 
 /// Sources that share a stream's mail by weight.
@@ -92,7 +101,7 @@ macro_rules! default_section {
     )+ };
 }
 default_section!(ServerSection => server, StorageSection => storage, HttpSection => http, SmtpSection => smtp,
-    DnsSection => dns, LogSection => log);
+    HealthSection => health, DnsSection => dns, LogSection => log);
 
 /// Reads and checks a file.
 ///
@@ -144,14 +153,17 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let storage = table(root, problems);
     let http = table(root, problems);
     let smtp = table(root, problems);
+    let health = table(root, problems);
     let dns = table(root, problems);
     let log = table(root, problems);
     let source_entries: Vec<(SourceEntry, &DeTable<'_>)> = tables(root, problems);
     let pool_entries: Vec<(PoolEntry, &DeTable<'_>)> = tables(root, problems);
     let stream_entries: Vec<(StreamEntry, &DeTable<'_>)> = tables(root, problems);
+    let route_entries: Vec<(RouteEntry, &DeTable<'_>)> = tables(root, problems);
     unique_sources(&source_entries, problems);
-    check_pools(&pool_entries, &names_in::<SourceEntry>(root), problems);
-    stream::check(&stream_entries, &names_in::<PoolEntry>(root), problems);
+    check_pools(&pool_entries, &names_in::<SourceEntry>(root, &["default"]), problems);
+    stream::check(&stream_entries, &names_in::<PoolEntry>(root, &["default"]), problems);
+    route::check(&route_entries, &stream_names(root), problems);
     let server = server?;
     let sources = sources(source_entries, &server.hostname);
     let pools = pools(pool_entries, &sources);
@@ -159,18 +171,22 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let smtp = smtp?;
     let stream_entries = stream_entries.into_iter().map(|(entry, _)| entry).collect();
     let streams = Streams::of(stream_entries, &smtp, &stream::default_pool(&pools).name);
-    Some(Config { server, storage: storage?, http: http?, smtp, sources, pools, streams, dns: dns?, log: log? })
+    let routes = route_entries.into_iter().map(|(entry, _)| Route::of(entry)).collect();
+    let (storage, http, health, dns, log) = (storage?, http?, health?, dns?, log?);
+    Some(Config { server, storage, http, smtp, sources, pools, streams, routes, health, dns, log })
 }
 
 fn sources(entries: Vec<(SourceEntry, &DeTable<'_>)>, hostname: &Domain) -> Vec<Source> {
     if entries.is_empty() {
-        return vec![Source { name: Name::coined("default"), ip: None, ehlo: hostname.clone(), enabled: true }];
+        let name = Name::coined("default");
+        return vec![Source { name, ip: None, ehlo: hostname.clone(), enabled: true, max_rate: None }];
     }
     let source = |entry: SourceEntry| Source {
         name: entry.name,
         ip: entry.ip,
         ehlo: entry.ehlo.unwrap_or_else(|| hostname.clone()),
         enabled: entry.enabled,
+        max_rate: entry.max_rate,
     };
     entries.into_iter().map(|(entry, _)| source(entry)).collect()
 }
@@ -197,9 +213,11 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<SourceEntry>(name))
         .or_else(|| has::<PoolEntry>(name))
         .or_else(|| has::<StreamEntry>(name))
+        .or_else(|| has::<RouteEntry>(name))
+        .or_else(|| has::<HealthSection>(name))
 }
 
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 11] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
@@ -207,6 +225,8 @@ const SECTIONS: [&str; 9] = [
     SourceEntry::KEY,
     PoolEntry::KEY,
     StreamEntry::KEY,
+    RouteEntry::KEY,
+    HealthSection::KEY,
     DnsSection::KEY,
     LogSection::KEY,
 ];
@@ -259,13 +279,21 @@ fn tables<'t, S: Section>(root: &'t DeTable<'t>, problems: &mut Collector<'_>) -
     good
 }
 
-/// Names of all sources, or pools, in the file, those with other mistakes too: who names one of these doesn't dangle.
-fn names_in<'t, S: Section>(root: &'t DeTable<'_>) -> Vec<&'t str> {
+/// Names of all sources, pools or streams in the file, those with other mistakes too: who names one of these doesn't
+/// dangle. Without any there are the `usual` ones.
+fn names_in<'t, S: Section>(root: &'t DeTable<'_>, usual: &[&'t str]) -> Vec<&'t str> {
     let Some(array) = root.get(S::KEY).and_then(|value| value.get_ref().as_array()) else {
-        return vec!["default"];
+        return usual.to_vec();
     };
     let name = |item: &'t Spanned<DeValue<'_>>| item.get_ref().as_table()?.get("name")?.get_ref().as_str();
     array.iter().filter_map(name).collect()
+}
+
+/// Names of all streams, the two that always exist among them.
+fn stream_names<'t>(root: &'t DeTable<'_>) -> Vec<&'t str> {
+    let mut names = vec!["transactional", "bulk"];
+    names.extend(names_in::<StreamEntry>(root, &[]));
+    names
 }
 
 fn span_of(table: &DeTable<'_>, key: &str) -> Range<usize> {

@@ -4,6 +4,7 @@ use crate::declare::{Declared, Section};
 use crate::sections::{
     DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection, StreamEntry,
 };
+use crate::sections::{HealthSection, RouteEntry};
 use std::fmt::Write;
 
 /// How often a section may stand in the file.
@@ -26,7 +27,7 @@ fn entry<S: Section>(times: Times) -> Entry {
 }
 
 /// All sections in reading order.
-fn entries() -> [Entry; 9] {
+fn entries() -> [Entry; 11] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),
@@ -35,6 +36,8 @@ fn entries() -> [Entry; 9] {
         entry::<SourceEntry>(Times::Many),
         entry::<PoolEntry>(Times::Many),
         entry::<StreamEntry>(Times::Many),
+        entry::<RouteEntry>(Times::Many),
+        entry::<HealthSection>(Times::Once),
         entry::<DnsSection>(Times::Once),
         entry::<LogSection>(Times::Once),
     ]
