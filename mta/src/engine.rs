@@ -6,11 +6,15 @@ use crate::housekeeping::{self, Retention};
 use crate::lane::LaneStatus;
 use crate::places::Places;
 use crate::providers::Providers;
+use crate::route::{RouteSetup, RouteStatus, Routes};
 use crate::scheduler;
 use crate::shared::{Open, Shared};
 use crate::site::Resolver;
 use crate::smtp::client_config;
-use config::{Pool, SmtpSection, Source};
+use crate::source::SourceStates;
+use crate::source_watch;
+use crate::stream::StreamRules;
+use config::{Pool, SmtpSection, Source, Streams};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -47,8 +51,10 @@ pub struct Parts {
     pub sources: Vec<Source>,
     /// `[[pool]]`.
     pub pools: Vec<Pool>,
-    /// Pool for recipients whose own is not configured any more.
-    pub default_pool: String,
+    /// `[[stream]]`.
+    pub streams: Streams,
+    /// `[[route]]`.
+    pub routes: Vec<RouteSetup>,
     /// How long finished things are kept.
     pub retention: Retention,
 }
@@ -65,6 +71,15 @@ pub enum StartError {
     /// TLS.
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
+    /// TLS of a route.
+    #[error("TLS of the route {route} cannot be set up")]
+    Route {
+        /// Which.
+        route: String,
+        /// What is wrong.
+        #[source]
+        cause: rustls::Error,
+    },
 }
 
 /// The engine.
@@ -92,6 +107,8 @@ impl Engine {
         let makers = Makers::start(parts.content, parts.maker_threads).map_err(StartError::Thread)?;
         let (book, writing) = Book::open(parts.storage.clone(), parts.clock.clone());
         let providers = Providers::builtin(parts.smtp.connections_per_lane, parts.smtp.messages_per_connection);
+        let routes = Routes::new(parts.routes, &providers);
+        let routes = routes.map_err(|(route, cause)| StartError::Route { route, cause })?;
         let connections_max = parts.smtp.connections_max;
         let shared = Arc::new(Shared {
             storage: parts.storage,
@@ -100,7 +117,9 @@ impl Engine {
             random: parts.random,
             dial: parts.dial,
             pools: pools(&parts.pools, &parts.sources),
-            default_pool: parts.default_pool,
+            streams: StreamRules::new(&parts.streams, parts.smtp.jitter_percent),
+            routes,
+            source_states: SourceStates::new(&parts.sources),
             smtp: parts.smtp,
             sources: parts.sources,
             tls,
@@ -115,6 +134,7 @@ impl Engine {
         let tasks = vec![
             tokio::spawn(writing),
             tokio::spawn(scheduler::run(shared.clone())),
+            tokio::spawn(source_watch::watch(shared.clone())),
             tokio::spawn(housekeeping::lanes(shared.clone())),
             tokio::spawn(housekeeping::expiry(shared.clone())),
             tokio::spawn(housekeeping::events(shared.clone())),
@@ -232,6 +252,21 @@ impl Waker {
     #[must_use]
     pub fn lanes(&self) -> Vec<LaneStatus> {
         lanes(&self.0)
+    }
+}
+
+impl Waker {
+    /// Routes, and whether each is in use.
+    #[must_use]
+    pub fn routes(&self) -> Vec<RouteStatus> {
+        self.0.routes.status(self.0.clock.now_ms())
+    }
+
+    /// Why a source is out, if it is.
+    #[must_use]
+    pub fn source_gone(&self, name: &str) -> Option<String> {
+        let source = self.0.sources.iter().position(|source| source.name.as_str() == name)?;
+        self.0.source_states.gone(source)
     }
 }
 

@@ -5,6 +5,7 @@
 //! Answers are kept for a few minutes here, so that a campaign asks once per domain; the resolver below honours TTLs.
 
 use crate::providers::{Provider, Providers};
+use crate::route::Way;
 use mail::EnhancedStatus;
 use moka::sync::Cache;
 use std::net::IpAddr;
@@ -20,8 +21,8 @@ const DOMAINS_MAX: u64 = 100_000;
 /// Longest name of a site; what exceeds it is cut, for people and metrics.
 const NAME_MAX: usize = 120;
 
-/// Domains that share an MX set.
-#[derive(Debug, PartialEq, Eq)]
+/// Domains that share an MX set; or the hosts of a route.
+#[derive(Debug)]
 pub struct Site {
     /// The MX set in short: `mx.example.com`, `(alt1|alt2).aspmx.l.google.com`.
     pub name: Arc<str>,
@@ -29,6 +30,8 @@ pub struct Site {
     pub hosts: Vec<MxRecord>,
     /// Whose it is.
     pub provider: Arc<Provider>,
+    /// How its hosts are reached, where a route says so.
+    pub(crate) way: Option<Way>,
 }
 
 /// Why a domain has no site.
@@ -139,7 +142,7 @@ impl Resolver {
         names.sort_unstable();
         self.sites.get_with(names.join(" "), || {
             let provider = self.providers.of_hosts(&names);
-            Arc::new(Site { name: short_name(&names).into(), provider, hosts: hosts.clone() })
+            Arc::new(Site { name: short_name(&names).into(), provider, hosts: hosts.clone(), way: None })
         })
     }
 

@@ -13,6 +13,7 @@ mod internet;
 mod ledger;
 mod mailbox;
 mod manners;
+mod relay;
 mod report;
 mod session;
 mod sim;
@@ -26,5 +27,6 @@ pub use mailbox::Mailbox;
 pub use manners::{
     BlockStage, Cut, Door, Manners, MxHost, OddAnswer, Oddity, Provider, Providers, ProvidersError, Step, Storm, Tls,
 };
+pub use relay::{Relay, RelayManners, Relayed};
 pub use sim::{Incoming, SeededRandom, SimClock, SimDial, SimDns, SimOptions, SimWorld, holding_time};
 pub use zone::{Answer, Kind, Record, Zone, reverse};

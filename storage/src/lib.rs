@@ -31,6 +31,7 @@ pub mod segment;
 pub mod session;
 #[cfg(test)]
 mod statements;
+pub mod source_check;
 pub mod suppression;
 pub mod tag;
 pub mod tally;

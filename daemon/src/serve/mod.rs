@@ -164,7 +164,8 @@ async fn start_sending(app: &Shared, dial: Arc<dyn Dial>) -> anyhow::Result<Engi
         smtp: config.smtp.clone(),
         sources: config.sources.clone(),
         pools: config.pools.clone(),
-        default_pool: config.default_pool().name.to_string(),
+        streams: config.streams.clone(),
+        routes: crate::routes::routes(config)?,
         retention: Retention {
             events: DAY * config.storage.event_retention_days,
             finished: DAY * config.storage.finished_retention_days,
@@ -174,8 +175,8 @@ async fn start_sending(app: &Shared, dial: Arc<dyn Dial>) -> anyhow::Result<Engi
     let engine = Engine::start(parts).await.context("cannot start sending")?;
     let waker = engine.waker();
     // A crash may have come between the two steps of a launch.
-    mailing::recover(&app.storage).await.context("cannot go on with launched campaigns")?;
-    let releaser = Releaser::new(app.storage.clone(), app.clock.clone(), config.smtp.bulk_expiry);
+    mailing::recover(&app.storage, &config.streams).await.context("cannot go on with launched campaigns")?;
+    let releaser = Releaser::new(app.storage.clone(), app.clock.clone(), config.streams.clone());
     let hook = waker.clone();
     let releaser = releaser.on_release(move || hook.wake());
     // Set once: there is one engine and one releaser per app.
