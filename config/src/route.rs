@@ -8,6 +8,7 @@ use crate::setting::{Bounds, Setting, Wrong, choice};
 use crate::values::Name;
 use mail::Domain;
 use std::ffi::OsString;
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use toml::Spanned;
@@ -83,6 +84,15 @@ impl DomainPattern {
         match self {
             DomainPattern::Exactly(this) => this.as_str() == domain,
             DomainPattern::Below(this) => domain.strip_suffix(this.as_str()).is_some_and(|rest| rest.ends_with('.')),
+        }
+    }
+}
+
+impl fmt::Display for DomainPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DomainPattern::Exactly(domain) => write!(f, "{domain}"),
+            DomainPattern::Below(domain) => write!(f, "*.{domain}"),
         }
     }
 }

@@ -6,12 +6,13 @@ use crate::serve::Keys;
 use crate::text::time;
 use campaign::mailing;
 use config::Config;
+use mta::health::Checker;
 use std::sync::{Arc, OnceLock};
 use storage::Storage;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use world::{Clock, Dns, Random};
+use world::{Clock, Dial, Dns, Random};
 
 /// Live progress streams at once: each holds a connection and asks the database every second.
 const STREAMS_MAX: usize = 64;
@@ -32,6 +33,10 @@ pub struct App {
     pub random: Arc<dyn Random>,
     /// Records of sending domains.
     pub dns: Arc<dyn Dns>,
+    /// Outgoing connections.
+    pub dial: Arc<dyn Dial>,
+    /// Looks at the sources.
+    pub(crate) checker: Checker,
     /// Cancelled when the daemon stops.
     pub stop: CancellationToken,
     /// Password hashing, a few at a time.
@@ -63,11 +68,24 @@ pub struct World {
     pub random: Arc<dyn Random>,
     /// DNS.
     pub dns: Arc<dyn Dns>,
+    /// Outgoing connections.
+    pub dial: Arc<dyn Dial>,
 }
 
 impl App {
     pub(crate) fn new(config: Config, storage: Storage, keys: Keys, world: World) -> App {
+        let checker = Checker {
+            storage: storage.clone(),
+            clock: world.clock.clone(),
+            dns: world.dns.clone(),
+            dial: world.dial.clone(),
+            sources: config.sources.clone(),
+            health: config.health.clone(),
+            turn: tokio::sync::Mutex::default(),
+        };
         App {
+            checker,
+            dial: world.dial,
             storage,
             config,
             keys,

@@ -10,6 +10,7 @@ pub mod http;
 mod imports;
 pub mod ops;
 mod passwords;
+mod routes;
 pub mod serve;
 mod text;
 

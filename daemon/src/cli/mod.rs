@@ -10,6 +10,7 @@ mod client;
 mod contacts;
 mod delivery;
 mod people;
+mod sources;
 
 use clap::{Args, Parser, Subcommand};
 use client::Client;
@@ -86,6 +87,13 @@ enum Command {
         #[command(subcommand)]
         command: delivery::DomainCommand,
     },
+    /// Egress sources.
+    Source {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: sources::SourceCommand,
+    },
     /// The suppression list.
     Suppressions {
         #[command(flatten)]
@@ -152,6 +160,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Domain { config, command } => {
             with(&config, async |client| delivery::domain(client, command).await).await?;
         }
+        Command::Source { config, command } => with(&config, async |client| sources::run(client, command).await).await?,
         Command::Suppressions { config, command } => {
             with(&config, async |client| delivery::suppression(client, command).await).await?;
         }

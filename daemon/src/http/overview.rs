@@ -6,6 +6,7 @@ use crate::http::access::Actor;
 use crate::http::campaigns;
 use crate::http::error::ApiError;
 use crate::http::extract::Json;
+use crate::http::sources;
 use crate::text::time;
 use api_types::{
     CheckLevel, CheckPoint, DomainRecord, HourFigures, Notice, Overview, ProviderDay, RecordStatus, SuppressionReason,
@@ -14,6 +15,7 @@ use axum::extract::State;
 use std::collections::BTreeMap;
 use storage::event::{self, Kind, Sum};
 use storage::queue::{self, Ledger};
+use storage::source_check;
 use storage::suppression;
 use storage::{Connection, StorageError, WorkspaceId, contact, domain, meta, outbox, user};
 
@@ -57,6 +59,7 @@ struct Found {
     domains: Vec<domain::SendingDomain>,
     has_users: bool,
     complaints: u64,
+    source_checks: Vec<source_check::SourceCheck>,
 }
 
 fn read(c: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<Found, StorageError> {
@@ -70,6 +73,7 @@ fn read(c: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<Found, 
         domains: domain::list(c, workspace, 0, 200)?,
         has_users: user::any(c)?,
         complaints: suppression::count(c, workspace, &complaints)?,
+        source_checks: source_check::all(c)?,
     })
 }
 
@@ -131,6 +135,7 @@ fn notices(app: &App, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
         );
         notices.push(notice("danger", message, None));
     }
+    notices.extend(sources::notices(app, &found.source_checks));
     if !found.has_users {
         let message = "Nobody can sign in yet. Add a user with `packetboat user add EMAIL --role owner`.";
         notices.push(notice("warning", message.to_owned(), None));

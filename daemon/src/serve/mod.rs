@@ -118,10 +118,9 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
     let inbound_addr = inbound.as_ref().map(TcpListener::local_addr).transpose()?;
     // Port 0 asks for any: links must name the one that it became.
     config.http.listen = http_addr;
-    let dial = overrides.dial.clone().unwrap_or_else(|| Arc::new(TcpDial));
     let world = real_world(&config, overrides)?;
     let app: Shared = Arc::new(App::new(config, storage, keys, world));
-    let engine = start_sending(&app, dial).await?;
+    let engine = start_sending(&app).await?;
     let router = http::router(&app);
     listen::serve_local(&app, router.clone());
     listen::serve_http(&app, http, router);
@@ -130,6 +129,7 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
     }
     imports::resume(&app).await?;
     app.tasks.spawn(tidy(app.clone()));
+    app.tasks.spawn(look_at_sources(app.clone()));
     if !http::console_present() {
         tracing::warn!("built without the console; `cargo xtask ui` makes it");
     }
@@ -151,14 +151,14 @@ pub(crate) async fn start_offline(config: Config) -> anyhow::Result<Running> {
 }
 
 /// Starts the engine, and the releaser that fills its queue.
-async fn start_sending(app: &Shared, dial: Arc<dyn Dial>) -> anyhow::Result<EngineHandle> {
+async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
     let config = &app.config;
     let parts = mta::Parts {
         storage: app.storage.clone(),
         clock: app.clock.clone(),
         random: app.random.clone(),
         dns: app.dns.clone(),
-        dial,
+        dial: app.dial.clone(),
         content: Arc::new(Content::new(app)),
         maker_threads: std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
         smtp: config.smtp.clone(),
@@ -206,6 +206,7 @@ fn real_world(config: &Config, overrides: Overrides) -> anyhow::Result<World> {
         clock: overrides.clock.unwrap_or_else(|| Arc::new(SystemClock)),
         random: overrides.random.unwrap_or_else(|| Arc::new(SystemRandom)),
         dns,
+        dial: overrides.dial.unwrap_or_else(|| Arc::new(TcpDial)),
     })
 }
 
@@ -257,6 +258,14 @@ async fn listen_inbound(app: Shared, listener: TcpListener) {
         hostname: app.config.server.hostname.clone(),
     };
     mta::inbound::serve(listener, Arc::new(inbound), app.stop.clone()).await;
+}
+
+/// Looks at the sources again and again.
+async fn look_at_sources(app: Shared) {
+    tokio::select! {
+        () = app.stop.cancelled() => {}
+        () = app.checker.run() => {}
+    }
 }
 
 /// Forgets sessions and links that are over.

@@ -13,7 +13,6 @@ pub(super) struct Blocklist {
     pub name: String,
     pub zone: String,
     families: Vec<Family>,
-    refused: Vec<Ipv4Addr>,
     pub grave: bool,
     lookup: String,
     listing: Vec<Meaning>,
@@ -91,7 +90,8 @@ impl Blocklist {
             IpAddr::V6(_) => None,
         };
         let answers: Vec<Ipv4Addr> = answers.iter().filter_map(four).collect();
-        if answers.iter().any(|answer| self.refused.contains(answer)) {
+        // What lists say to resolvers that are public, or ask too much: 127.255.255.0/24.
+        if answers.iter().any(|answer| answer.octets()[..3] == [127, 255, 255]) {
             return Listing::Refused;
         }
         // RFC 5782 §2.1: answers lie within 127.0.0.0/8. Others come from resolvers that invent addresses.
