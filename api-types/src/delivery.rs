@@ -124,6 +124,10 @@ pub struct Egress {
     pub sources: Vec<EgressSource>,
     /// Pools of the configuration.
     pub pools: Vec<EgressPool>,
+    /// Streams of the configuration, and the two that always exist.
+    pub streams: Vec<crate::EgressStream>,
+    /// Routes of the configuration, in the order in which they are tried.
+    pub routes: Vec<crate::EgressRoute>,
     /// Lanes with work or connections now, busiest first, at most 200.
     pub lanes: Vec<Lane>,
 }

@@ -4,7 +4,7 @@
 //! whole way to the wire is measured by `cargo xtask bench`.
 
 use api_types::{CampaignInput, ImportExisting, ImportStart, KeyStep, TemplateInput, TemplateKind};
-use campaign::mailing::{self, Releaser};
+use campaign::mailing::{self, Egress, Releaser};
 use campaign::render::{Renderer, Request};
 use campaign::{import, template};
 use mail::{Address, Body, Draft, compose};
@@ -115,10 +115,12 @@ async fn launch(
         from_email: "news@example.com".into(),
         from_name: "Example".into(),
         reply_to: String::new(),
+        stream: String::new(),
         pool: String::new(),
     };
     let made = mailing::create(storage, W, input, "me".into(), 0).await?;
-    mailing::launch(storage, (W, made.id), "me".into(), vec!["default".into()], SystemClock.now_ms()).await?;
+    let egress = Egress { streams: config::Config::default().streams, pools: vec!["default".into()] };
+    mailing::launch(storage, (W, made.id), "me".into(), egress, SystemClock.now_ms()).await?;
     Ok(made.id)
 }
 
@@ -180,7 +182,7 @@ fn render(storage: &Storage, name: &str, id: CampaignId, rounds: i64) -> Result<
 }
 
 async fn take_in(storage: &Storage, id: CampaignId) -> Result<(), StorageError> {
-    let releaser = Releaser::new(storage.clone(), Arc::new(SystemClock), Duration::from_secs(3600));
+    let releaser = Releaser::new(storage.clone(), Arc::new(SystemClock), config::Config::default().streams);
     let began = Instant::now();
     while releaser.round().await? {}
     let taken = storage.read(move |tx| storage::queue::ledger(tx, W, None)).await?.accepted;

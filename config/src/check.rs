@@ -2,11 +2,14 @@
 
 use crate::declare::Section;
 use crate::problem::{Collector, Problem, Problems};
+use crate::rate::Rate;
 use crate::read::Reader;
+use crate::route::{self, Route};
 use crate::sections::{
     DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
     StorageSection, StreamEntry,
 };
+use crate::sections::{HealthSection, RouteEntry};
 use crate::stream::{self, Streams};
 use crate::submission::SubmissionSection;
 use crate::values::{Name, PoolMember};
@@ -38,6 +41,10 @@ pub struct Config {
     pub streams: Streams,
     /// `[domains]`
     pub domains: DomainsSection,
+    /// `[[route]]`, in the order in which they are tried; names are unique, streams exist.
+    pub routes: Vec<Route>,
+    /// `[health]`
+    pub health: HealthSection,
     /// `[dns]`
     pub dns: DnsSection,
     /// `[log]`
@@ -55,6 +62,8 @@ pub struct Source {
     pub ehlo: Domain,
     /// Whether mail may leave from it.
     pub enabled: bool,
+    /// Messages over all sites at most.
+    pub max_rate: Option<Rate>,
 }
 
 /// Sources that share a stream's mail by weight.
@@ -98,7 +107,7 @@ macro_rules! default_section {
     )+ };
 }
 default_section!(ServerSection => server, StorageSection => storage, HttpSection => http, SmtpSection => smtp,
-    SubmissionSection => submission, DomainsSection => domains, DnsSection => dns, LogSection => log);
+    SubmissionSection => submission, DomainsSection => domains, HealthSection => health, DnsSection => dns, LogSection => log);
 
 /// Reads and checks a file.
 ///
@@ -152,14 +161,17 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let smtp = table(root, problems);
     let submission = table(root, problems);
     let domains = table(root, problems);
+    let health = table(root, problems);
     let dns = table(root, problems);
     let log = table(root, problems);
     let source_entries: Vec<(SourceEntry, &DeTable<'_>)> = tables(root, problems);
     let pool_entries: Vec<(PoolEntry, &DeTable<'_>)> = tables(root, problems);
     let stream_entries: Vec<(StreamEntry, &DeTable<'_>)> = tables(root, problems);
+    let route_entries: Vec<(RouteEntry, &DeTable<'_>)> = tables(root, problems);
     unique_sources(&source_entries, problems);
-    check_pools(&pool_entries, &names_in::<SourceEntry>(root), problems);
-    stream::check(&stream_entries, &names_in::<PoolEntry>(root), problems);
+    check_pools(&pool_entries, &names_in::<SourceEntry>(root, &["default"]), problems);
+    stream::check(&stream_entries, &names_in::<PoolEntry>(root, &["default"]), problems);
+    route::check(&route_entries, &stream_names(root), problems);
     let server = server?;
     let sources = sources(source_entries, &server.hostname);
     let pools = pools(pool_entries, &sources);
@@ -168,6 +180,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let smtp = smtp?;
     let stream_entries = stream_entries.into_iter().map(|(entry, _)| entry).collect();
     let streams = Streams::of(stream_entries, &smtp, &stream::default_pool(&pools).name);
+    let routes = route_entries.into_iter().map(|(entry, _)| Route::of(entry)).collect();
     Some(Config {
         server,
         storage: storage?,
@@ -177,6 +190,8 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
         sources,
         pools,
         streams,
+        routes,
+        health: health?,
         domains: domains?,
         dns: dns?,
         log: log?,
@@ -185,13 +200,15 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
 
 fn sources(entries: Vec<(SourceEntry, &DeTable<'_>)>, hostname: &Domain) -> Vec<Source> {
     if entries.is_empty() {
-        return vec![Source { name: Name::coined("default"), ip: None, ehlo: hostname.clone(), enabled: true }];
+        let name = Name::coined("default");
+        return vec![Source { name, ip: None, ehlo: hostname.clone(), enabled: true, max_rate: None }];
     }
     let source = |entry: SourceEntry| Source {
         name: entry.name,
         ip: entry.ip,
         ehlo: entry.ehlo.unwrap_or_else(|| hostname.clone()),
         enabled: entry.enabled,
+        max_rate: entry.max_rate,
     };
     entries.into_iter().map(|(entry, _)| source(entry)).collect()
 }
@@ -220,9 +237,11 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<SourceEntry>(name))
         .or_else(|| has::<PoolEntry>(name))
         .or_else(|| has::<StreamEntry>(name))
+        .or_else(|| has::<RouteEntry>(name))
+        .or_else(|| has::<HealthSection>(name))
 }
 
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 13] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
@@ -232,6 +251,8 @@ const SECTIONS: [&str; 11] = [
     PoolEntry::KEY,
     StreamEntry::KEY,
     DomainsSection::KEY,
+    RouteEntry::KEY,
+    HealthSection::KEY,
     DnsSection::KEY,
     LogSection::KEY,
 ];
@@ -284,13 +305,21 @@ fn tables<'t, S: Section>(root: &'t DeTable<'t>, problems: &mut Collector<'_>) -
     good
 }
 
-/// Names of all sources, or pools, in the file, those with other mistakes too: who names one of these doesn't dangle.
-fn names_in<'t, S: Section>(root: &'t DeTable<'_>) -> Vec<&'t str> {
+/// Names of all sources, pools or streams in the file, those with other mistakes too: who names one of these doesn't
+/// dangle. Without any there are the `usual` ones.
+fn names_in<'t, S: Section>(root: &'t DeTable<'_>, usual: &[&'t str]) -> Vec<&'t str> {
     let Some(array) = root.get(S::KEY).and_then(|value| value.get_ref().as_array()) else {
-        return vec!["default"];
+        return usual.to_vec();
     };
     let name = |item: &'t Spanned<DeValue<'_>>| item.get_ref().as_table()?.get("name")?.get_ref().as_str();
     array.iter().filter_map(name).collect()
+}
+
+/// Names of all streams, the two that always exist among them.
+fn stream_names<'t>(root: &'t DeTable<'_>) -> Vec<&'t str> {
+    let mut names = vec!["transactional", "bulk"];
+    names.extend(names_in::<StreamEntry>(root, &[]));
+    names
 }
 
 fn span_of(table: &DeTable<'_>, key: &str) -> Range<usize> {

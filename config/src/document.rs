@@ -5,6 +5,7 @@ use crate::sections::{
     DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
     StorageSection, StreamEntry,
 };
+use crate::sections::{HealthSection, RouteEntry};
 use crate::submission::SubmissionSection;
 use std::fmt::Write;
 
@@ -28,7 +29,7 @@ fn entry<S: Section>(times: Times) -> Entry {
 }
 
 /// All sections in reading order.
-fn entries() -> [Entry; 11] {
+fn entries() -> [Entry; 13] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),
@@ -39,6 +40,8 @@ fn entries() -> [Entry; 11] {
         entry::<PoolEntry>(Times::Many),
         entry::<StreamEntry>(Times::Many),
         entry::<DomainsSection>(Times::Once),
+        entry::<RouteEntry>(Times::Many),
+        entry::<HealthSection>(Times::Once),
         entry::<DnsSection>(Times::Once),
         entry::<LogSection>(Times::Once),
     ]

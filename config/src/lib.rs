@@ -7,8 +7,11 @@
 mod check;
 mod declare;
 mod document;
+mod inline;
 mod problem;
+mod rate;
 mod read;
+mod route;
 pub mod secret;
 mod sections;
 mod setting;
@@ -20,9 +23,11 @@ mod values;
 pub use check::{Config, Pool, Source, load, parse};
 pub use document::{example, reference};
 pub use problem::{Place, Problem, Problems};
+pub use rate::{Per, Rate};
+pub use route::{DomainPattern, Route, RouteHost, RouteTls};
 pub use sections::{
-    DnsSection, DomainsSection, HttpSection, LogFormat, LogLevel, LogSection, ServerSection, SmtpSection,
-    StorageSection, TlsMode,
+    DnsSection, DomainsSection, HealthSection, HttpSection, LogFormat, LogLevel, LogSection, ServerSection,
+    SmtpSection, StorageSection, TlsMode,
 };
 pub use stream::{Stream, Streams};
 pub use submission::{Network, SubmissionSection};

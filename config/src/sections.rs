@@ -1,11 +1,14 @@
 //! The declarations: every setting of `packetboat.toml`, with its type, default, bounds and sentences.
 
 mod domains;
+mod health;
+mod route;
 mod stream;
 
 pub use domains::DomainsSection;
 
 use crate::declare::section;
+use crate::rate::Rate;
 use crate::setting::choice;
 use crate::values::{DnsServer, Label, Name, PoolMember, PublicUrl};
 use mail::Domain;
@@ -13,6 +16,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use health::HealthSection;
+pub(crate) use route::RouteEntry;
 pub(crate) use stream::StreamEntry;
 
 section! {
@@ -142,6 +147,9 @@ section! {
         ehlo: Option<Domain> = none example "mx1.example.com";
         /// Whether mail may leave from it.
         enabled: bool = true;
+        /// Messages that leave from it at most, over all receivers: a second ("20/s"), a minute ("600/m") or an hour
+        /// ("5000/h"). What is more waits, or leaves from other sources of its pool. Unset: as many as can be.
+        max_rate: Option<Rate> = none example "5000/h";
     }
 }
 

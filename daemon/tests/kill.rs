@@ -178,6 +178,7 @@ async fn prepare(daemon: &Daemon, zone: &Zone, addresses: impl Iterator<Item = &
         from_email: "news@kill.example".to_owned(),
         from_name: String::new(),
         reply_to: String::new(),
+        stream: String::new(),
         pool: String::new(),
     };
     let campaign: Campaign = daemon.post("/campaigns", &campaign).await;

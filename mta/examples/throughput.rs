@@ -87,7 +87,7 @@ async fn fill(storage: &Storage, n: i64) {
     let now_ms = SystemClock.now_ms();
     storage
         .queue()
-        .write(move |tx| campaign_run::start(tx, (WS, CampaignId(1)), "default", "", now_ms))
+        .write(move |tx| campaign_run::start(tx, (WS, CampaignId(1)), ("bulk", "default"), "", now_ms))
         .await
         .expect("a run");
     let mut after = 0;
@@ -131,7 +131,8 @@ fn parts(storage: &Storage, connections: u32) -> Parts {
         smtp: config.smtp,
         sources: config.sources,
         pools: config.pools,
-        default_pool: "default".to_owned(),
+        streams: config.streams,
+        routes: Vec::new(),
         retention: Retention { events: day, finished: day, unmatched_reports: day },
         tls: mta::tls::TlsParts {
             dnssec: None,

@@ -6,12 +6,16 @@ use crate::housekeeping::{self, Retention};
 use crate::lane::LaneStatus;
 use crate::places::Places;
 use crate::providers::Providers;
+use crate::route::{RouteSetup, RouteStatus, Routes};
 use crate::scheduler;
 use crate::shared::{Open, Shared};
 use crate::site::Resolver;
 use crate::smtp::client_config;
+use crate::source::SourceStates;
+use crate::source_watch;
+use crate::stream::StreamRules;
 use crate::tls::{Policies, TlsParts, reporting};
-use config::{Pool, SmtpSection, Source};
+use config::{Pool, SmtpSection, Source, Streams};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -48,8 +52,10 @@ pub struct Parts {
     pub sources: Vec<Source>,
     /// `[[pool]]`.
     pub pools: Vec<Pool>,
-    /// Pool for recipients whose own is not configured any more.
-    pub default_pool: String,
+    /// `[[stream]]`.
+    pub streams: Streams,
+    /// `[[route]]`.
+    pub routes: Vec<RouteSetup>,
     /// How long finished things are kept.
     pub retention: Retention,
     /// What TLS policies need.
@@ -68,6 +74,15 @@ pub enum StartError {
     /// TLS.
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
+    /// TLS of a route.
+    #[error("TLS of the route {route} cannot be set up")]
+    Route {
+        /// Which.
+        route: String,
+        /// What is wrong.
+        #[source]
+        cause: rustls::Error,
+    },
 }
 
 /// The engine.
@@ -95,6 +110,8 @@ impl Engine {
         let makers = Makers::start(parts.content, parts.maker_threads).map_err(StartError::Thread)?;
         let (book, writing) = Book::open(parts.storage.clone(), parts.clock.clone());
         let providers = Providers::builtin(parts.smtp.connections_per_lane, parts.smtp.messages_per_connection);
+        let routes = Routes::new(parts.routes, &providers);
+        let routes = routes.map_err(|(route, cause)| StartError::Route { route, cause })?;
         let connections_max = parts.smtp.connections_max;
         let policies = Policies::new(parts.tls, parts.dns.clone(), &parts.storage, &parts.smtp);
         let policies = Arc::new(policies);
@@ -106,7 +123,9 @@ impl Engine {
             random: parts.random,
             dial: parts.dial,
             pools: pools(&parts.pools, &parts.sources),
-            default_pool: parts.default_pool,
+            streams: StreamRules::new(&parts.streams, parts.smtp.jitter_percent),
+            routes,
+            source_states: SourceStates::new(&parts.sources),
             smtp: parts.smtp,
             sources: parts.sources,
             tls,
@@ -121,6 +140,7 @@ impl Engine {
         let tasks = vec![
             tokio::spawn(writing),
             tokio::spawn(scheduler::run(shared.clone())),
+            tokio::spawn(source_watch::watch(shared.clone())),
             tokio::spawn(housekeeping::lanes(shared.clone())),
             tokio::spawn(housekeeping::expiry(shared.clone())),
             tokio::spawn(housekeeping::events(shared.clone())),
@@ -241,6 +261,21 @@ impl Waker {
     #[must_use]
     pub fn lanes(&self) -> Vec<LaneStatus> {
         lanes(&self.0)
+    }
+}
+
+impl Waker {
+    /// Routes, and whether each is in use.
+    #[must_use]
+    pub fn routes(&self) -> Vec<RouteStatus> {
+        self.0.routes.status(self.0.clock.now_ms())
+    }
+
+    /// Why a source is out, if it is.
+    #[must_use]
+    pub fn source_gone(&self, name: &str) -> Option<String> {
+        let source = self.0.sources.iter().position(|source| source.name.as_str() == name)?;
+        self.0.source_states.gone(source)
     }
 }
 

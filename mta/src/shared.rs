@@ -5,13 +5,15 @@ use crate::content::Makers;
 use crate::egress::{Candidate, Choice, choose};
 use crate::hand::Hand;
 use crate::lane::Lane;
-use crate::outcome::RetryPolicy;
 use crate::places::{Place, Places, Urgency};
+use crate::route::Routes;
 use crate::site::{Resolver, Site};
 use crate::smtp::Timeouts;
+use crate::source::SourceStates;
+use crate::stream::StreamRules;
 use crate::tls::Policies;
 use config::{SmtpSection, Source};
-use mail::StreamKind;
+use mail::WaitReason;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,7 +42,9 @@ pub(crate) struct Shared {
     pub smtp: SmtpSection,
     pub sources: Vec<Source>,
     pub pools: HashMap<String, Vec<(usize, u32)>>,
-    pub default_pool: String,
+    pub streams: StreamRules,
+    pub routes: Routes,
+    pub source_states: SourceStates,
     pub tls: Arc<rustls::ClientConfig>,
     pub policies: Arc<Policies>,
     pub book: Book,
@@ -82,14 +86,6 @@ impl Drop for ConnectionPermit {
 }
 
 impl Shared {
-    pub fn policy(&self, stream: StreamKind) -> RetryPolicy {
-        let waits = match stream {
-            StreamKind::Bulk => &self.smtp.bulk_retry,
-            StreamKind::Transactional => &self.smtp.transactional_retry,
-        };
-        RetryPolicy { waits: waits.clone(), jitter_percent: self.smtp.jitter_percent }
-    }
-
     pub fn timeouts(&self) -> Timeouts {
         Timeouts {
             command: self.smtp.command_timeout,
@@ -142,20 +138,33 @@ impl Shared {
     }
 
     fn choose(&self, site: &Arc<Site>, hand: &Hand, now_ms: i64) -> Choice {
-        let pool = self.pools.get(&hand.claimed.pool).or_else(|| self.pools.get(&self.default_pool));
+        let pool = self.pools.get(&hand.claimed.pool);
+        let pool = pool.or_else(|| self.pools.get(&self.streams.of(&hand.claimed).pool));
+        let draw = self.random.below(u64::MAX);
         let lanes = lock(&self.open.lanes);
         let candidates: Vec<Candidate> = pool
             .into_iter()
             .flatten()
             .map(|(source, weight)| {
                 let held = lanes.get(&(*source, site.name.clone())).and_then(|lane| lane.held(now_ms));
+                let held = held.or_else(|| self.source_states.held(*source, now_ms, draw));
                 Candidate { source: *source, weight: *weight, held }
             })
             .collect();
         drop(lanes);
         let last = hand.claimed.source.as_deref();
         let last = last.and_then(|name| self.sources.iter().position(|source| source.name.as_str() == name));
-        choose(&candidates, last, now_ms, self.random.below(u64::MAX))
+        let choice = choose(&candidates, last, now_ms, draw);
+        match choice {
+            Choice::Use(source) => self.source_states.given(source, now_ms),
+            Choice::Wait(wait) if wait.reason == WaitReason::Rate => {
+                if let Some(waited_for) = candidates.iter().find(|candidate| candidate.held == Some(wait)) {
+                    self.source_states.told_to_wait(waited_for.source, now_ms);
+                }
+            }
+            Choice::Wait(_) => {}
+        }
+        choice
     }
 
     fn lane(&self, source: usize, site: &Arc<Site>, now_ms: i64) -> Arc<Lane> {

@@ -6,6 +6,7 @@
 //! Answers are kept for a few minutes here, so that a campaign asks once per domain; the resolver below honours TTLs.
 
 use crate::providers::{Provider, Providers};
+use crate::route::Way;
 use crate::tls::{Policies, SiteTls};
 use mail::EnhancedStatus;
 use moka::sync::Cache;
@@ -22,8 +23,8 @@ const DOMAINS_MAX: u64 = 100_000;
 /// Longest name of a site; what exceeds it is cut, for people and metrics.
 const NAME_MAX: usize = 120;
 
-/// Domains that share an MX set.
-#[derive(Debug, PartialEq, Eq)]
+/// Domains that share an MX set; or the hosts of a route.
+#[derive(Debug)]
 pub struct Site {
     /// The MX set in short: `mx.example.com`, `(alt1|alt2).aspmx.l.google.com`.
     pub name: Arc<str>,
@@ -33,6 +34,8 @@ pub struct Site {
     pub provider: Arc<Provider>,
     /// What its domains ask of TLS.
     pub tls: SiteTls,
+    /// How its hosts are reached, where a route says so.
+    pub(crate) way: Option<Way>,
 }
 
 /// Why a domain has no site.
@@ -151,13 +154,17 @@ impl Resolver {
         Ok(self.sites.get_with(format!("{}{}", names.join(" "), tls.suffix()), || {
             let provider = self.providers.of_hosts(&names);
             let name = format!("{}{}", short_name(&names), tls.suffix());
-            Arc::new(Site { name: name.into(), provider, hosts: hosts.clone(), tls: tls.clone() })
+            Arc::new(Site { name: name.into(), provider, hosts: hosts.clone(), tls: tls.clone(), way: None })
         }))
     }
 
     /// Addresses of a host that `source` can reach, IPv4 first: reputation is built there, and few sources have both.
     pub async fn addresses(&self, host: &str, source: Option<IpAddr>) -> Result<Vec<IpAddr>, DnsError> {
-        let mut ips = self.dns.addresses(host).await?;
+        // A route may name an address instead of a host.
+        let mut ips = match host.parse() {
+            Ok(ip) => vec![ip],
+            Err(_) => self.dns.addresses(host).await?,
+        };
         ips.retain(|ip| source.is_none_or(|source| source.is_ipv4() == ip.is_ipv4()));
         ips.sort_by_key(|ip| !ip.is_ipv4());
         Ok(ips)

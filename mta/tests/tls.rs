@@ -315,7 +315,8 @@ async fn a_day_is_reported_once_by_mail_and_by_post() {
     let messages = voyage.sim.ledger.last_messages();
     let to = |address: &str| messages.iter().filter(|m| m.recipients.iter().any(|to| to == address)).count();
     assert_eq!(to("tls-reports@safe.example"), 1, "brought by our own engine");
-    let submitted = voyage.storage.read(|c| storage::message::find(c, WS, storage::MessageId(1))).await.unwrap().unwrap();
+    let submitted =
+        voyage.storage.read(|c| storage::message::find(c, WS, storage::MessageId(1))).await.unwrap().unwrap();
     assert_eq!((submitted.from_address.as_str(), submitted.live), ("postmaster@sender.example", 0));
     stop(voyage).await;
 }

@@ -1,8 +1,8 @@
 //! A provider at work: what it remembers between connections, and the network that all providers share.
 
+use crate::authority::Authority;
 use crate::hash::hash;
 use crate::ledger::{Ledger, ProviderSummary};
-use crate::authority::Authority;
 use crate::manners::{Provider, Providers, Step, Tls};
 use crate::report::Reporter;
 use crate::zone::Zone;

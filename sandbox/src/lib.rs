@@ -16,6 +16,7 @@ mod internet;
 mod ledger;
 mod mailbox;
 mod manners;
+mod relay;
 mod report;
 mod session;
 mod sim;
@@ -29,8 +30,10 @@ pub use internet::{Internet, Options, Running, StartError};
 pub use ledger::{Attempt, DkimCheck, Ledger, LedgerOptions, ProviderSummary, Received};
 pub use mailbox::Mailbox;
 pub use manners::{
-    BlockStage, Certificate, Cut, Door, Manners, MxHost, OddAnswer, Oddity, Provider, Providers, ProvidersError, Step, Storm, Tls,
+    BlockStage, Certificate, Cut, Door, Manners, MxHost, OddAnswer, Oddity, Provider, Providers, ProvidersError, Step,
+    Storm, Tls,
 };
+pub use relay::{Relay, RelayManners, Relayed};
 pub use sim::{Incoming, SeededRandom, SimClock, SimDial, SimDns, SimOptions, SimWorld, holding_time};
 pub use web::{Posted, SimWeb};
 pub use zone::{Answer, Kind, Record, Zone, reverse};

@@ -323,6 +323,11 @@ impl SimDial {
         self.state().missing_sources.insert(source);
     }
 
+    /// Gives a source address back to this host.
+    pub fn return_source(&self, source: IpAddr) {
+        self.state().missing_sources.remove(&source);
+    }
+
     fn way(&self, peer: SocketAddr) -> Way {
         let state = self.state();
         if let Some(listener) = state.listeners.get(&peer) {
@@ -363,5 +368,9 @@ impl Dial for SimDial {
             }
             Ok(Box::new(near) as Box<dyn Stream>)
         })
+    }
+
+    fn has_source(&self, source: IpAddr) -> bool {
+        !self.state().missing_sources.contains(&source)
     }
 }

@@ -30,6 +30,7 @@ pub mod queue;
 mod schema;
 pub mod segment;
 pub mod session;
+pub mod source_check;
 #[cfg(test)]
 mod statements;
 pub mod suppression;

@@ -14,6 +14,7 @@ fn every_statement_prepares() {
         ("event", crate::event::STATEMENTS),
         ("message", crate::message::STATEMENTS),
         ("outbox", crate::outbox::STATEMENTS),
+        ("source_check", crate::source_check::STATEMENTS),
         ("suppression", crate::suppression::STATEMENTS),
         ("tally", crate::tally::STATEMENTS),
         ("unmatched_report", crate::unmatched_report::STATEMENTS),

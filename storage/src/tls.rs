@@ -271,8 +271,15 @@ const PUT_REPORT: &str = "
 pub fn put_report(tx: &Connection, r: &TlsReport) -> Result<(), StorageError> {
     let state = r.state.as_str();
     let detail = crate::event::bounded(&r.detail);
-    tx.prepare_cached(PUT_REPORT)?
-        .execute(params![r.day_ms, r.domain, state, detail, r.report_id, r.attempts, r.tried_ms])?;
+    tx.prepare_cached(PUT_REPORT)?.execute(params![
+        r.day_ms,
+        r.domain,
+        state,
+        detail,
+        r.report_id,
+        r.attempts,
+        r.tried_ms
+    ])?;
     Ok(())
 }
 
@@ -286,9 +293,8 @@ const REPORTS_OF: &str = "
 /// The database's.
 pub fn reports_of(c: &Connection, domain: &str, since_ms: i64, limit: u32) -> Result<Vec<TlsReport>, StorageError> {
     let mut statement = c.prepare_cached(REPORTS_OF)?;
-    let rows = statement.query_map(
-        named_params! { ":domain": domain, ":since_ms": since_ms, ":limit": limit },
-        |row| {
+    let rows =
+        statement.query_map(named_params! { ":domain": domain, ":since_ms": since_ms, ":limit": limit }, |row| {
             Ok(TlsReport {
                 day_ms: row.get(0)?,
                 domain: row.get(1)?,
@@ -298,8 +304,7 @@ pub fn reports_of(c: &Connection, domain: &str, since_ms: i64, limit: u32) -> Re
                 attempts: row.get(5)?,
                 tried_ms: row.get(6)?,
             })
-        },
-    )?;
+        })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -50,12 +50,8 @@ pub trait Fetch: Send + Sync + 'static {
     /// GET of at most `max` bytes.
     fn get<'a>(&'a self, url: &'a str, max: usize) -> BoxFuture<'a, Result<Fetched, FetchError>>;
     /// POST; the status of the answer.
-    fn post<'a>(
-        &'a self,
-        url: &'a str,
-        content_type: &'a str,
-        body: Vec<u8>,
-    ) -> BoxFuture<'a, Result<u16, FetchError>>;
+    fn post<'a>(&'a self, url: &'a str, content_type: &'a str, body: Vec<u8>)
+    -> BoxFuture<'a, Result<u16, FetchError>>;
 }
 
 /// RFC 8461 §3.3 suggests a minute.
@@ -136,7 +132,10 @@ fn failed(url: &str, error: &reqwest::Error) -> FetchError {
     if why.contains("certificate") {
         return FetchError::Certificate { host, why };
     }
-    FetchError::Failed { host, why: if error.is_timeout() { format!("not within {} s", TIME_MAX.as_secs()) } else { why } }
+    FetchError::Failed {
+        host,
+        why: if error.is_timeout() { format!("not within {} s", TIME_MAX.as_secs()) } else { why },
+    }
 }
 
 fn innermost(error: &dyn std::error::Error) -> String {

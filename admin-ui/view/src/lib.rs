@@ -11,6 +11,7 @@ pub mod number;
 pub mod progress;
 pub mod query;
 pub mod setup;
+pub mod source;
 pub mod template;
 pub mod tone;
 pub mod when;

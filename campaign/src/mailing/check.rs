@@ -1,5 +1,6 @@
 //! The checklist before a launch: every point in its own words, the fatal ones keep the campaign from being launched.
 
+use super::egress::{Egress, pool_of};
 use crate::Refused;
 use crate::error::sentence;
 use crate::segment::{self, Audience};
@@ -13,17 +14,17 @@ use storage::{Connection, WorkspaceId, domain, template as stored, workspace};
 /// The algorithm that every receiver understands (RFC 8301 §3.1).
 const RSA: &str = "rsa-sha256";
 
-/// Looks at everything a launch needs. `pools` are the pools that have a source in use.
+/// Looks at everything a launch needs.
 ///
 /// # Errors
 /// The database's; what is wrong with the campaign is in the list.
-pub fn check(tx: &Connection, campaign: &Campaign, pools: &[String], now_ms: i64) -> Result<Checklist, Refused> {
+pub fn check(tx: &Connection, campaign: &Campaign, egress: &Egress, now_ms: i64) -> Result<Checklist, Refused> {
     let (workspace, draft) = (campaign.workspace_id, &campaign.draft);
     let mut list = List { points: Vec::new() };
     let audience = list.audience(tx, workspace, draft, now_ms)?;
     list.sender(tx, workspace, draft)?;
     list.template(tx, workspace, draft)?;
-    list.egress(draft, pools);
+    list.egress(draft, egress);
     Ok(Checklist {
         ready: list.points.iter().all(|point| point.level != CheckLevel::Fatal),
         points: list.points,
@@ -150,13 +151,20 @@ impl List {
         }
     }
 
-    fn egress(&mut self, draft: &Draft, pools: &[String]) {
-        let name = &draft.pool;
-        if pools.contains(name) {
-            self.add("egress", CheckLevel::Ok, format!("leaves from the pool “{name}”"));
+    fn egress(&mut self, draft: &Draft, egress: &Egress) {
+        let stream = &draft.stream;
+        if egress.stream(draft).is_none() {
+            let known = egress.stream_names().join(", ");
+            let message = format!("there is no stream “{stream}” for campaigns; streams are {known}");
+            self.add("egress", CheckLevel::Fatal, message);
+            return;
+        }
+        let pool = pool_of(&egress.streams, draft);
+        if egress.pools.contains(&pool) {
+            self.add("egress", CheckLevel::Ok, format!("leaves from the pool “{pool}” as “{stream}”"));
         } else {
-            let known = if pools.is_empty() { "none".to_owned() } else { pools.join(", ") };
-            let message = format!("there is no pool “{name}” with a source in use; pools are {known}");
+            let known = if egress.pools.is_empty() { "none".to_owned() } else { egress.pools.join(", ") };
+            let message = format!("there is no pool “{pool}” with a source in use; pools are {known}");
             self.add("egress", CheckLevel::Fatal, message);
         }
     }

@@ -12,6 +12,7 @@ mod credentials;
 mod delivery;
 mod domains;
 mod people;
+mod sources;
 mod tls;
 
 use clap::{Args, Parser, Subcommand};
@@ -103,6 +104,13 @@ enum Command {
         #[command(subcommand)]
         command: domains::DomainCommand,
     },
+    /// Egress sources.
+    Source {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: sources::SourceCommand,
+    },
     /// The suppression list.
     Suppressions {
         #[command(flatten)]
@@ -181,6 +189,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Domain { config, command } => {
             with(&config, async |client| domains::run(client, command).await).await?;
+        }
+        Command::Source { config, command } => {
+            with(&config, async |client| sources::run(client, command).await).await?
         }
         Command::Suppressions { config, command } => {
             with(&config, async |client| delivery::suppression(client, command).await).await?;

@@ -21,12 +21,13 @@ mod queue;
 mod segments;
 mod session;
 mod shell;
+mod sources;
 mod stream;
 mod suppressions;
 mod templates;
 mod timeline;
-mod workspace;
 mod tls;
+mod workspace;
 
 use crate::app::Shared;
 use access::Access;
@@ -36,7 +37,6 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::get;
 pub(crate) use console::present as console_present;
-pub(crate) use egress::host_has;
 use std::time::Duration;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::UtoipaMethodRouterExt;
@@ -132,6 +132,9 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(campaigns::recipients))
         .add(VIEWER, routes!(egress::show))
         .add_slow(ADMIN, SLOW, routes!(tls::show))
+        .add(VIEWER, routes!(sources::list))
+        .add(VIEWER, routes!(sources::show))
+        .add_slow(ADMIN, SLOW, routes!(sources::check))
         .add(VIEWER, routes!(overview::overview))
         .add_slow(ADMIN, SLOW, routes!(overview::doctor))
         .finish()

@@ -7,12 +7,14 @@ use crate::http::access::Actor;
 use crate::http::campaigns;
 use crate::http::error::ApiError;
 use crate::http::extract::Json;
+use crate::http::sources;
 use crate::text::time;
 use api_types::{CheckLevel, CheckPoint, DomainHealth, HourFigures, Notice, Overview, ProviderDay, SuppressionReason};
 use axum::extract::State;
 use std::collections::BTreeMap;
 use storage::event::{self, Kind, Sum};
 use storage::queue::{self, Ledger};
+use storage::source_check;
 use storage::suppression;
 use storage::{Connection, StorageError, WorkspaceId, contact, domain, meta, outbox, user};
 
@@ -58,6 +60,7 @@ struct Found {
     domains: Vec<(domain::SendingDomain, Vec<domain::DkimKey>)>,
     has_users: bool,
     complaints: u64,
+    source_checks: Vec<source_check::SourceCheck>,
 }
 
 fn read(c: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<Found, StorageError> {
@@ -73,6 +76,7 @@ fn read(c: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<Found, 
         domains,
         has_users: user::any(c)?,
         complaints: suppression::count(c, workspace, &complaints)?,
+        source_checks: source_check::all(c)?,
     })
 }
 
@@ -134,6 +138,7 @@ fn notices(app: &App, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
         );
         notices.push(notice("danger", message, None));
     }
+    notices.extend(sources::notices(app, &found.source_checks));
     if !found.has_users {
         let message = "Nobody can sign in yet. Add a user with `packetboat user add EMAIL --role owner`.";
         notices.push(notice("warning", message.to_owned(), None));

@@ -8,8 +8,8 @@ mod keys;
 mod listen;
 mod logging;
 mod submission;
-mod web;
 mod tls;
+mod web;
 
 pub use keys::Keys;
 pub(crate) use listen::socket_path;
@@ -130,12 +130,11 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
     let submission_addrs = submission.as_ref().map_or(Ok(Vec::new()), submission::Listeners::addresses)?;
     // Port 0 asks for any: links must name the one that it became.
     config.http.listen = http_addr;
-    let dial = overrides.dial.clone().unwrap_or_else(|| Arc::new(TcpDial));
     let world = real_world(&config, overrides)?;
     let app: Shared = Arc::new(App::new(config, storage, keys, world));
     pressure::look(&app);
     app.tasks.spawn(pressure::watch(app.clone()));
-    let engine = start_sending(&app, dial).await?;
+    let engine = start_sending(&app).await?;
     let router = http::router(&app);
     listen::serve_local(&app, router.clone());
     listen::serve_http(&app, http, router);
@@ -149,6 +148,7 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
     app.tasks.spawn(tidy(app.clone()));
     app.tasks.spawn(imports::tidy(app.clone()));
     app.tasks.spawn(domains::watch(app.clone()));
+    app.tasks.spawn(look_at_sources(app.clone()));
     if !http::console_present() {
         tracing::warn!("built without the console; `cargo xtask ui` makes it");
     }
@@ -170,20 +170,21 @@ pub(crate) async fn start_offline(config: Config) -> anyhow::Result<Running> {
 }
 
 /// Starts the engine, and the releaser that fills its queue.
-async fn start_sending(app: &Shared, dial: Arc<dyn Dial>) -> anyhow::Result<EngineHandle> {
+async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
     let config = &app.config;
     let parts = mta::Parts {
         storage: app.storage.clone(),
         clock: app.clock.clone(),
         random: app.random.clone(),
         dns: app.dns.clone(),
-        dial,
+        dial: app.dial.clone(),
         content: Arc::new(Content::new(app)),
         maker_threads: std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
         smtp: config.smtp.clone(),
         sources: config.sources.clone(),
         pools: config.pools.clone(),
-        default_pool: config.default_pool().name.to_string(),
+        streams: config.streams.clone(),
+        routes: crate::routes::routes(config)?,
         retention: Retention {
             events: DAY * config.storage.event_retention_days,
             finished: DAY * config.storage.finished_retention_days,
@@ -194,8 +195,8 @@ async fn start_sending(app: &Shared, dial: Arc<dyn Dial>) -> anyhow::Result<Engi
     let engine = Engine::start(parts).await.context("cannot start sending")?;
     let waker = engine.waker();
     // A crash may have come between the two steps of a launch.
-    mailing::recover(&app.storage).await.context("cannot go on with launched campaigns")?;
-    let releaser = Releaser::new(app.storage.clone(), app.clock.clone(), config.smtp.bulk_expiry);
+    mailing::recover(&app.storage, &config.streams).await.context("cannot go on with launched campaigns")?;
+    let releaser = Releaser::new(app.storage.clone(), app.clock.clone(), config.streams.clone());
     let hook = waker.clone();
     let releaser = releaser.on_release(move || hook.wake());
     // Set once: there is one engine and one releaser per app.
@@ -230,6 +231,7 @@ fn real_world(config: &Config, overrides: Overrides) -> anyhow::Result<World> {
             Some(tls) => tls,
             None => tls::parts(config)?,
         },
+        dial: overrides.dial.unwrap_or_else(|| Arc::new(TcpDial)),
     })
 }
 
@@ -284,6 +286,14 @@ async fn listen_inbound(app: Shared, listener: TcpListener) {
         hostname: app.config.server.hostname.clone(),
     };
     mta::inbound::serve(listener, Arc::new(inbound), app.stop.clone()).await;
+}
+
+/// Looks at the sources again and again.
+async fn look_at_sources(app: Shared) {
+    tokio::select! {
+        () = app.stop.cancelled() => {}
+        () = app.checker.run() => {}
+    }
 }
 
 /// Forgets sessions and links that are over.

@@ -36,7 +36,8 @@ fn dnssec(config: &Config) -> anyhow::Result<Option<Arc<dyn Dnssec>>> {
     if !config.smtp.dane {
         return Ok(None);
     }
-    let dns = ValidatingDns::new(&dns_options(config, config.dns.cache_entries)).context("cannot set up DNSSEC for DANE")?;
+    let dns =
+        ValidatingDns::new(&dns_options(config, config.dns.cache_entries)).context("cannot set up DNSSEC for DANE")?;
     Ok(Some(Arc::new(dns)))
 }
 

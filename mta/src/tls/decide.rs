@@ -273,6 +273,7 @@ mod tests {
             Opportunistic +provider dane=absent sts=absent: Always check=nothing by=Provider
             Opportunistic +provider dane=absent sts=testing: Always check=web by=StsTesting
             Off +provider dane=broken sts=enforce: Never check=nothing by=Nobody
-        "#]].assert_eq(&table);
+        "#]]
+        .assert_eq(&table);
     }
 }

@@ -56,12 +56,7 @@ pub enum LookError {
 ///
 /// # Errors
 /// When its MX records cannot be had.
-pub async fn look(
-    domain: &str,
-    dns: &dyn Dns,
-    parts: &TlsParts,
-    smtp: &SmtpSection,
-) -> Result<TlsOfDomain, LookError> {
+pub async fn look(domain: &str, dns: &dyn Dns, parts: &TlsParts, smtp: &SmtpSection) -> Result<TlsOfDomain, LookError> {
     let mut mx = dns.mx(domain).await?;
     mx.sort();
     let mut hosts: Vec<String> = mx.iter().map(|mx| mx.host.clone()).filter(|host| !host.is_empty()).collect();

@@ -104,7 +104,8 @@ impl Policies {
     /// # Errors
     /// When the proof about its MX set is broken: then nobody knows where its mail goes.
     pub async fn of_site(&self, domain: &str, hosts: &[&str], now_ms: i64) -> Result<SiteTls, String> {
-        let (dane, sts) = futures_util::join!(self.mx_is_signed(domain, hosts, now_ms), self.sts(domain, hosts, now_ms));
+        let (dane, sts) =
+            futures_util::join!(self.mx_is_signed(domain, hosts, now_ms), self.sts(domain, hosts, now_ms));
         Ok(SiteTls { dane: dane?, sts })
     }
 
@@ -146,9 +147,7 @@ impl Policies {
             _ => Dane::Absent,
         };
         let sts = match &site.tls.sts {
-            Some((mode, others)) => {
-                Sts::Policy { mode: *mode, covered: !others.iter().any(|other| other == at.host) }
-            }
+            Some((mode, others)) => Sts::Policy { mode: *mode, covered: !others.iter().any(|other| other == at.host) },
             None => Sts::Absent,
         };
         let known = Known { mode: self.mode, provider_requires: site.provider.tls_required, dane, sts };

@@ -180,7 +180,7 @@ fn message_to(
         submitter: SUBMITTER.to_owned(),
         stream: StreamKind::Transactional.as_str().to_owned(),
         kind: StreamKind::Transactional,
-        pool: shared.default_pool.clone(),
+        pool: shared.streams.of_kind(StreamKind::Transactional).pool.clone(),
         header_id: subject.report_id(),
         from_address: subject.contact.to_owned(),
         subject: format!("Report Domain: {} Submitter: {}", subject.domain, subject.submitter),

@@ -208,10 +208,7 @@ impl Subject<'_> {
                 mx_host,
                 policy_string,
             },
-            summary: Summary {
-                total_successful_session_count: sum(&fine),
-                total_failure_session_count: sum(&failed),
-            },
+            summary: Summary { total_successful_session_count: sum(&fine), total_failure_session_count: sum(&failed) },
             failure_details: failed.into_iter().map(|count| detail(count)).collect(),
         }
     }

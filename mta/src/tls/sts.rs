@@ -254,7 +254,8 @@ mod tests {
         assert_eq!(read_record(&[format!("v=STSv1; id={long}")]), Err(RecordError::BadId(long)));
     }
 
-    const GOOD: &str = "version: STSv1\r\nmode: enforce\r\nmx: Mail.Example.com\r\nmx: *.example.net\r\nmax_age: 604800\r\n";
+    const GOOD: &str =
+        "version: STSv1\r\nmode: enforce\r\nmx: Mail.Example.com\r\nmx: *.example.net\r\nmax_age: 604800\r\n";
 
     #[test]
     fn a_policy_and_what_it_covers() {
