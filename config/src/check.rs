@@ -6,6 +6,7 @@ use crate::read::Reader;
 use crate::sections::{
     DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
 };
+use crate::shaping::{self, ShapingEntry};
 use crate::values::{Name, PoolMember};
 use mail::Domain;
 use std::net::IpAddr;
@@ -29,6 +30,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// `[[pool]]`, at least one; names are unique, members exist.
     pub pools: Vec<Pool>,
+    /// `[[shaping]]`, in the order of the file.
+    pub shaping: Vec<ShapingEntry>,
     /// `[dns]`
     pub dns: DnsSection,
     /// `[log]`
@@ -145,13 +148,16 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let log = table(root, problems);
     let source_entries: Vec<(SourceEntry, &DeTable<'_>)> = tables(root, problems);
     let pool_entries: Vec<(PoolEntry, &DeTable<'_>)> = tables(root, problems);
+    let shaping_entries: Vec<(ShapingEntry, &DeTable<'_>)> = tables(root, problems);
+    shaping::check(&shaping_entries, &source_names(root), problems);
     unique_sources(&source_entries, problems);
     check_pools(&pool_entries, &source_names(root), problems);
     let server = server?;
     let sources = sources(source_entries, &server.hostname);
     let pools = pools(pool_entries, &sources);
     check_smtp(smtp.as_ref(), root, problems);
-    Some(Config { server, storage: storage?, http: http?, smtp: smtp?, sources, pools, dns: dns?, log: log? })
+    let shaping = shaping_entries.into_iter().map(|(entry, _)| entry).collect();
+    Some(Config { server, storage: storage?, http: http?, smtp: smtp?, sources, pools, shaping, dns: dns?, log: log? })
 }
 
 fn sources(entries: Vec<(SourceEntry, &DeTable<'_>)>, hostname: &Domain) -> Vec<Source> {
@@ -188,15 +194,17 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<LogSection>(name))
         .or_else(|| has::<SourceEntry>(name))
         .or_else(|| has::<PoolEntry>(name))
+        .or_else(|| has::<ShapingEntry>(name))
 }
 
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
     SmtpSection::KEY,
     SourceEntry::KEY,
     PoolEntry::KEY,
+    ShapingEntry::KEY,
     DnsSection::KEY,
     LogSection::KEY,
 ];

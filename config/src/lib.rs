@@ -8,17 +8,21 @@ mod check;
 mod declare;
 mod document;
 mod problem;
+mod rate;
 mod read;
 pub mod secret;
 mod sections;
 mod setting;
+mod shaping;
 mod suggest;
 mod values;
 
 pub use check::{Config, Pool, Source, load, parse};
 pub use document::{example, reference};
 pub use problem::{Place, Problem, Problems};
+pub use rate::Rate;
 pub use sections::{
     DnsSection, HttpSection, LogFormat, LogLevel, LogSection, ServerSection, SmtpSection, StorageSection, TlsMode,
 };
+pub use shaping::{ShapingEntry, TlsNeed};
 pub use values::{DnsServer, Label, Name, PoolMember, PublicUrl};

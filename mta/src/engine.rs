@@ -5,8 +5,8 @@ use crate::content::{ContentMaker, Makers};
 use crate::housekeeping::{self, Retention};
 use crate::lane::LaneStatus;
 use crate::places::Places;
-use crate::providers::Providers;
 use crate::scheduler;
+use crate::shaping::{Shaping, Snapshot};
 use crate::shared::{Open, Shared};
 use crate::site::Resolver;
 use crate::smtp::client_config;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use storage::queue::{self, Recovered};
-use storage::{Storage, StorageError};
+use storage::{AutomationId, Storage, StorageError, automation};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -47,6 +47,8 @@ pub struct Parts {
     pub sources: Vec<Source>,
     /// `[[pool]]`.
     pub pools: Vec<Pool>,
+    /// The limits and rules in force.
+    pub shaping: Arc<Snapshot>,
     /// Pool for recipients whose own is not configured any more.
     pub default_pool: String,
     /// How long finished things are kept.
@@ -88,20 +90,27 @@ impl Engine {
             let Recovered { requeued, unknown } = recovered;
             tracing::info!(requeued, unknown, "recovered recipients of the last run");
         }
+        let storage = parts.storage.clone();
+        let restrained = move || storage.read_blocking(|c| Ok((automation::open(c)?, automation::newest(c)?)));
+        let (open, newest) = crate::hold::blocking(restrained)
+            .await
+            .unwrap_or(Err(StorageError::Closed))
+            .map_err(StartError::Recover)?;
         let tls = client_config().map_err(StartError::Tls)?;
         let makers = Makers::start(parts.content, parts.maker_threads).map_err(StartError::Thread)?;
         let (book, writing) = Book::open(parts.storage.clone(), parts.clock.clone());
-        let providers = Providers::builtin(parts.smtp.connections_per_lane, parts.smtp.messages_per_connection);
         let connections_max = parts.smtp.connections_max;
         let shared = Arc::new(Shared {
             storage: parts.storage,
-            resolver: Resolver::new(parts.dns, providers),
+            resolver: Resolver::new(parts.dns, parts.shaping.clone()),
+            shaping: Shaping::new(parts.shaping, open, newest),
             clock: parts.clock,
             random: parts.random,
             dial: parts.dial,
             pools: pools(&parts.pools, &parts.sources),
             default_pool: parts.default_pool,
             smtp: parts.smtp,
+            source_names: parts.sources.iter().map(|source| source.name.as_str().into()).collect(),
             sources: parts.sources,
             tls,
             book,
@@ -232,6 +241,15 @@ impl Waker {
     #[must_use]
     pub fn lanes(&self) -> Vec<LaneStatus> {
         lanes(&self.0)
+    }
+
+    /// An automation that a person has ended in the database is not in force here any more either.
+    pub fn lifted(&self, id: AutomationId) {
+        if self.0.shaping.register.lift(id).is_some() {
+            for lane in self.0.lanes() {
+                lane.drive(&self.0);
+            }
+        }
     }
 }
 

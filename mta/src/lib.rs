@@ -23,6 +23,7 @@ mod pace;
 mod places;
 pub mod providers;
 mod scheduler;
+pub mod shaping;
 mod shared;
 pub mod site;
 mod smtp;

@@ -4,7 +4,8 @@
 //! MX); trouble of the DNS is a reason to wait. Domains that share their MX set share a site, and with it their lanes.
 //! Answers are kept for a few minutes here, so that a campaign asks once per domain; the resolver below honours TTLs.
 
-use crate::providers::{Provider, Providers};
+use crate::providers::Provider;
+use crate::shaping::Snapshot;
 use mail::EnhancedStatus;
 use moka::sync::Cache;
 use std::net::IpAddr;
@@ -29,6 +30,8 @@ pub struct Site {
     pub hosts: Vec<MxRecord>,
     /// Whose it is.
     pub provider: Arc<Provider>,
+    /// The recipient domain that has this site to itself, because limits of its own are set for it.
+    pub domain: Option<Arc<str>>,
 }
 
 /// Why a domain has no site.
@@ -87,15 +90,15 @@ fn read_mx(domain: &str, answer: Result<Vec<MxRecord>, DnsError>) -> Exchange {
 /// Finds sites, and keeps what it found.
 pub(crate) struct Resolver {
     dns: Arc<dyn Dns>,
-    providers: Providers,
+    shaping: Arc<Snapshot>,
     found: Cache<String, (i64, Result<Arc<Site>, NoSite>)>,
     // Lanes are kept per site, so the same hosts must give the same site.
     sites: Cache<String, Arc<Site>>,
 }
 
 impl Resolver {
-    pub fn new(dns: Arc<dyn Dns>, providers: Providers) -> Resolver {
-        Resolver { dns, providers, found: Cache::new(DOMAINS_MAX), sites: Cache::new(DOMAINS_MAX) }
+    pub fn new(dns: Arc<dyn Dns>, shaping: Arc<Snapshot>) -> Resolver {
+        Resolver { dns, shaping, found: Cache::new(DOMAINS_MAX), sites: Cache::new(DOMAINS_MAX) }
     }
 
     /// What is known of a domain without asking.
@@ -117,13 +120,13 @@ impl Resolver {
 
     async fn ask(&self, domain: &str) -> Result<Arc<Site>, NoSite> {
         match read_mx(domain, self.dns.mx(domain).await) {
-            Exchange::Hosts(hosts) => Ok(self.site(hosts)),
+            Exchange::Hosts(hosts) => Ok(self.site(domain, hosts)),
             Exchange::No(no) => Err(no),
             Exchange::Implicit => match self.dns.addresses(domain).await {
                 Ok(ips) if ips.is_empty() => {
                     Err(NoSite::never(2, format!("the domain {domain} has neither MX nor address")))
                 }
-                Ok(_) => Ok(self.site(vec![MxRecord { preference: 0, host: domain.to_owned() }])),
+                Ok(_) => Ok(self.site(domain, vec![MxRecord { preference: 0, host: domain.to_owned() }])),
                 Err(DnsError::NoSuchName { .. }) => {
                     Err(NoSite::never(2, format!("the domain {domain} does not exist")))
                 }
@@ -134,12 +137,17 @@ impl Resolver {
         }
     }
 
-    fn site(&self, hosts: Vec<MxRecord>) -> Arc<Site> {
+    fn site(&self, domain: &str, hosts: Vec<MxRecord>) -> Arc<Site> {
         let mut names: Vec<&str> = hosts.iter().map(|mx| mx.host.as_str()).collect();
         names.sort_unstable();
-        self.sites.get_with(names.join(" "), || {
-            let provider = self.providers.of_hosts(&names);
-            Arc::new(Site { name: short_name(&names).into(), provider, hosts: hosts.clone() })
+        // Limits of its own need connections of its own: the domain does not share its site with others then.
+        let own = self.shaping.names_domain(domain).then_some(domain);
+        let key = own.map_or_else(|| names.join(" "), |own| format!("{own} at {}", names.join(" ")));
+        self.sites.get_with(key, || {
+            let provider = Arc::new(self.shaping.provider(&names, own));
+            let short = short_name(&names);
+            let name = own.map_or(short.clone(), |own| format!("{short} for {own}"));
+            Arc::new(Site { name: name.into(), provider, hosts: hosts.clone(), domain: own.map(Arc::from) })
         })
     }
 
@@ -232,13 +240,20 @@ mod tests {
     async fn domains_of_one_mx_set_share_a_site() {
         let options = sandbox::SimOptions::default();
         let world = sandbox::SimWorld::new(&options, sandbox::Providers::builtin()).unwrap();
-        let resolver = Resolver::new(world.dns.clone(), Providers::builtin(10, 100));
+        let text = "[[shaping]]\ndomain = \"wingspan.example\"\nconnections = 1";
+        let config = config::parse("test", text).unwrap();
+        let plain = Arc::new(Snapshot::compile(&config.smtp, &[]));
+        let resolver = Resolver::new(world.dns.clone(), plain);
         let of = async |domain: &str| resolver.resolve(domain, 0).await;
         let one = of("albatross.example").await.unwrap();
         let two = of("wingspan.example").await.unwrap();
         assert!(Arc::ptr_eq(&one, &two));
         assert_eq!(&*one.provider.name, "albatross-mx.example");
         assert_eq!(&*one.name, "(mx1|mx2).albatross-mx.example");
+        let own = Resolver::new(world.dns.clone(), Arc::new(Snapshot::compile(&config.smtp, &config.shaping)));
+        let three = own.resolve("wingspan.example", 0).await.unwrap();
+        assert_eq!(&*three.name, "(mx1|mx2).albatross-mx.example for wingspan.example");
+        assert_eq!(&*own.resolve("albatross.example", 0).await.unwrap().name, &*one.name);
         let hermit = of("hermit.example").await.unwrap();
         assert_eq!(hermit.hosts, [mx(0, "hermit.example")]);
         assert!(matches!(of("nomail.example").await, Err(NoSite::Never { .. })));

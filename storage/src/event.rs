@@ -61,6 +61,10 @@ kinds! {
     SuppressionRemoved = "suppression_removed",
     /// A recipient unsubscribed.
     Unsubscribed = "unsubscribed",
+    /// Replies or ratios made the engine hold or slow something down by itself.
+    AutomationBegan = "automation_began",
+    /// That ended: its time was over, or a person lifted it.
+    AutomationEnded = "automation_ended",
 }
 
 /// An event to write. What does not apply is `None`.

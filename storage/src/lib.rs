@@ -8,6 +8,7 @@
 //! transaction, so that callers compose transactions.
 
 pub mod api_key;
+pub mod automation;
 pub mod campaign;
 pub mod campaign_run;
 pub mod contact;
@@ -45,7 +46,7 @@ mod writer;
 pub use error::StorageError;
 pub use hash::{AddressHash, address_hash, secret_hash};
 pub use ids::{
-    ApiKeyId, CampaignId, ContactId, DkimKeyId, DomainId, ImportId, MessageId, RecipientId, SegmentId, SuppressionId,
+    ApiKeyId, AutomationId, CampaignId, ContactId, DkimKeyId, DomainId, ImportId, MessageId, RecipientId, SegmentId, SuppressionId,
     TemplateId, TemplateVersionId, UserId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};

@@ -80,6 +80,8 @@ fn summary(event: &EventRow) -> String {
         }
         Kind::SuppressionRemoved => format!("Taken off the suppression list{by}."),
         Kind::Unsubscribed => "Unsubscribed.".to_owned(),
+        Kind::AutomationBegan => format!("Mail to {at} is held or slowed down."),
+        Kind::AutomationEnded => format!("Mail to {at} goes as before{by}."),
     }
 }
 

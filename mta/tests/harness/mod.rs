@@ -40,6 +40,7 @@ impl ContentMaker for Letters {
         Ok(Made {
             message: message.into(),
             reverse_path: Address::parse(&format!("{local}@bounce.sender.example")).unwrap(),
+            signing_domain: Some("sender.example".into()),
             eight_bit: false,
             smtputf8: false,
         })
@@ -117,6 +118,7 @@ impl Voyage {
             smtp: self.config.smtp.clone(),
             sources: self.config.sources.clone(),
             pools: self.config.pools.clone(),
+            shaping: Arc::new(mta::shaping::Snapshot::compile(&self.config.smtp, &self.config.shaping)),
             default_pool: "default".to_owned(),
             retention: Retention { events: YEAR, finished: YEAR, unmatched_reports: YEAR },
         };
