@@ -112,11 +112,10 @@ async fn fill(storage: &Storage, n: i64) {
 }
 
 fn parts(storage: &Storage, connections: u32) -> Parts {
-    let text =
-        format!(
-            "[smtp]\nremote_port = {PORT}\nconnections_per_lane = {connections}\nmessages_per_connection = 1000\n\
+    let text = format!(
+        "[smtp]\nremote_port = {PORT}\nconnections_per_lane = {connections}\nmessages_per_connection = 1000\n\
              [[shaping]]\nmessage_rate = \"none\"\nconnection_rate = \"none\""
-        );
+    );
     let config = config::parse("throughput", &text).unwrap_or_else(|e| panic!("{e}"));
     let key = dkim::Key::generate_rsa().expect("a key");
     let domain = Domain::parse("sender.example").expect("a domain");

@@ -243,12 +243,14 @@ impl Waker {
         lanes(&self.0)
     }
 
-    /// An automation that a person has ended in the database is not in force here any more either.
+    /// An automation that a person has ended in the database is not in force here any more either; what waited because
+    /// of it is due.
     pub fn lifted(&self, id: AutomationId) {
-        if self.0.shaping.register.lift(id).is_some() {
+        if let Some(row) = self.0.shaping.register.lift(id) {
             for lane in self.0.lanes() {
                 lane.drive(&self.0);
             }
+            self.0.tasks.spawn(housekeeping::release(self.0.clone(), row));
         }
     }
 }

@@ -3,10 +3,12 @@
 
 use crate::hold::off_clock;
 use crate::metric;
+use crate::shaping::reasons;
 use crate::shared::Shared;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
+use storage::automation::{Automation, Scope};
 use storage::{RecipientId, Storage, StorageError, automation, event, message, outbox, queue, unmatched_report};
 
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.
@@ -59,6 +61,34 @@ pub(crate) async fn expiry(shared: Arc<Shared>) {
         }
         shared.book.counts.events.notify_one();
     }
+}
+
+/// What waited because of a lifted automation is due now. Whoever waits for another reason of the same kind is looked at
+/// and sent back.
+pub(crate) async fn release(shared: Arc<Shared>, lifted: Automation) {
+    let workspace = match lifted.scope {
+        Scope::SourceSite | Scope::SourceProvider => None,
+        Scope::DomainProvider | Scope::WorkspaceProvider => Some(lifted.workspace_id),
+    };
+    for reason in reasons(&lifted) {
+        let mut after = RecipientId(0);
+        loop {
+            let (storage, now_ms) = (shared.storage.clone(), shared.clock.now_ms());
+            let whose = (reason, workspace);
+            let walked =
+                off_clock(async move { automation::release(&storage, whose, after, EXPIRY_CHUNK, now_ms).await }).await;
+            match walked {
+                Some(Ok(Some(next))) => after = next,
+                Some(Ok(None)) => break,
+                Some(Err(error)) => {
+                    tracing::error!(%error, "what an automation held is not due at once; it comes at its own time");
+                    return;
+                }
+                None => return,
+            }
+        }
+    }
+    shared.book.counts.wake.notify_one();
 }
 
 pub(crate) async fn events(shared: Arc<Shared>) {

@@ -106,8 +106,8 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use config::Config;
     use crate::shaping::{Place as At, Snapshot};
+    use config::Config;
     use proptest::prelude::*;
 
     proptest! {

@@ -3,7 +3,8 @@
 
 use crate::event::{Event, Kind, bounded};
 use crate::words::word;
-use crate::{AutomationId, StorageError, WorkspaceId, outbox};
+use crate::{AutomationId, RecipientId, Storage, StorageError, WorkspaceId, outbox};
+use mail::WaitReason;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 /// What an automation is about.
@@ -136,15 +137,52 @@ const END: &str = all_columns!(
 ///
 /// # Errors
 /// The database's.
-pub fn end(tx: &Connection, id: AutomationId, at_ms: i64, by: Option<&str>) -> Result<Option<Automation>, StorageError> {
+pub fn end(
+    tx: &Connection,
+    id: AutomationId,
+    at_ms: i64,
+    by: Option<&str>,
+) -> Result<Option<Automation>, StorageError> {
     let mut statement = tx.prepare_cached(END)?;
-    let ended =
-        statement.query_row(named_params! { ":id": id, ":at_ms": at_ms, ":by": by }, read).optional()?;
+    let ended = statement.query_row(named_params! { ":id": id, ":at_ms": at_ms, ":by": by }, read).optional()?;
     drop(statement);
     if let Some(ended) = &ended {
         tell(tx, ended, (at_ms, Kind::AutomationEnded), &ended.rule, by)?;
     }
     Ok(ended)
+}
+
+const SPAN: &str = "SELECT max(id), count(*) FROM (SELECT id FROM recipient WHERE id > ?1 ORDER BY id LIMIT ?2)";
+const RELEASE: &str = "
+    UPDATE recipient SET due_ms = :now_ms
+    WHERE id > :after AND id <= :last AND state = 'queued' AND wait_reason = :reason AND due_ms > :now_ms
+        AND (:workspace_id IS NULL OR workspace_id = :workspace_id)";
+
+/// What waits for this reason, of one workspace or of all, is due now: something that held it was lifted. Looks at `chunk`
+/// recipients with ids above `after`; says where to go on, `None` at the end of the queue.
+///
+/// # Errors
+/// The database's.
+pub async fn release(
+    storage: &Storage,
+    (reason, workspace): (WaitReason, Option<WorkspaceId>),
+    after: RecipientId,
+    chunk: u32,
+    now_ms: i64,
+) -> Result<Option<RecipientId>, StorageError> {
+    let span = move |c: &Connection| -> Result<(Option<RecipientId>, u32), StorageError> {
+        Ok(c.prepare_cached(SPAN)?.query_row(params![after, chunk], |row| Ok((row.get(0)?, row.get(1)?)))?)
+    };
+    let (Some(last), n) = storage.read(span).await? else { return Ok(None) };
+    storage
+        .queue()
+        .write(move |tx| {
+            Ok(tx.prepare_cached(RELEASE)?.execute(named_params! {
+                ":now_ms": now_ms, ":after": after, ":last": last, ":reason": reason.as_str(), ":workspace_id": workspace,
+            })?)
+        })
+        .await?;
+    Ok((n == chunk).then_some(last))
 }
 
 fn tell(
@@ -232,10 +270,8 @@ pub fn page(
         Which::All => PAGE,
     };
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map(
-        named_params! { ":workspace_id": workspace, ":before": before, ":limit": limit },
-        read,
-    )?;
+    let rows =
+        statement.query_map(named_params! { ":workspace_id": workspace, ":before": before, ":limit": limit }, read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -290,4 +326,4 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Automation> {
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[PUT, END, OPEN, NEWEST, PAGE, PAGE_OPEN, FIND, FORGET];
+pub(crate) const STATEMENTS: &[&str] = &[PUT, END, SPAN, RELEASE, OPEN, NEWEST, PAGE, PAGE_OPEN, FIND, FORGET];

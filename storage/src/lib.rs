@@ -46,8 +46,8 @@ mod writer;
 pub use error::StorageError;
 pub use hash::{AddressHash, address_hash, secret_hash};
 pub use ids::{
-    ApiKeyId, AutomationId, CampaignId, ContactId, DkimKeyId, DomainId, ImportId, MessageId, RecipientId, SegmentId, SuppressionId,
-    TemplateId, TemplateVersionId, UserId, WorkspaceId,
+    ApiKeyId, AutomationId, CampaignId, ContactId, DkimKeyId, DomainId, ImportId, MessageId, RecipientId, SegmentId,
+    SuppressionId, TemplateId, TemplateVersionId, UserId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};

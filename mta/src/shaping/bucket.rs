@@ -111,7 +111,7 @@ mod tests {
                 gone.push(now_ms);
             }
         }
-        assert_eq!(gone, [0, 50, 100, 1_100, 2_150, 3_200, 4_250]);
+        assert_eq!(gone, [0, 50, 100, 1_050, 2_100, 3_150, 4_150]);
         assert_eq!(meter.take(&wanted, 4_300), Err(5_173));
         meter.forget(60_000);
         assert!(meter.buckets.is_empty());

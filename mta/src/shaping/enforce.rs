@@ -161,7 +161,8 @@ impl Shared {
             let changes = self.shaping.register.taken(&at_provider, full, now_ms);
             changes.into_iter().for_each(|change| self.book.automation(change));
         }
-        for scope in [Scope::SourceProvider, Scope::WorkspaceProvider] {
+        // The workspace first: its mail has the nearer reason to wait.
+        for scope in [Scope::WorkspaceProvider, Scope::SourceProvider] {
             let Some(target) = context.target(scope) else { continue };
             let rules = self.shaping.snapshot.rules().ratios();
             let mut ratios = lock(&self.shaping.ratios);
@@ -205,9 +206,7 @@ impl Shared {
     /// What waits in lanes that are held now looks for another way, or goes back with the reason.
     fn clear_way(self: &Arc<Self>, context: &Context, scope: Scope, now_ms: i64) {
         let concerned = |lane: &Arc<Lane>| match scope {
-            Scope::SourceSite => {
-                self.source_names[lane.source] == context.source && lane.site.name == context.site
-            }
+            Scope::SourceSite => self.source_names[lane.source] == context.source && lane.site.name == context.site,
             Scope::SourceProvider => {
                 self.source_names[lane.source] == context.source && lane.site.provider.name == context.provider
             }

@@ -122,8 +122,8 @@ pub fn sentence(action: &Action, block_hold: Duration) -> String {
     if action.recovery {
         parts.push("then one connection, and one more with each minute that goes well".to_owned());
     }
-    parts.extend(action.rate.map(|rate| format!("{rate} messages at most")));
-    let slow = |n: u32| format!("{n} connection{} at most", if n == 1 { "" } else { "s" });
+    parts.extend(action.rate.map(|rate| format!("at most {rate} messages")));
+    let slow = |n: u32| format!("at most {n} connection{}", if n == 1 { "" } else { "s" });
     parts.extend(action.connections.map(slow));
     let how_long = if hold.is_none() { format!(", for {}", span(action.span)) } else { String::new() };
     let mut text = parts.join(", ");
@@ -140,7 +140,13 @@ pub fn sentence(action: &Action, block_hold: Duration) -> String {
 /// What becomes of a recipient whose reply an action answers: its attempts are not used up, and nobody is suppressed.
 /// `by_class` is what the reply alone would make of it.
 #[must_use]
-pub fn recipient(action: &Action, by_class: Verdict, policy: &RetryPolicy, case: &Case, hold_until_ms: Option<i64>) -> Verdict {
+pub fn recipient(
+    action: &Action,
+    by_class: Verdict,
+    policy: &RetryPolicy,
+    case: &Case,
+    hold_until_ms: Option<i64>,
+) -> Verdict {
     let class = match by_class {
         Verdict::Delivered | Verdict::Unknown | Verdict::Bounced { suppress: true, .. } => return by_class,
         Verdict::Bounced { class, .. }
@@ -155,7 +161,9 @@ pub fn recipient(action: &Action, by_class: Verdict, policy: &RetryPolicy, case:
     }
     let (reason, due_ms) = match (action.scope, hold_until_ms) {
         // Due at once: the scheduler finds another source, or until when this one is held.
-        (Scope::SourceSite | Scope::SourceProvider, Some(_)) => (wait_reason(action.scope, action.recovery), case.now_ms),
+        (Scope::SourceSite | Scope::SourceProvider, Some(_)) => {
+            (wait_reason(action.scope, action.recovery), case.now_ms)
+        }
         (scope, Some(until_ms)) => (wait_reason(scope, false), until_ms),
         (_, None) => {
             let wait = policy.wait(case.attempts, case.draw);
@@ -176,6 +184,14 @@ pub(crate) fn wait_reason(scope: Scope, recovers: bool) -> WaitReason {
         Scope::WorkspaceProvider => WaitReason::ProviderHold,
         Scope::SourceSite | Scope::SourceProvider if recovers => WaitReason::ProviderHold,
         Scope::SourceSite | Scope::SourceProvider => WaitReason::SourceBlocked,
+    }
+}
+
+/// Why recipients may wait because of an automation.
+pub(crate) fn reasons(a: &Automation) -> Vec<WaitReason> {
+    match (a.scope, a.hold_until_ms) {
+        (scope, Some(_)) => vec![wait_reason(scope, a.recovers)],
+        (_, None) => vec![WaitReason::Rate, WaitReason::ProviderHold],
     }
 }
 
@@ -218,7 +234,11 @@ mod tests {
         let begun = begin(&rule.name, &rule.action, &context(provider), &reply.to_string(), 0).unwrap();
         let verdict = recipient(&rule.action, by_class, &policy, &case, begun.hold_until_ms);
         let sentence = sentence(&rule.action, Duration::from_hours(2));
-        format!("{provider}: {text}\n    {}: {sentence}\n    {verdict:?}, until {} min\n", rule.name, begun.until_ms / 60_000)
+        format!(
+            "{provider}: {text}\n    {}: {sentence}\n    {verdict:?}, until {} min\n",
+            rule.name,
+            begun.until_ms / 60_000
+        )
     }
 
     #[test]
@@ -239,7 +259,42 @@ mod tests {
             ("mx.example", "[rcpt] 451 4.7.1 Greylisted, try again in 5 minutes"),
         ];
         let all: String = lines.iter().map(|(provider, text)| told(&rules, provider, text)).collect();
-        expect![[r#""#]].assert_eq(&all);
+        expect![[r#"
+            Google: 421 4.7.28 Gmail has detected an unusual rate of unsolicited mail
+                google-unusual-rate: Mail from this source to this provider: nothing goes for 10 min, then one connection, and one more with each minute that goes well.
+                Held { class: RateLimit, reason: ProviderHold, due_ms: 0 }, until 70 min
+            Google: 550 5.7.26 This mail has been blocked because the sender is unauthenticated
+                google-authentication: Mail of this sending domain to this provider: nothing goes for 1 h.
+                Held { class: Authentication, reason: DomainHold, due_ms: 3600000 }, until 60 min
+            Yahoo: [mail] 421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred
+                yahoo-tss04: Mail from this source to this provider: nothing goes for 2 h.
+                Held { class: Reputation, reason: SourceBlocked, due_ms: 0 }, until 120 min
+            Yahoo: [mail] 421 4.7.1 [TS02] Messages from 192.0.2.1 temporarily deferred
+                yahoo-ts02: Mail from this source to this provider: at most 1/min messages, for 30 min.
+                Held { class: Reputation, reason: ProviderHold, due_ms: 300000 }, until 30 min
+            Microsoft consumer: [mail] 550 5.7.1 messages weren't sent, our block list (S3140)
+                microsoft-blocklist: Mail from this source to this provider: nothing goes for 2 h.
+                Held { class: Reputation, reason: SourceBlocked, due_ms: 0 }, until 120 min
+            Microsoft 365: [mail] 451 4.7.500 Server busy. Please try again later
+                microsoft-rate: Mail from this source to this provider: at most 1/min messages, at most 1 connection, for 90 min.
+                Held { class: RateLimit, reason: ProviderHold, due_ms: 300000 }, until 90 min
+            Microsoft 365: 550 5.7.515 Access denied, sending domain example.com does not meet the required level
+                microsoft-authentication: Mail of this sending domain to this provider: nothing goes for 1 h.
+                Held { class: Authentication, reason: DomainHold, due_ms: 3600000 }, until 60 min
+            Apple: 554 5.7.1 [BS02] Message rejected
+                apple-blocked: Mail from this source to this provider: nothing goes for 15 min.
+                Held { class: Reputation, reason: SourceBlocked, due_ms: 0 }, until 15 min
+            mx.example: 554 5.7.1 <ana@example.com> blocked using dbl.spamhaus.org
+                spamhaus-dbl: Mail of this sending domain to this provider: nothing goes for 4 h.
+                Held { class: Reputation, reason: DomainHold, due_ms: 14400000 }, until 240 min
+            mx.example: [mail] 554 5.7.1 client host blocked using zen.spamhaus.org
+                blocked: Mail from this source to this site: nothing goes for 2 h.
+                Held { class: Reputation, reason: SourceBlocked, due_ms: 0 }, until 120 min
+            mx.example: [rcpt] 550 5.1.1 User unknown
+                no rule, Bounced { class: BadMailbox, suppress: true }
+            mx.example: [rcpt] 451 4.7.1 Greylisted, try again in 5 minutes
+                no rule, Deferred { class: Greylist, reason: Greylisted, wait: 300s }
+        "#]].assert_eq(&all);
     }
 
     #[test]

@@ -101,9 +101,10 @@ impl Register {
     pub fn begin(&self, mut row: Automation, hold: Option<Duration>, now_ms: i64) -> Option<Begun> {
         let target = target_of(&row)?;
         let mut open = lock(&self.open);
-        let known = open.by_target.get_mut(&target).and_then(|all| {
-            all.iter_mut().find(|one| one.row.rule == row.rule && now_ms < one.row.until_ms)
-        });
+        let known = open
+            .by_target
+            .get_mut(&target)
+            .and_then(|all| all.iter_mut().find(|one| one.row.rule == row.rule && now_ms < one.row.until_ms));
         if let Some(known) = known {
             let changed = match hold.filter(|_| row.recovers) {
                 Some(hold) => recovery::refused(&mut known.row, hold, now_ms),
@@ -293,7 +294,21 @@ mod tests {
         for n in [0, 1, 9, 10, 11, 19, 20, 21, 22, 23, 24, 25] {
             minute(n, n <= 10, &mut story);
         }
-        expect![[r#""#]].assert_eq(&story);
+        expect![[r#"
+            0: refused: Some(10) min
+            1: held until 10 min
+            9: held until 10 min
+            10: refused: Some(20) min
+            11: held until 20 min
+            19: held until 20 min
+            20: taken: Some(1)
+            21: taken: Some(2), written
+            22: taken: Some(3), written
+            23: taken: Some(4), written
+            24: taken: None, written
+            25: taken: None
+        "#]]
+        .assert_eq(&story);
         assert!(register.is_empty());
     }
 

@@ -216,8 +216,11 @@ impl StatusPattern {
         let either = text.strip_prefix("*.").map(|rest| EnhancedStatus::parse(&format!("4.{rest}")));
         match either {
             Some(status) => status.map(|s| StatusPattern { class: None, subject: s.subject, detail: s.detail }),
-            None => EnhancedStatus::parse(text)
-                .map(|s| StatusPattern { class: Some(s.class), subject: s.subject, detail: s.detail }),
+            None => EnhancedStatus::parse(text).map(|s| StatusPattern {
+                class: Some(s.class),
+                subject: s.subject,
+                detail: s.detail,
+            }),
         }
     }
 
@@ -342,12 +345,15 @@ mod tests {
         let text = include_str!("../../data/rules.toml");
         let file: File = toml::from_str(text).unwrap();
         let rules = Rules::builtin();
-        let families: HashSet<String> = crate::providers::builtin().families.iter().map(|f| f.name.to_string()).collect();
+        let families: HashSet<String> =
+            crate::providers::builtin().families.iter().map(|f| f.name.to_string()).collect();
         let mut names = HashSet::new();
         let mut faults = Vec::new();
         for written in &file.rule {
             assert!(names.insert(written.name.clone()), "two rules are named {}", written.name);
-            faults.extend(written.providers.iter().filter(|p| !families.contains(*p)).map(|p| format!("no provider {p}")));
+            faults.extend(
+                written.providers.iter().filter(|p| !families.contains(*p)).map(|p| format!("no provider {p}")),
+            );
             let anybody = ["mx.example".to_owned()];
             let providers = if written.providers.is_empty() { &anybody[..] } else { &written.providers };
             let won = |text: &str, provider: &str| {
@@ -362,7 +368,9 @@ mod tests {
                     }
                 }
                 let missed = |miss: &&String| won(miss, provider) == written.name;
-                faults.extend(written.misses.iter().filter(missed).map(|miss| format!("{} takes {miss:?}", written.name)));
+                faults.extend(
+                    written.misses.iter().filter(missed).map(|miss| format!("{} takes {miss:?}", written.name)),
+                );
             }
             let samples: Vec<Reply> = written.samples.iter().map(|text| parse_reply(text).unwrap().0).collect();
             let mut dead = |what: &str, alive: &dyn Fn(&Reply) -> bool| {

@@ -61,9 +61,7 @@ struct Wants {
 impl Wants {
     fn fit(&self, place: &Place<'_>) -> bool {
         let provider = |name: &String| name.eq_ignore_ascii_case(place.provider);
-        let site = |suffix: &String| {
-            !place.hosts.is_empty() && place.hosts.iter().all(|host| has_suffix(host, suffix))
-        };
+        let site = |suffix: &String| !place.hosts.is_empty() && place.hosts.iter().all(|host| has_suffix(host, suffix));
         self.provider.as_ref().is_none_or(provider)
             && self.site.as_ref().is_none_or(site)
             && self.domain.as_ref().is_none_or(|domain| place.domain == Some(domain.as_str()))
@@ -145,7 +143,7 @@ impl Snapshot {
             let said = shown.iter().rev().find_map(|(layer, values)| Some((layer, values[row].1.clone()?)));
             let (layer, value) = match said {
                 Some((layer, value)) => (layer.to_string(), value),
-                None => ("nobody".to_owned(), "none".to_owned()),
+                None => ("default".to_owned(), "none".to_owned()),
             };
             Explained { name, value, layer }
         };
@@ -170,13 +168,10 @@ fn compile_entry(number: usize, entry: &ShapingEntry) -> Entry {
         domain: entry.domain.as_ref().map(|domain| domain.as_str().to_owned()),
         source: entry.source.as_ref().map(|source| source.as_str().to_owned()),
     };
-    let named = [
-        ("provider", &wants.provider),
-        ("site", &wants.site),
-        ("domain", &wants.domain),
-        ("source", &wants.source),
-    ];
-    let named: Vec<String> = named.iter().filter_map(|(what, name)| Some(format!("{what} {}", (*name).as_ref()?))).collect();
+    let named =
+        [("provider", &wants.provider), ("site", &wants.site), ("domain", &wants.domain), ("source", &wants.source)];
+    let named: Vec<String> =
+        named.iter().filter_map(|(what, name)| Some(format!("{what} {}", (*name).as_ref()?))).collect();
     let about = if named.is_empty() { "everybody".to_owned() } else { named.join(", ") };
     Entry { values: entry.into(), name: format!("packetboat.toml, [[shaping]] {} ({about})", number + 1), wants }
 }
@@ -249,7 +244,23 @@ mod tests {
         let place = Place { provider: "Google", hosts: &hosts, domain: Some("gmail.com"), source: Some("mx1") };
         let told: String =
             layered.explain(&place).iter().map(|e| format!("{} = {} ({})\n", e.name, e.value, e.layer)).collect();
-        expect![[r#""#]].assert_eq(&told);
+        expect![[r#"
+            connections = 21 (packetboat.toml, [[shaping]] 6 (provider Google))
+            site_connections = 4 (packetboat.toml, [[shaping]] 3 (site l.google.com))
+            provider_connections = 5 (provider Google)
+            messages_per_connection = 50 (provider Google)
+            connection_rate = none (packetboat.toml, [[shaping]] 5 (everybody))
+            site_connection_rate = none (default)
+            provider_connection_rate = none (default)
+            message_rate = 1/s (packetboat.toml, [[shaping]] 1 (domain gmail.com, source mx1))
+            site_message_rate = none (default)
+            provider_message_rate = none (default)
+            idle = 10 s (packetboat.toml, [[shaping]] 2 (domain gmail.com))
+            tls = required (provider Google)
+            block_hold = 10 min (provider Google)
+            slow_start = 1 (default)
+        "#]]
+        .assert_eq(&told);
     }
 
     #[test]
@@ -261,8 +272,28 @@ mod tests {
             let whole = l.provider_connections.map(|n| format!(", {n} in all")).unwrap_or_default();
             let tls = if l.tls_required { ", TLS" } else { "" };
             let rate = l.message_rates[2].per_second().map(|rate| format!(", {rate}/s in all")).unwrap_or_default();
-            told.push_str(&format!("{}: {}{whole}, {} each, idle {} s{tls}{rate}\n", family.name, l.connections, l.messages, l.idle.as_secs()));
+            told.push_str(&format!(
+                "{}: {}{whole}, {} each, idle {} s{tls}{rate}\n",
+                family.name,
+                l.connections,
+                l.messages,
+                l.idle.as_secs()
+            ));
         }
-        expect![[r#""#]].assert_eq(&told);
+        expect![[r#"
+            Google: 5, 5 in all, 50 each, idle 60 s, TLS
+            Microsoft consumer: 5, 500 in all, 50 each, idle 60 s
+            Microsoft 365: 5, 50 each, idle 60 s
+            Yahoo: 10, 20 each, idle 60 s
+            Apple: 10, 5 each, idle 60 s
+            Comcast: 25, 1000 each, idle 30 s, TLS
+            Mimecast: 10, 100 each, idle 60 s
+            Orange: 2, 100 each, idle 60 s, TLS
+            GMX and web.de: 4, 20 each, idle 60 s, TLS
+            Yahoo Japan: 2, 20 each, idle 60 s, 10/s in all
+            QQ: 4, 8 each, idle 60 s
+            163: 4, 7 each, idle 60 s
+        "#]]
+        .assert_eq(&told);
     }
 }
