@@ -10,6 +10,7 @@ mod delivery;
 mod filter;
 mod segment;
 mod session;
+mod shaping;
 mod template;
 
 pub use campaign::*;
@@ -19,4 +20,5 @@ pub use delivery::*;
 pub use filter::*;
 pub use segment::*;
 pub use session::*;
+pub use shaping::*;
 pub use template::*;

@@ -38,6 +38,8 @@ pub struct App {
     pub(crate) passwords: Passwords,
     /// Rates of what strangers can ask for.
     pub(crate) limits: Limits,
+    /// The limits and rules in force.
+    pub(crate) shaping: Arc<mta::shaping::Snapshot>,
     /// The engine, while mail is sent from this process.
     pub(crate) engine: OnceLock<mta::Waker>,
     /// The releaser, likewise.
@@ -67,8 +69,10 @@ pub struct World {
 
 impl App {
     pub(crate) fn new(config: Config, storage: Storage, keys: Keys, world: World) -> App {
+        let shaping = Arc::new(mta::shaping::Snapshot::compile(&config.smtp, &config.shaping));
         App {
             storage,
+            shaping,
             config,
             keys,
             clock: world.clock,

@@ -10,6 +10,7 @@ mod client;
 mod contacts;
 mod delivery;
 mod people;
+mod shaping;
 
 use clap::{Args, Parser, Subcommand};
 use client::Client;
@@ -93,6 +94,27 @@ enum Command {
         #[command(subcommand)]
         command: delivery::SuppressionCommand,
     },
+    /// Shows every limit in force for mail to a domain, and where it comes from.
+    Explain {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(flatten)]
+        args: shaping::ExplainArgs,
+    },
+    /// The rules for replies.
+    Rule {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: shaping::RuleCommand,
+    },
+    /// What replies and ratios made the engine do by itself.
+    Automation {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: shaping::AutomationCommand,
+    },
     /// Sends a real campaign over a simulated internet on this host, and proves that every mail arrived once.
     Demo(crate::demo::Options),
     /// Checks the data: the ledger's sum and the database files.
@@ -154,6 +176,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Suppressions { config, command } => {
             with(&config, async |client| delivery::suppression(client, command).await).await?;
+        }
+        Command::Explain { config, args } => with(&config, async |client| shaping::explain(client, args).await).await?,
+        Command::Rule { config, command } => with(&config, async |client| shaping::rule(client, command).await).await?,
+        Command::Automation { config, command } => {
+            with(&config, async |client| shaping::automation(client, command).await).await?;
         }
         Command::Demo(options) => return crate::demo::run(options).await,
         Command::Doctor { config } => return with(&config, async |client| check::doctor(client).await).await,

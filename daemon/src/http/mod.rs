@@ -19,6 +19,7 @@ mod public;
 mod queue;
 mod segments;
 mod session;
+mod shaping;
 mod shell;
 mod stream;
 mod suppressions;
@@ -114,6 +115,12 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(stream::stream))
         .add(VIEWER, routes!(campaigns::recipients))
         .add(VIEWER, routes!(egress::show))
+        .add(VIEWER, routes!(shaping::providers))
+        .add(VIEWER, routes!(shaping::provider))
+        .add(VIEWER, routes!(shaping::explain))
+        .add(VIEWER, routes!(shaping::automations))
+        .add(ADMIN, routes!(shaping::lift))
+        .add(VIEWER, routes!(shaping::test_rule))
         .add(VIEWER, routes!(overview::overview))
         .add_slow(ADMIN, SLOW, routes!(overview::doctor))
         .finish()

@@ -12,6 +12,7 @@ use api_types::{
 };
 use axum::extract::State;
 use std::collections::BTreeMap;
+use storage::automation::{self, Automation, Which};
 use storage::event::{self, Kind, Sum};
 use storage::queue::{self, Ledger};
 use storage::suppression;
@@ -21,6 +22,8 @@ const HOUR_MS: i64 = 3_600_000;
 const HOURS: i64 = 24;
 /// Providers of the table.
 const PROVIDERS_MAX: usize = 12;
+/// Automations that are looked at for alarms.
+const ALARMS_MAX: u32 = 20;
 /// Campaigns of the list.
 const CAMPAIGNS_MAX: u32 = 5;
 
@@ -42,7 +45,11 @@ pub(crate) async fn overview(State(app): State<Shared>, actor: Actor) -> Result<
         bounced_day: hours.iter().map(|hour| hour.bounced).sum(),
         deferred_day: hours.iter().map(|hour| hour.deferred).sum(),
         hours,
-        providers: providers(&found.providers),
+        providers: {
+            let mut providers = providers_of_day(&found.providers);
+            providers.truncate(PROVIDERS_MAX);
+            providers
+        },
         campaigns,
         notices: notices(&app, &found, free_low),
     }))
@@ -57,6 +64,7 @@ struct Found {
     domains: Vec<domain::SendingDomain>,
     has_users: bool,
     complaints: u64,
+    alarms: Vec<Automation>,
 }
 
 fn read(c: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<Found, StorageError> {
@@ -70,6 +78,7 @@ fn read(c: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<Found, 
         domains: domain::list(c, workspace, 0, 200)?,
         has_users: user::any(c)?,
         complaints: suppression::count(c, workspace, &complaints)?,
+        alarms: automation::page(c, workspace, Which::Open, i64::MAX, ALARMS_MAX)?,
     })
 }
 
@@ -91,7 +100,8 @@ fn hours(sums: &[Sum], since_ms: i64) -> Vec<HourFigures> {
     (0..HOURS).map(hour).collect()
 }
 
-fn providers(sums: &[Sum]) -> Vec<ProviderDay> {
+/// The last 24 hours by provider, largest first.
+pub(crate) fn providers_of_day(sums: &[Sum]) -> Vec<ProviderDay> {
     let mut by_name: BTreeMap<&str, ProviderDay> = BTreeMap::new();
     for sum in sums.iter().filter(|sum| !sum.name.is_empty()) {
         let day = by_name.entry(&sum.name).or_insert_with(|| ProviderDay {
@@ -109,7 +119,6 @@ fn providers(sums: &[Sum]) -> Vec<ProviderDay> {
     }
     let mut days: Vec<ProviderDay> = by_name.into_values().collect();
     days.sort_by_key(|day| std::cmp::Reverse(day.delivered + day.bounced));
-    days.truncate(PROVIDERS_MAX);
     days
 }
 
@@ -142,6 +151,13 @@ fn notices(app: &App, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
     for domain in &found.domains {
         if let Some(message) = records_notice(domain) {
             notices.push(notice("warning", message, Some(&format!("/domains/{}", domain.id))));
+        }
+    }
+    for alarm in &found.alarms {
+        if let Some(message) = alarm.alarm.as_deref() {
+            let whose = alarm.domain.as_deref().or(alarm.source.as_deref()).unwrap_or("this workspace");
+            let message = format!("{} at {}: {message}", whose, alarm.provider);
+            notices.push(notice("warning", message, Some("/providers")));
         }
     }
     if app.config.smtp.inbound_listen.is_none() {
