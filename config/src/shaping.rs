@@ -67,29 +67,8 @@ section! {
     }
 }
 
-impl ShapingEntry {
-    fn sets_nothing(&self) -> bool {
-        let counts = [
-            self.connections,
-            self.site_connections,
-            self.provider_connections,
-            self.messages_per_connection,
-            self.slow_start,
-        ];
-        let rates = [
-            self.connection_rate,
-            self.site_connection_rate,
-            self.provider_connection_rate,
-            self.message_rate,
-            self.site_message_rate,
-            self.provider_message_rate,
-        ];
-        counts.iter().all(Option::is_none)
-            && rates.iter().all(Option::is_none)
-            && [self.idle, self.block_hold].iter().all(Option::is_none)
-            && self.tls.is_none()
-    }
-}
+/// What an entry is about; everything else is a limit.
+const ABOUT: [&str; 4] = ["provider", "site", "domain", "source"];
 
 /// What only shows when the whole file is seen.
 pub(crate) fn check(entries: &[(ShapingEntry, &DeTable<'_>)], sources: &[&str], problems: &mut Collector<'_>) {
@@ -106,7 +85,7 @@ pub(crate) fn check(entries: &[(ShapingEntry, &DeTable<'_>)], sources: &[&str], 
             let message = "shaping.tls cannot depend on the source; give it an entry without source".to_owned();
             problems.add(&span_of(table, "tls"), "shaping.tls", message);
         }
-        if entry.sets_nothing() {
+        if table.iter().all(|(key, _)| ABOUT.contains(&key.get_ref().as_ref())) {
             let at = table.iter().next().map_or(0..0, |(key, _)| key.span());
             problems.add(&at, "shaping", "this [[shaping]] sets no limit; give it one, or remove it".to_owned());
         }

@@ -9,6 +9,7 @@ pub mod number;
 pub mod progress;
 pub mod query;
 pub mod setup;
+pub mod shaping;
 pub mod template;
 pub mod tone;
 pub mod when;
