@@ -64,6 +64,11 @@ section! {
         /// Messages that must be taken before each further connection is opened: a lane begins with one. 0 opens all
         /// at once.
         slow_start: Option<u32> = none in 0..=1_000 example 1;
+        /// Share of bounces in the last hour, in percent, from which on a source is slowed down at the provider. 0 is
+        /// never.
+        bounce_slow_percent: Option<u32> = none in 0..=100 example 5;
+        /// Share from which on the source, or the workspace whose mail it is, is held there. 0 is never.
+        bounce_hold_percent: Option<u32> = none in 0..=100 example 10;
     }
 }
 

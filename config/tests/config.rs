@@ -271,7 +271,6 @@ mesage_rate = "1/s"
             packetboat.toml:6:7: shaping.tls cannot depend on the source; give it an entry without source
             packetboat.toml:7:16: shaping[0].message_rate must be a rate such as "100/s", "1000/min", "5000/h" or "20000/d", or "none", is "10/minute"
             packetboat.toml:9:1: this [[shaping]] sets no limit; give it one, or remove it
-            packetboat.toml:11:1: this [[shaping]] sets no limit; give it one, or remove it
             packetboat.toml:11:15: shaping[2].connections must be a whole number, 1 to 1_000, is 0
             packetboat.toml:12:1: unknown key shaping[2].mesage_rate; did you mean message_rate?"#]],
     );

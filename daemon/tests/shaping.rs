@@ -18,7 +18,8 @@ domains = ["gmail.example"]
 mx = [{ host = "gmail-smtp-in.l.google.com", preference = 10, ip = "127.32.1.1" }]
 "#;
 
-const LIMITS: &str = "[[source]]\nname = \"mx1\"\n[[shaping]]\ndomain = \"gmail.example\"\nsource = \"mx1\"\nmessage_rate = \"7/min\"";
+const LIMITS: &str =
+    "[[source]]\nname = \"mx1\"\n[[shaping]]\ndomain = \"gmail.example\"\nsource = \"mx1\"\nmessage_rate = \"7/min\"";
 
 fn limit<'v>(explained: &'v Value, name: &str) -> (&'v str, &'v str) {
     let limits = explained["limits"].as_array().unwrap();
@@ -41,9 +42,11 @@ async fn limits_are_explained() {
     assert_eq!(limit(&explained, "message_rate"), ("7/min", own));
     let without = ana.get("/api/v1/explain?domain=gmail.example").await;
     assert_eq!(limit(&without, "message_rate"), ("100/s", "default"));
-    for (query, field) in
-        [("domain=gmail.example&source=mx9", "source"), ("domain=no..dots", "domain"), ("domain=gone.example", "domain")]
-    {
+    for (query, field) in [
+        ("domain=gmail.example&source=mx9", "source"),
+        ("domain=no..dots", "domain"),
+        ("domain=gone.example", "domain"),
+    ] {
         let (status, body) = bad(ana.send(Method::GET, &format!("/api/v1/explain?{query}"), None).await).await;
         assert_eq!((status, body.error.field.as_deref()), (422, Some(field)), "{query}");
     }
@@ -110,9 +113,13 @@ async fn automations_are_listed_and_lifted() {
     };
     // What concerns a source concerns everybody; another workspace's domain does not.
     let rows = [row(1, 9, Scope::SourceProvider), row(2, 1, Scope::DomainProvider), row(3, 9, Scope::DomainProvider)];
-    boat.running.app().storage.queue().write(move |tx| {
-        rows.iter().try_for_each(|row| automation::put(tx, row, None))
-    }).await.unwrap();
+    boat.running
+        .app()
+        .storage
+        .queue()
+        .write(move |tx| rows.iter().try_for_each(|row| automation::put(tx, row, None)))
+        .await
+        .unwrap();
     let ids = |page: &Value| -> Vec<i64> {
         page["items"].as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect()
     };

@@ -364,16 +364,11 @@ impl<'a> Connection<'a> {
         match verdict {
             Verdict::Delivered => {
                 self.lane.one_taken();
-                self.shared.outcome(&context, false, self.full());
+                self.shared.outcome(&context, false, &self.lane.limits);
             }
-            Verdict::Bounced { .. } => self.shared.outcome(&context, true, self.full()),
+            Verdict::Bounced { .. } => self.shared.outcome(&context, true, &self.lane.limits),
             _ => {}
         }
-    }
-
-    /// Connections of the source at the provider while nothing restrains it.
-    fn full(&self) -> u32 {
-        self.lane.limits.provider_connections.unwrap_or(self.lane.limits.connections)
     }
 
     fn attempt(&self, took_ms: i64) -> Attempt {

@@ -61,6 +61,8 @@ struct Written {
     tls: Option<TlsWord>,
     block_hold: Option<u64>,
     slow_start: Option<u32>,
+    bounce_slow_percent: Option<u32>,
+    bounce_hold_percent: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +90,8 @@ impl Written {
             }),
             block_hold: self.block_hold.map(Duration::from_secs),
             slow_start: self.slow_start,
+            bounce_slow_percent: self.bounce_slow_percent,
+            bounce_hold_percent: self.bounce_hold_percent,
             ..Values::default()
         }
     }

@@ -235,7 +235,7 @@ async fn a_bad_list_is_slowed_down_then_held() {
     voyage.sim.clock.sleep(10 * MINUTE).await;
     let mut rules: Vec<String> = automations(&voyage).await.into_iter().map(|a| a.rule).collect();
     rules.sort();
-    assert_eq!(rules, ["bounces-10", "bounces-10-workspace"]);
+    assert_eq!(rules, ["bounces-hold", "bounces-hold-workspace"]);
     let waiting: Vec<_> = voyage.log().await.into_iter().filter_map(|r| r.wait_reason).collect();
     let held = waiting.iter().filter(|reason| **reason == WaitReason::ProviderHold).count();
     assert!(held > 200 && held == waiting.len(), "{held} of {}", waiting.len());

@@ -123,8 +123,7 @@ pub(crate) async fn explain(
     let hosts = mx_hosts(&app, &domain).await?;
     let names: Vec<&str> = hosts.iter().map(String::as_str).collect();
     let provider = app.shaping.provider_name(&names);
-    let place =
-        Place { provider: &provider, hosts: &names, domain: Some(domain.as_str()), source: source.as_deref() };
+    let place = Place { provider: &provider, hosts: &names, domain: Some(domain.as_str()), source: source.as_deref() };
     let found = Found::read(&app, actor.workspace).await?;
     let concerns = |a: &&automation::Automation| {
         source.is_none() || a.source.is_none() || a.source.as_deref() == source.as_deref()
@@ -222,9 +221,8 @@ pub(crate) async fn test_rule(
         .ok_or_else(|| ApiError::invalid("reply", "Begin with the code, such as 421 4.7.28 and the text."))?;
     let stage = match input.stage.as_deref() {
         None | Some("") => stage,
-        Some(word) => shaping::stage_of(word).ok_or_else(|| {
-            ApiError::invalid("stage", "stage must be greeting, hello, mail, rcpt, data or message.")
-        })?,
+        Some(word) => shaping::stage_of(word)
+            .ok_or_else(|| ApiError::invalid("stage", "stage must be greeting, hello, mail, rcpt, data or message."))?,
     };
     let provider = input.provider.unwrap_or_default();
     Ok(Json(judge(&app, actor.workspace, &reply, stage, &provider)))
@@ -324,8 +322,7 @@ impl Found {
         };
         let (sums, automations) = app.storage.read(read).await?;
         let day = |day: &api_types::ProviderDay| {
-            let figures =
-                ShapingDay { delivered: day.delivered, bounced: day.bounced, deferred: day.deferred };
+            let figures = ShapingDay { delivered: day.delivered, bounced: day.bounced, deferred: day.deferred };
             (day.provider.clone(), figures)
         };
         Ok(Found { days: providers_of_day(&sums).iter().map(day).collect(), automations })

@@ -149,13 +149,20 @@ impl Shared {
 
     /// What becomes of a recipient after such a reply.
     pub fn verdict(&self, answered: Option<&Answered>, by_class: Verdict, case: &Case) -> Verdict {
-        let Some(Answered { action, hold_until_ms }) = answered else { return by_class };
-        react::recipient(action, by_class, &self.policy(case.kind), case, *hold_until_ms)
+        let policy = self.policy(case.kind);
+        match answered {
+            Some(Answered { action, hold_until_ms }) => {
+                react::recipient(action, by_class, &policy, case, *hold_until_ms)
+            }
+            None => react::unanswered(by_class, &policy, case),
+        }
     }
 
-    /// Counts an outcome for the ratios; something that was taken leads recoveries a step further.
-    pub fn outcome(self: &Arc<Self>, context: &Context, bounced: bool, full: u32) {
+    /// Counts an outcome for the ratios; something that was taken leads recoveries a step further. The limits are those
+    /// of the lane.
+    pub fn outcome(self: &Arc<Self>, context: &Context, bounced: bool, limits: &super::Limits) {
         let now_ms = self.clock.now_ms();
+        let full = limits.provider_connections.unwrap_or(limits.connections);
         if !bounced {
             let at_provider = Target::SourceProvider(context.source.clone(), context.provider.clone());
             let changes = self.shaping.register.taken(&at_provider, full, now_ms);
@@ -168,12 +175,14 @@ impl Shared {
             let mut ratios = lock(&self.shaping.ratios);
             let hour = ratios.count(target.clone(), bounced, now_ms);
             let reached = |rule: &&super::RatioRule| {
-                bounced && rule.action.scope == scope && hour.reaches(rule.percent, rule.minimum)
+                let percent = rule.limit.percent(limits);
+                bounced
+                    && rule.action.scope == scope
+                    && percent.is_some_and(|percent| hour.reaches(percent, rule.minimum))
             };
-            let Some(rule) = rules.iter().filter(reached).max_by_key(|rule| rule.percent) else { continue };
-            // The harder measure is left for a share that goes on rising.
-            let hardest = rules.iter().all(|other| other.action.scope != scope || other.percent <= rule.percent);
-            if hardest {
+            let Some(rule) = rules.iter().find(reached) else { continue };
+            // What is held begins anew afterwards; what is only slowed down may still come to be held.
+            if rule.action.hold.is_some() {
                 ratios.reset(&target);
             }
             drop(ratios);

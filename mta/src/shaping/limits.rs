@@ -54,6 +54,10 @@ limits! {
     block_hold: Duration,
     /// Messages that must be taken before each further connection of a lane.
     slow_start: u32,
+    /// Share of bounces in the last hour from which on a source is slowed down; 0 is never.
+    bounce_slow_percent: u32,
+    /// Share from which on a source or workspace is held; 0 is never.
+    bounce_hold_percent: u32,
 }
 
 /// How a value is shown to people.
@@ -114,6 +118,8 @@ impl From<&ShapingEntry> for Values {
             tls: entry.tls,
             block_hold: entry.block_hold,
             slow_start: entry.slow_start,
+            bounce_slow_percent: entry.bounce_slow_percent,
+            bounce_hold_percent: entry.bounce_hold_percent,
         }
     }
 }
@@ -141,6 +147,10 @@ pub struct Limits {
     pub block_hold: Duration,
     /// Messages that must be taken before each further connection of a lane.
     pub slow_start: u32,
+    /// Share of bounces in the last hour from which on a source is slowed down; 0 is never.
+    pub bounce_slow_percent: u32,
+    /// Share from which on a source or workspace is held; 0 is never.
+    pub bounce_hold_percent: u32,
 }
 
 impl From<Values> for Limits {
@@ -166,6 +176,8 @@ impl From<Values> for Limits {
             tls_required: values.tls == Some(TlsNeed::Required),
             block_hold: values.block_hold.unwrap_or_default(),
             slow_start: values.slow_start.unwrap_or(0),
+            bounce_slow_percent: values.bounce_slow_percent.unwrap_or(0),
+            bounce_hold_percent: values.bounce_hold_percent.unwrap_or(0),
         }
     }
 }

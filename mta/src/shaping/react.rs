@@ -177,6 +177,15 @@ pub fn recipient(
     Verdict::Held { class, reason, due_ms }
 }
 
+/// What becomes of a recipient whose reply led to nothing, because nobody knows who signs its mail, or too much is in
+/// force already. Refused because of our own name, and with no hold that it could wait for, it must not come back at once.
+pub(crate) fn unanswered(by_class: Verdict, policy: &RetryPolicy, case: &Case) -> Verdict {
+    let Verdict::Blocked { class } = by_class else { return by_class };
+    let wait = policy.wait(case.attempts, case.draw);
+    let due_ms = case.now_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+    Verdict::Held { class, reason: WaitReason::SourceBlocked, due_ms }
+}
+
 /// What the operator is shown of a recipient that waits for the end of a hold.
 pub(crate) fn wait_reason(scope: Scope, recovers: bool) -> WaitReason {
     match scope {
@@ -295,6 +304,21 @@ mod tests {
             mx.example: [rcpt] 451 4.7.1 Greylisted, try again in 5 minutes
                 no rule, Deferred { class: Greylist, reason: Greylisted, wait: 300s }
         "#]].assert_eq(&all);
+    }
+
+    #[test]
+    fn what_leads_to_nothing_does_not_come_back_at_once() {
+        let policy = RetryPolicy { waits: vec![Duration::from_mins(5)], jitter_percent: 0 };
+        let case = Case { kind: StreamKind::Bulk, attempts: 1, now_ms: 1_000, expires_ms: i64::MAX, draw: 0 };
+        let class = BounceClass::Reputation;
+        let held = Verdict::Held { class, reason: WaitReason::SourceBlocked, due_ms: 301_000 };
+        assert_eq!(unanswered(Verdict::Blocked { class }, &policy, &case), held);
+        assert_eq!(unanswered(Verdict::Delivered, &policy, &case), Verdict::Delivered);
+        let unsigned = Context { domain: None, ..context("mx.example") };
+        let rules = Rules::builtin();
+        let (reply, stage) = parse_reply("554 5.7.1 blocked using dbl.spamhaus.org").unwrap();
+        let rule = rules.find(&reply, stage, "mx.example").unwrap();
+        assert_eq!(begin(&rule.name, &rule.action, &unsigned, "", 0), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The rules of `data/rules.toml`: what follows from a reply, or from a ratio, besides the recipient's own verdict.
 
+use super::limits::Limits;
 use bounce::Stage;
 use config::Rate;
 use mail::{BounceClass, EnhancedStatus, Reply};
@@ -55,12 +56,34 @@ pub struct Rule {
 pub struct RatioRule {
     /// Its name.
     pub name: String,
-    /// From this share of bounces on, in percent.
-    pub percent: u32,
+    /// From which share of bounces on.
+    pub limit: RatioLimit,
     /// With at least so many outcomes.
     pub minimum: u32,
     /// What it does.
     pub action: Action,
+}
+
+/// The limit that has the share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RatioLimit {
+    /// `bounce_slow_percent`.
+    BounceSlowPercent,
+    /// `bounce_hold_percent`.
+    BounceHoldPercent,
+}
+
+impl RatioLimit {
+    /// The share in force, in percent; `None` where it is switched off.
+    #[must_use]
+    pub fn percent(self, limits: &Limits) -> Option<u32> {
+        let percent = match self {
+            RatioLimit::BounceSlowPercent => limits.bounce_slow_percent,
+            RatioLimit::BounceHoldPercent => limits.bounce_hold_percent,
+        };
+        (percent > 0).then_some(percent)
+    }
 }
 
 /// `421`, or `4xx`.
@@ -121,7 +144,7 @@ struct WrittenRule {
 #[serde(deny_unknown_fields)]
 struct WrittenRatio {
     name: String,
-    percent: u32,
+    limit: RatioLimit,
     minimum: u32,
     scope: String,
     hold_minutes: Option<Minutes>,
@@ -154,11 +177,11 @@ impl Rules {
             compile_rule(written).map_err(|error| named(&name, error))
         };
         let ratio = |written: WrittenRatio| {
-            let WrittenRatio { name, percent, minimum, scope, hold_minutes, rate, connections, for_minutes, alarm } =
+            let WrittenRatio { name, limit, minimum, scope, hold_minutes, rate, connections, for_minutes, alarm } =
                 written;
             let numbers = Numbers { hold_minutes, recovery: false, rate, connections, for_minutes };
             let action = compile_action(&scope, numbers, alarm).map_err(|error| named(&name, error))?;
-            Ok::<_, String>(RatioRule { name, percent, minimum, action })
+            Ok::<_, String>(RatioRule { name, limit, minimum, action })
         };
         Ok(Rules {
             replies: file.rule.into_iter().map(rule).collect::<Result<_, _>>()?,

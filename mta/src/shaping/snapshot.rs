@@ -259,6 +259,8 @@ mod tests {
             tls = required (provider Google)
             block_hold = 10 min (provider Google)
             slow_start = 1 (default)
+            bounce_slow_percent = 5 (default)
+            bounce_hold_percent = 10 (default)
         "#]]
         .assert_eq(&told);
     }

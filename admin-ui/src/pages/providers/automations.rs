@@ -66,9 +66,8 @@ fn LiftDialog(lifting: RwSignal<Option<Automation>>, changed: Callback<()>) -> i
             Ok(())
         });
     });
-    let title = Signal::derive(move || {
-        lifting.with(|a| a.as_ref().map(|a| format!("Lift {}?", a.rule)).unwrap_or_default())
-    });
+    let title =
+        Signal::derive(move || lifting.with(|a| a.as_ref().map(|a| format!("Lift {}?", a.rule)).unwrap_or_default()));
     let effect = move || lifting.with(|a| a.as_ref().map(|a| a.effect.clone()).unwrap_or_default());
     view! {
         <ConfirmDialog open title confirm="Lift it" busy=submit.busy failure=submit.rest(&[]) on_confirm=lift>

@@ -23,8 +23,7 @@ pub fn one(name: String) -> impl IntoView {
     let limits = detail.map(|detail| detail.limits.clone());
     let lanes = detail.map(|detail| detail.lanes.clone());
     let day = move |figure: fn(&ProviderDetail) -> u64| detail.map(move |detail| grouped(figure(detail)));
-    let (delivered, deferred, bounced) =
-        (day(|d| d.day.delivered), day(|d| d.day.deferred), day(|d| d.day.bounced));
+    let (delivered, deferred, bounced) = (day(|d| d.day.delivered), day(|d| d.day.deferred), day(|d| d.day.bounced));
     let changed = Callback::new(move |()| detail.reload());
     let body = move |found: Signal<ProviderDetail>| {
         let open = Signal::derive(move || found.get().automations);
