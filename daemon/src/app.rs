@@ -49,6 +49,8 @@ pub struct App {
     pub(crate) passwords: Passwords,
     /// Rates of what strangers can ask for.
     pub(crate) limits: Limits,
+    /// The limits and rules in force.
+    pub(crate) shaping: Arc<mta::shaping::Snapshot>,
     /// The engine, while mail is sent from this process.
     pub(crate) engine: OnceLock<mta::Waker>,
     /// Whether something is short.
@@ -97,10 +99,12 @@ impl App {
             health: config.health.clone(),
             turn: tokio::sync::Mutex::default(),
         };
+        let shaping = Arc::new(mta::shaping::Snapshot::compile(&config.smtp, &config.shaping));
         App {
             checker,
             dial: world.dial,
             storage,
+            shaping,
             config,
             keys,
             clock: world.clock,

@@ -26,6 +26,7 @@ mod places;
 pub mod providers;
 mod route;
 mod scheduler;
+pub mod shaping;
 mod shared;
 pub mod site;
 mod smtp;

@@ -4,7 +4,8 @@
 //! says so gives way to the domain's own hosts while none of its hosts can be reached. A route has one site, named after
 //! its first host, so lanes, limits and retries work as everywhere.
 
-use crate::providers::{Provider, Providers};
+use crate::providers::Provider;
+use crate::shaping::Snapshot;
 use crate::site::Site;
 use crate::smtp::{Login, verified_config};
 use crate::tls::SiteTls;
@@ -86,7 +87,7 @@ struct Route {
 impl Routes {
     /// # Errors
     /// When TLS cannot be set up for a route, with its name.
-    pub fn new(setups: Vec<RouteSetup>, providers: &Providers) -> Result<Routes, (String, rustls::Error)> {
+    pub fn new(setups: Vec<RouteSetup>, shaping: &Snapshot) -> Result<Routes, (String, rustls::Error)> {
         let mut names = HashSet::new();
         let mut routes = Vec::new();
         for setup in setups {
@@ -101,8 +102,9 @@ impl Routes {
                 .zip(&way.hosts)
                 .map(|(preference, host)| MxRecord { preference, host: host.host.clone() })
                 .collect();
-            let provider = provider_of(&way.hosts[0].host, providers);
-            let site = Site { name: site_name.into(), hosts, provider, tls: SiteTls::default(), way: Some(way) };
+            let provider = provider_of(&way.hosts[0].host, shaping);
+            let site =
+                Site { name: site_name.into(), hosts, provider, tls: SiteTls::default(), way: Some(way), domain: None };
             routes.push(Route { route: setup.route, site: Arc::new(site) });
         }
         Ok(Routes(routes))
@@ -158,9 +160,10 @@ fn way(setup: &RouteSetup) -> Result<Way, rustls::Error> {
 }
 
 /// An address has no registrable domain that its provider could be named after.
-fn provider_of(host: &str, providers: &Providers) -> Arc<Provider> {
-    let found = providers.of_hosts(&[host]);
-    if host.parse::<IpAddr>().is_ok() { Arc::new(Provider { name: host.into(), ..(*found).clone() }) } else { found }
+fn provider_of(host: &str, shaping: &Snapshot) -> Arc<Provider> {
+    let found = shaping.provider(&[host], None);
+    let name = if host.parse::<IpAddr>().is_ok() { host.into() } else { found.name.clone() };
+    Arc::new(Provider { name, ..found })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ fn every_statement_prepares() {
     let domain = crate::domain::statements();
     let modules: &[(&str, &[&str])] = &[
         ("api_key", crate::api_key::STATEMENTS),
+        ("automation", crate::automation::STATEMENTS),
         ("campaign_run", crate::campaign_run::STATEMENTS),
         ("event", crate::event::STATEMENTS),
         ("message", crate::message::STATEMENTS),

@@ -12,6 +12,7 @@ pub mod progress;
 pub mod query;
 pub mod setup;
 pub mod source;
+pub mod shaping;
 pub mod template;
 pub mod tone;
 pub mod when;

@@ -12,6 +12,7 @@ mod credentials;
 mod delivery;
 mod domains;
 mod people;
+mod shaping;
 mod sources;
 mod tls;
 
@@ -118,6 +119,27 @@ enum Command {
         #[command(subcommand)]
         command: delivery::SuppressionCommand,
     },
+    /// Shows every limit in force for mail to a domain, and where it comes from.
+    Explain {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(flatten)]
+        args: shaping::ExplainArgs,
+    },
+    /// The rules for replies.
+    Rule {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: shaping::RuleCommand,
+    },
+    /// What replies and ratios made the engine do by itself.
+    Automation {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: shaping::AutomationCommand,
+    },
     /// Shows what a domain asks of TLS (DANE, MTA-STS), looked up now, and what follows for each of its hosts.
     TlsPolicy {
         #[command(flatten)]
@@ -195,6 +217,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Suppressions { config, command } => {
             with(&config, async |client| delivery::suppression(client, command).await).await?;
+        }
+        Command::Explain { config, args } => with(&config, async |client| shaping::explain(client, args).await).await?,
+        Command::Rule { config, command } => with(&config, async |client| shaping::rule(client, command).await).await?,
+        Command::Automation { config, command } => {
+            with(&config, async |client| shaping::automation(client, command).await).await?;
         }
         Command::TlsPolicy { config, domain } => {
             with(&config, async |client| tls::policy(client, &domain).await).await?;

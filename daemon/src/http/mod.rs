@@ -20,6 +20,7 @@ mod public;
 mod queue;
 mod segments;
 mod session;
+mod shaping;
 mod shell;
 mod sources;
 mod stream;
@@ -135,6 +136,12 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(sources::list))
         .add(VIEWER, routes!(sources::show))
         .add_slow(ADMIN, SLOW, routes!(sources::check))
+        .add(VIEWER, routes!(shaping::providers))
+        .add(VIEWER, routes!(shaping::provider))
+        .add(VIEWER, routes!(shaping::explain))
+        .add(VIEWER, routes!(shaping::automations))
+        .add(ADMIN, routes!(shaping::lift))
+        .add(VIEWER, routes!(shaping::test_rule))
         .add(VIEWER, routes!(overview::overview))
         .add_slow(ADMIN, SLOW, routes!(overview::doctor))
         .finish()

@@ -185,6 +185,7 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
         pools: config.pools.clone(),
         streams: config.streams.clone(),
         routes: crate::routes::routes(config)?,
+        shaping: app.shaping.clone(),
         retention: Retention {
             events: DAY * config.storage.event_retention_days,
             finished: DAY * config.storage.finished_retention_days,
