@@ -191,7 +191,11 @@ async fn open_direct(
 ) -> Result<Session, NoSession> {
     let host = target.label;
     let first = if shared.policies.tries_tls(asked, &at) { Secure::IfOffered(&shared.tls) } else { Secure::Never };
-    let session = match dial(shared, lane, (target, ip), first).await {
+    let dialed = dial(shared, lane, (target, ip), first).await;
+    // By now the messages are made that the connection is for, and whose they are is known.
+    let domains = lane.domains(DOMAINS_MAX);
+    let at = Try { domains: &domains, ..at };
+    let session = match dialed {
         // RFC 7435: encryption where it can be had. A server whose TLS is broken is asked again without.
         Err(DialError::Session(SessionError::Tls(why))) if shared.policies.goes_without(asked, &at, &why) => {
             tracing::debug!(site = %lane.site.name, why, "TLS failed; connecting again without");
