@@ -2,11 +2,15 @@
 
 use crate::declare::Section;
 use crate::problem::{Collector, Problem, Problems};
+use crate::rate::Rate;
 use crate::read::Reader;
+use crate::route::{self, Route};
 use crate::sections::{
-    DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
-    StreamEntry,
+    DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
+    StorageSection, StreamEntry,
 };
+use crate::sections::{HealthSection, RouteEntry};
+use crate::shaping::{self, ShapingEntry};
 use crate::stream::{self, Streams};
 use crate::submission::SubmissionSection;
 use crate::values::{Name, PoolMember};
@@ -36,6 +40,14 @@ pub struct Config {
     pub pools: Vec<Pool>,
     /// `[[stream]]`, and the two that always exist.
     pub streams: Streams,
+    /// `[domains]`
+    pub domains: DomainsSection,
+    /// `[[route]]`, in the order in which they are tried; names are unique, streams exist.
+    pub routes: Vec<Route>,
+    /// `[health]`
+    pub health: HealthSection,
+    /// `[[shaping]]`, in the order of the file.
+    pub shaping: Vec<ShapingEntry>,
     /// `[dns]`
     pub dns: DnsSection,
     /// `[log]`
@@ -53,6 +65,8 @@ pub struct Source {
     pub ehlo: Domain,
     /// Whether mail may leave from it.
     pub enabled: bool,
+    /// Messages over all sites at most.
+    pub max_rate: Option<Rate>,
 }
 
 /// Sources that share a stream's mail by weight.
@@ -96,7 +110,7 @@ macro_rules! default_section {
     )+ };
 }
 default_section!(ServerSection => server, StorageSection => storage, HttpSection => http, SmtpSection => smtp,
-    SubmissionSection => submission, DnsSection => dns, LogSection => log);
+    SubmissionSection => submission, DomainsSection => domains, HealthSection => health, DnsSection => dns, LogSection => log);
 
 /// Reads and checks a file.
 ///
@@ -149,14 +163,20 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let http = table(root, problems);
     let smtp = table(root, problems);
     let submission = table(root, problems);
+    let domains = table(root, problems);
+    let health = table(root, problems);
     let dns = table(root, problems);
     let log = table(root, problems);
     let source_entries: Vec<(SourceEntry, &DeTable<'_>)> = tables(root, problems);
     let pool_entries: Vec<(PoolEntry, &DeTable<'_>)> = tables(root, problems);
     let stream_entries: Vec<(StreamEntry, &DeTable<'_>)> = tables(root, problems);
+    let route_entries: Vec<(RouteEntry, &DeTable<'_>)> = tables(root, problems);
+    let shaping_entries: Vec<(ShapingEntry, &DeTable<'_>)> = tables(root, problems);
+    shaping::check(&shaping_entries, &names_in::<SourceEntry>(root, &["default"]), problems);
     unique_sources(&source_entries, problems);
-    check_pools(&pool_entries, &names_in::<SourceEntry>(root), problems);
-    stream::check(&stream_entries, &names_in::<PoolEntry>(root), problems);
+    check_pools(&pool_entries, &names_in::<SourceEntry>(root, &["default"]), problems);
+    stream::check(&stream_entries, &names_in::<PoolEntry>(root, &["default"]), problems);
+    route::check(&route_entries, &stream_names(root), problems);
     let server = server?;
     let sources = sources(source_entries, &server.hostname);
     let pools = pools(pool_entries, &sources);
@@ -165,6 +185,8 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let smtp = smtp?;
     let stream_entries = stream_entries.into_iter().map(|(entry, _)| entry).collect();
     let streams = Streams::of(stream_entries, &smtp, &stream::default_pool(&pools).name);
+    let routes = route_entries.into_iter().map(|(entry, _)| Route::of(entry)).collect();
+    let shaping = shaping_entries.into_iter().map(|(entry, _)| entry).collect();
     Some(Config {
         server,
         storage: storage?,
@@ -174,6 +196,10 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
         sources,
         pools,
         streams,
+        routes,
+        health: health?,
+        domains: domains?,
+        shaping,
         dns: dns?,
         log: log?,
     })
@@ -181,13 +207,15 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
 
 fn sources(entries: Vec<(SourceEntry, &DeTable<'_>)>, hostname: &Domain) -> Vec<Source> {
     if entries.is_empty() {
-        return vec![Source { name: Name::coined("default"), ip: None, ehlo: hostname.clone(), enabled: true }];
+        let name = Name::coined("default");
+        return vec![Source { name, ip: None, ehlo: hostname.clone(), enabled: true, max_rate: None }];
     }
     let source = |entry: SourceEntry| Source {
         name: entry.name,
         ip: entry.ip,
         ehlo: entry.ehlo.unwrap_or_else(|| hostname.clone()),
         enabled: entry.enabled,
+        max_rate: entry.max_rate,
     };
     entries.into_iter().map(|(entry, _)| source(entry)).collect()
 }
@@ -210,14 +238,18 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<HttpSection>(name))
         .or_else(|| has::<SmtpSection>(name))
         .or_else(|| has::<SubmissionSection>(name))
+        .or_else(|| has::<DomainsSection>(name))
         .or_else(|| has::<DnsSection>(name))
         .or_else(|| has::<LogSection>(name))
         .or_else(|| has::<SourceEntry>(name))
         .or_else(|| has::<PoolEntry>(name))
         .or_else(|| has::<StreamEntry>(name))
+        .or_else(|| has::<RouteEntry>(name))
+        .or_else(|| has::<HealthSection>(name))
+        .or_else(|| has::<ShapingEntry>(name))
 }
 
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 14] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
@@ -226,6 +258,10 @@ const SECTIONS: [&str; 10] = [
     SourceEntry::KEY,
     PoolEntry::KEY,
     StreamEntry::KEY,
+    DomainsSection::KEY,
+    RouteEntry::KEY,
+    HealthSection::KEY,
+    ShapingEntry::KEY,
     DnsSection::KEY,
     LogSection::KEY,
 ];
@@ -278,13 +314,21 @@ fn tables<'t, S: Section>(root: &'t DeTable<'t>, problems: &mut Collector<'_>) -
     good
 }
 
-/// Names of all sources, or pools, in the file, those with other mistakes too: who names one of these doesn't dangle.
-fn names_in<'t, S: Section>(root: &'t DeTable<'_>) -> Vec<&'t str> {
+/// Names of all sources, pools or streams in the file, those with other mistakes too: who names one of these doesn't
+/// dangle. Without any there are the `usual` ones.
+fn names_in<'t, S: Section>(root: &'t DeTable<'_>, usual: &[&'t str]) -> Vec<&'t str> {
     let Some(array) = root.get(S::KEY).and_then(|value| value.get_ref().as_array()) else {
-        return vec!["default"];
+        return usual.to_vec();
     };
     let name = |item: &'t Spanned<DeValue<'_>>| item.get_ref().as_table()?.get("name")?.get_ref().as_str();
     array.iter().filter_map(name).collect()
+}
+
+/// Names of all streams, the two that always exist among them.
+fn stream_names<'t>(root: &'t DeTable<'_>) -> Vec<&'t str> {
+    let mut names = vec!["transactional", "bulk"];
+    names.extend(names_in::<StreamEntry>(root, &[]));
+    names
 }
 
 fn span_of(table: &DeTable<'_>, key: &str) -> Range<usize> {

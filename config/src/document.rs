@@ -2,9 +2,11 @@
 
 use crate::declare::{Declared, Section};
 use crate::sections::{
-    DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
-    StreamEntry,
+    DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
+    StorageSection, StreamEntry,
 };
+use crate::sections::{HealthSection, RouteEntry};
+use crate::shaping::ShapingEntry;
 use crate::submission::SubmissionSection;
 use std::fmt::Write;
 
@@ -28,7 +30,7 @@ fn entry<S: Section>(times: Times) -> Entry {
 }
 
 /// All sections in reading order.
-fn entries() -> [Entry; 10] {
+fn entries() -> [Entry; 14] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),
@@ -38,6 +40,10 @@ fn entries() -> [Entry; 10] {
         entry::<SourceEntry>(Times::Many),
         entry::<PoolEntry>(Times::Many),
         entry::<StreamEntry>(Times::Many),
+        entry::<DomainsSection>(Times::Once),
+        entry::<RouteEntry>(Times::Many),
+        entry::<HealthSection>(Times::Once),
+        entry::<ShapingEntry>(Times::Many),
         entry::<DnsSection>(Times::Once),
         entry::<LogSection>(Times::Once),
     ]

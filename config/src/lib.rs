@@ -7,11 +7,15 @@
 mod check;
 mod declare;
 mod document;
+mod inline;
 mod problem;
+mod rate;
 mod read;
+mod route;
 pub mod secret;
 mod sections;
 mod setting;
+mod shaping;
 mod stream;
 mod submission;
 mod suggest;
@@ -20,9 +24,13 @@ mod values;
 pub use check::{Config, Pool, Source, load, parse};
 pub use document::{example, reference};
 pub use problem::{Place, Problem, Problems};
+pub use rate::Rate;
+pub use route::{DomainPattern, Route, RouteHost, RouteTls};
 pub use sections::{
-    DnsSection, HttpSection, LogFormat, LogLevel, LogSection, ServerSection, SmtpSection, StorageSection, TlsMode,
+    DnsSection, DomainsSection, HealthSection, HttpSection, LogFormat, LogLevel, LogSection, ServerSection,
+    SmtpSection, StorageSection, TlsMode,
 };
+pub use shaping::{ShapingEntry, TlsNeed};
 pub use stream::{Stream, Streams};
 pub use submission::{Network, SubmissionSection};
 pub use values::{DnsServer, Label, Name, PoolMember, PublicUrl};

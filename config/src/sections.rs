@@ -1,8 +1,14 @@
 //! The declarations: every setting of `packetboat.toml`, with its type, default, bounds and sentences.
 
+mod domains;
+mod health;
+mod route;
 mod stream;
 
+pub use domains::DomainsSection;
+
 use crate::declare::section;
+use crate::rate::Rate;
 use crate::setting::choice;
 use crate::values::{DnsServer, Label, Name, PoolMember, PublicUrl};
 use mail::Domain;
@@ -10,6 +16,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use health::HealthSection;
+pub(crate) use route::RouteEntry;
 pub(crate) use stream::StreamEntry;
 
 section! {
@@ -87,9 +95,11 @@ section! {
         return_path_label: Label = "bounce";
         /// Connections to all servers together.
         connections_max: u32 = 500 in 1..=20_000;
-        /// Connections from one source to one site (the domains that share their mail servers).
+        /// Connections from one source to one site (the domains that share their mail servers), where neither the
+        /// provider's built-in number nor a `[[shaping]]` says otherwise.
         connections_per_lane: u32 = 10 in 1..=1_000;
-        /// Messages sent over one connection before it is closed.
+        /// Messages sent over one connection before it is closed, where neither the provider's built-in number nor
+        /// a `[[shaping]]` says otherwise.
         messages_per_connection: u32 = 100 in 1..=10_000;
         /// Waiting recipients that are held in memory, ready to go. More only cost memory.
         ready_max: u32 = 10_000 in 100..=1_000_000;
@@ -109,6 +119,11 @@ section! {
         idle_timeout: Duration = "60s" in "0s"..="10m";
         /// When TLS is used: "opportunistic" where the other server offers it, "required", or "off".
         tls: TlsMode = "opportunistic";
+        /// Whether MTA-STS policies of other domains are fetched and obeyed (RFC 8461). With `tls = "off"` nothing is.
+        mta_sts: bool = true;
+        /// Whether DANE is obeyed (RFC 7672). Needs a resolver in `dns.servers` that hands DNSSEC signatures through:
+        /// with one that strips them, mail to every signed domain waits. `packetboat check` tries it.
+        dane: bool = false;
         /// Waits before each new attempt at campaign mail; the last one repeats.
         bulk_retry: Vec<Duration> = ["5m", "15m", "30m", "1h", "2h", "4h", "8h"] in "1s"..="24h";
         /// Age at which campaign mail is given up.
@@ -134,6 +149,9 @@ section! {
         ehlo: Option<Domain> = none example "mx1.example.com";
         /// Whether mail may leave from it.
         enabled: bool = true;
+        /// Messages that leave from it at most, over all receivers: a second ("20/s"), a minute ("600/m") or an hour
+        /// ("5000/h"). What is more waits, or leaves from other sources of its pool. Unset: as many as can be.
+        max_rate: Option<Rate> = none example "5000/h";
     }
 }
 

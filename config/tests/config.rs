@@ -100,7 +100,7 @@ return_path_label = "a.b"
 level = "verbose"
 "#,
         expect![[r#"
-            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, submission, source, pool, stream, dns, log
+            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, source, pool, stream, route, health, dns, log
             packetboat.toml:2:2: unknown section htpp; did you mean http?
             packetboat.toml:4:1: unknown key http.lisen; did you mean listen?
             packetboat.toml:5:16: http.session_days must be a whole number, 1 to 365, is 0
@@ -259,6 +259,95 @@ fn submission_wants_a_certificate_where_it_listens() {
 }
 
 #[test]
+fn routes() {
+    let config = config::parse(
+        "x",
+        r#"
+        [[source]]
+        name = "mx1"
+        max_rate = "5000/h"
+        [[route]]
+        name = "re-lay"
+        streams = ["bulk"]
+        domains = ["example.com", "*.example.org"]
+        hosts = [
+            { host = "smtp.example.com", tls = "implicit", user = "me", password_file = "/x" },
+            { host = "192.0.2.1", tls = "opportunistic" },
+            { host = "2001:db8::1", port = 26 },
+            { host = "b.example.com", user = "me" },
+        ]
+        then_direct = true
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.sources[0].max_rate.unwrap().to_string(), "5000/h");
+    let route = &config.routes[0];
+    let hosts: Vec<String> =
+        route.hosts.iter().map(|host| format!("{} {} {}", host.host, host.port, host.tls.as_str())).collect();
+    assert_eq!(
+        hosts,
+        [
+            "smtp.example.com 465 implicit",
+            "192.0.2.1 25 opportunistic",
+            "2001:db8::1 26 required",
+            "b.example.com 587 required"
+        ]
+    );
+    for (domain, fits) in [
+        ("example.com", true),
+        ("a.example.com", false),
+        ("a.example.org", true),
+        ("example.org", false),
+        ("xexample.org", false),
+    ] {
+        assert_eq!(route.domains.iter().any(|pattern| pattern.fits(domain)), fits, "{domain}");
+    }
+    // The first host's password is in a file that is not there.
+    let error = route.passwords(|_| None).unwrap_err().to_string();
+    assert_eq!(error, "the secret route_password_re_lay cannot be read from /x");
+    let mut route = route.clone();
+    route.hosts.remove(0);
+    let error = route.passwords(|_| None).unwrap_err().to_string();
+    expect!["the secret route_password_re_lay_3 is nowhere: name a file for it, or give it as systemd credential or as PACKETBOAT_ROUTE_PASSWORD_RE_LAY_3"]
+        .assert_eq(&error);
+    let given =
+        route.passwords(|name| (name == "PACKETBOAT_ROUTE_PASSWORD_RE_LAY_3").then(|| "secret".into())).unwrap();
+    assert_eq!(given, [None, None, Some("secret".to_owned())]);
+    check(
+        r#"
+[[source]]
+name = "mx1"
+max_rate = "many"
+[[route]]
+name = "a"
+hosts = []
+[[route]]
+name = "a"
+streams = ["bluk"]
+domains = ["*.x"]
+hosts = [{ host = "smtp" }, { port = 70000, host = "a.example" }, { tls = "never", host = "a.example" },
+         { host = "a.example", tls = "none", user = "me" }, { host = "a.example", password_file = "/x" }, { hosts = "a.example" }, 5]
+"#,
+        expect![[r#"
+            packetboat.toml:4:12: source[0].max_rate must be a rate such as "100/s", "1000/min", "5000/h" or "20000/d", or "none", is "many"
+            packetboat.toml:7:9: route a has no hosts; name at least one
+            packetboat.toml:11:12: route[1].domains[0] must be a domain name such as "example.com" or "*.example.com", is "*.x"
+            packetboat.toml:12:19: route[1].hosts[0].host must be a host name such as "smtp.example.com", or an IP address, is "smtp"
+            packetboat.toml:12:38: route[1].hosts[1].port must be a whole number, 1 to 65535, is 70000
+            packetboat.toml:12:75: route[1].hosts[2].tls must be "none", "opportunistic", "required" or "implicit", is "never"
+            packetboat.toml:13:38: route[1].hosts[3].tls must be "required" or "implicit": AUTH is never said without TLS
+            packetboat.toml:13:99: route[1].hosts[4].password_file stands there without user
+            packetboat.toml:13:107: route[1].hosts[5] has no host
+            packetboat.toml:13:109: route[1].hosts[5] has the unknown key hosts; known here: host, port, tls, user, password_file
+            packetboat.toml:13:132: route[1].hosts[6] must be a table such as { host = "smtp.example.com", port = 587, tls = "required", user = "me" }, is 5"#]],
+    );
+    check(
+        "[[route]]\nname = \"a\"\nstreams = [\"bluk\"]\nhosts = [{ host = \"a.example\" }]",
+        expect!["packetboat.toml:3:11: route a names stream bluk, which does not exist; streams: transactional, bulk"],
+    );
+}
+
+#[test]
 fn wrong_shapes() {
     check(
         "smtp = 5\n[source]\nname = \"x\"\n",
@@ -325,6 +414,42 @@ fn a_file_that_is_not_there() {
 }
 
 #[test]
+fn limits_of_the_operator() {
+    let config = config::parse(
+        "x",
+        "[[source]]\nname = \"mx1\"\n[[shaping]]\ndomain = \"Example.ORG\"\nsource = \"mx1\"\nmessage_rate = \"10/min\"\n\
+         connection_rate = \"none\"\nidle = \"10s\"",
+    )
+    .unwrap();
+    let [only] = &config.shaping[..] else { panic!("one entry") };
+    assert_eq!(only.domain.as_ref().unwrap().as_str(), "example.org");
+    assert_eq!(only.message_rate.unwrap().to_string(), "10/min");
+    assert_eq!(only.connection_rate, Some(config::Rate::Unlimited));
+    check(
+        r#"
+[[source]]
+name = "mx1"
+[[shaping]]
+source = "mx2"
+tls = "required"
+message_rate = "10/minute"
+[[shaping]]
+domain = "example.org"
+[[shaping]]
+connections = 0
+mesage_rate = "1/s"
+"#,
+        expect![[r#"
+            packetboat.toml:5:10: shaping.source names mx2, which does not exist; did you mean mx1?
+            packetboat.toml:6:7: shaping.tls cannot depend on the source; give it an entry without source
+            packetboat.toml:7:16: shaping[0].message_rate must be a rate such as "100/s", "1000/min", "5000/h" or "20000/d", or "none", is "10/minute"
+            packetboat.toml:9:1: this [[shaping]] sets no limit; give it one, or remove it
+            packetboat.toml:11:15: shaping[2].connections must be a whole number, 1 to 1_000, is 0
+            packetboat.toml:12:1: unknown key shaping[2].mesage_rate; did you mean message_rate?"#]],
+    );
+}
+
+#[test]
 fn shipped_copies_are_current() {
     expect_file!["../../packaging/packetboat.toml"].assert_eq(&config::example());
     expect_file!["../../docs/reference/configuration.md"].assert_eq(&config::reference());
@@ -333,7 +458,7 @@ fn shipped_copies_are_current() {
 #[test]
 fn the_example_shows_the_defaults() {
     assert_eq!(config::parse("example", &config::example()).unwrap(), Config::default());
-    // With every default written out it still means the same, apart from the sample source and pool.
+    // With every default written out it still means the same, apart from the sample source, pool and limits.
     let example = config::example();
     let uncommented: Vec<&str> = example
         .lines()
@@ -341,6 +466,8 @@ fn the_example_shows_the_defaults() {
             Some(rest) if !rest.starts_with(' ') => rest,
             _ => line,
         })
+        // The sample limits name a source, and whether TLS is needed cannot depend on it.
+        .filter(|line| *line != "tls = \"required\"")
         .collect();
     let mut config = config::parse("example", &uncommented.join("\n")).unwrap();
     assert_eq!(config.sources[0].name.as_str(), "mx1");
@@ -349,5 +476,9 @@ fn the_example_shows_the_defaults() {
     config.sources = defaults.sources.clone();
     config.pools = defaults.pools.clone();
     config.streams = defaults.streams.clone();
+    assert_eq!(config.routes[0].hosts[0].port, 587);
+    config.routes.clear();
+    assert_eq!(config.shaping[0].provider.as_deref(), Some("Google"));
+    config.shaping = defaults.shaping.clone();
     assert_eq!(config, defaults);
 }

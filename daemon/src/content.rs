@@ -45,12 +45,13 @@ struct Signed {
     message: Bytes,
     eight_bit: bool,
     smtputf8: bool,
-    return_path: Domain,
+    sender: Arc<Sender>,
 }
 
 /// A sending domain, ready.
 struct Sender {
     signer: Signer,
+    domain: Arc<str>,
     return_path: Domain,
 }
 
@@ -80,8 +81,8 @@ impl Content {
             Ok(domains::signer(c, &app.keys, workspace, id).map(|signer| (signer, row)))
         })?;
         let (signer, row) = opened?;
-        let return_path = row.map(|row| row.return_path_domain).unwrap_or_default();
-        let sender = Arc::new(Sender { signer, return_path: Domain::parse(&return_path)? });
+        let (domain, return_path) = row.map(|row| (row.domain, row.return_path_domain)).unwrap_or_default();
+        let sender = Arc::new(Sender { signer, domain: domain.into(), return_path: Domain::parse(&return_path)? });
         self.senders.insert((workspace, id), Arc::clone(&sender));
         Ok(sender)
     }
@@ -133,7 +134,7 @@ impl Content {
             .map_err(refused)?;
         let sender = self.ready(app, recipient.workspace_id, rendered.domain_id)?;
         let message = sealed(&sender, "", &rendered.message, now_ms)?;
-        self.addressed(recipient, message, &sender.return_path, recipient.address.needs_smtputf8(), now_ms)
+        self.addressed(recipient, message, &sender, recipient.address.needs_smtputf8(), now_ms)
     }
 
     /// A submitted message, the same for each of its recipients.
@@ -144,7 +145,7 @@ impl Content {
             None => self.sign_submitted(app, recipient.workspace_id, id, now_ms)?,
         };
         let smtputf8 = signed.smtputf8 || recipient.address.needs_smtputf8();
-        let made = self.addressed(recipient, signed.message, &signed.return_path, smtputf8, now_ms)?;
+        let made = self.addressed(recipient, signed.message, &signed.sender, smtputf8, now_ms)?;
         Ok(Made { eight_bit: signed.eight_bit, ..made })
     }
 
@@ -167,7 +168,7 @@ impl Content {
             message: Bytes::from(sealed(&sender, &trace(app, &row), &content, now_ms)?),
             eight_bit: row.eight_bit,
             smtputf8: row.smtputf8,
-            return_path: sender.return_path.clone(),
+            sender,
         };
         if row.recipients > 1 {
             self.signed.insert(id, signed.clone());
@@ -184,15 +185,16 @@ impl Content {
         &self,
         recipient: &Claimed,
         message: impl Into<Bytes>,
-        return_path: &Domain,
+        sender: &Sender,
         smtputf8: bool,
         now_ms: i64,
     ) -> Result<Made, MakeError> {
         let message = message.into();
         let local = bounce::verp::encode(&self.verp, recipient.id.0, now_ms);
-        let reverse_path = Address::from_parts(&local, return_path);
+        let reverse_path = Address::from_parts(&local, &sender.return_path);
         let reverse_path = reverse_path.map_err(|e| MakeError::Permanent(e.to_string()))?;
-        Ok(Made { eight_bit: !message.is_ascii(), smtputf8, message, reverse_path })
+        let signing_domain = Some(sender.domain.clone());
+        Ok(Made { eight_bit: !message.is_ascii(), smtputf8, message, reverse_path, signing_domain })
     }
 }
 

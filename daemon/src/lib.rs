@@ -12,6 +12,7 @@ mod imports;
 pub mod ops;
 mod passwords;
 mod pressure;
+mod routes;
 pub mod serve;
 mod text;
 

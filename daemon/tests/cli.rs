@@ -83,6 +83,19 @@ fn commands_work_without_a_daemon() {
 
     assert!(good(&run(&["api-key", "create", "shop"])).starts_with("pbk_"));
     assert!(good(&run(&["domain", "add", "example.com"])).contains("_dmarc.example.com"));
+    assert!(good(&run(&["domain", "list"])).contains("not checked yet"));
+    let keys = good(&run(&["domain", "keys", "example.com"]));
+    assert!(keys.contains("waiting") && keys.contains("Publish its record."), "{keys}");
+    let selector = keys.split_whitespace().next().unwrap();
+    let forced = good(&run(&["domain", "keys", "example.com", "--sign-anyway", selector]));
+    assert!(forced.contains("active") && forced.contains("terminal let it sign without its record on"), "{forced}");
+    let rotated = good(&run(&["domain", "rotate", "example.com"]));
+    assert!(rotated.contains(&format!("{selector}2._domainkey.example.com")), "{rotated}");
+    assert!(!run(&["domain", "rotate", "example.com"]).status.success(), "new keys wait already");
+    good(&run(&["domain", "keys", "example.com", "--remove", &format!("{selector}2")]));
+    assert!(good(&run(&["domain", "rotate", "example.com", "--every", "90"])).contains("every 90 days"));
+    assert!(!run(&["domain", "rotate", "example.com", "--every", "3"]).status.success());
+    assert!(!run(&["domain", "keys", "nowhere.example"]).status.success());
     good(&run(&["suppressions", "add", "no@example.com", "--note", "asked"]));
     assert!(good(&run(&["suppressions", "list"])).contains("no@example.com"));
     good(&run(&["suppressions", "remove", "no@example.com", "--reason", "asked again"]));

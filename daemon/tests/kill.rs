@@ -126,7 +126,8 @@ fn configuration(folder: &Path, internet: &sandbox::Running) -> PathBuf {
         "[server]\nhostname = \"mail.kill.example\"\n[storage]\ndir = \"{}\"\nmin_free_mb = 0\n\
          [http]\nlisten = \"127.0.0.1:0\"\n[dns]\nservers = [\"{}\"]\n\
          [smtp]\nremote_port = {}\nbulk_retry = [\"1s\"]\nbulk_expiry = \"10m\"\n\
-         connect_timeout = \"5s\"\ncommand_timeout = \"10s\"\nfinal_dot_timeout = \"10s\"\n",
+         connect_timeout = \"5s\"\ncommand_timeout = \"10s\"\nfinal_dot_timeout = \"10s\"\n\
+         [[shaping]]\nbounce_slow_percent = 0\nbounce_hold_percent = 0\n",
         folder.join("data").display(),
         internet.dns(),
         internet.smtp_port(),
@@ -145,6 +146,7 @@ async fn prepare(daemon: &Daemon, zone: &Zone, addresses: impl Iterator<Item = &
     for record in domain.records.iter().filter(|record| record.kind == "TXT") {
         zone.publish_txt(&record.name, &record.wanted);
     }
+    let _: DomainDetail = daemon.post(&format!("/domains/{}/verify", domain.domain.id), &()).await;
     let csv = addresses.fold("email\n".to_owned(), |csv, address| csv + address + "\n");
     let part = multipart::Part::bytes(csv.into_bytes()).file_name("contacts.csv");
     let upload = daemon.http.post(daemon.url("/imports")).multipart(multipart::Form::new().part("file", part));
@@ -177,6 +179,7 @@ async fn prepare(daemon: &Daemon, zone: &Zone, addresses: impl Iterator<Item = &
         from_email: "news@kill.example".to_owned(),
         from_name: String::new(),
         reply_to: String::new(),
+        stream: String::new(),
         pool: String::new(),
     };
     let campaign: Campaign = daemon.post("/campaigns", &campaign).await;

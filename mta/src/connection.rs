@@ -11,11 +11,14 @@ use crate::metric;
 use crate::outcome::{Case, Happening, LaneEffect, Verdict, decide};
 use crate::shared::{ConnectionPermit, Shared};
 use crate::smtp::{Begun, Envelope, Session, SessionError};
+use crate::source::Slot;
+use crate::source_watch;
 use bounce::Stage;
 use mail::{BounceClass, EnhancedStatus, Reply, WaitReason};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
+use storage::WorkspaceId;
 use storage::queue::{Answer, Attempt, Ending, Marked, Settlement, Wait};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
@@ -24,8 +27,10 @@ use tokio::sync::oneshot::error::TryRecvError;
 const FAST_MS: i64 = 20;
 /// How long a slow connection holds back its content so that the next envelope can go with it.
 const MARK_WAIT: Duration = Duration::from_millis(10);
-/// A source whose address this host does not have is asked for again after this.
-const NO_SOURCE_HOLD: Duration = Duration::from_mins(5);
+/// A lane whose source has no address here is looked at again after this; the source itself is watched all the time.
+const NO_SOURCE_HOLD: Duration = Duration::from_secs(30);
+/// A site that has no address of the source's family is asked from it again after this.
+const OTHER_FAMILY_HOLD: Duration = Duration::from_hours(1);
 
 /// Opens a connection and works on it until there is nothing more to do.
 pub(crate) fn spawn(shared: &Arc<Shared>, lane: &Arc<Lane>, permit: ConnectionPermit) {
@@ -56,22 +61,25 @@ async fn run(shared: &Arc<Shared>, lane: &Arc<Lane>) {
     match no_session {
         NoSession::NotReached(class, answer) => lane.could_not_connect(shared, Trouble { class, answer }),
         NoSession::NoSource(why) => {
-            let source = &shared.sources[lane.source].name;
-            tracing::error!(%source, why, "a source's address is not on this host; its mail leaves from other sources");
+            if shared.source_states.note(lane.source, Some(why.clone())) {
+                source_watch::tell(shared, lane.source, Some(&why)).await;
+            }
             lane.hold(shared, WaitReason::Local, NO_SOURCE_HOLD, why);
+        }
+        NoSession::OtherFamily(why) => {
+            let source = &shared.sources[lane.source].name;
+            tracing::debug!(%source, why, "the site has no address of the source's family");
+            lane.hold(shared, WaitReason::Connect, OTHER_FAMILY_HOLD, why);
         }
         NoSession::Refused(stage, reply) => {
             let class = bounce::classify(&reply, stage).class;
-            match class {
-                BounceClass::Reputation => {
-                    let span = lane.site.provider.block_hold;
-                    lane.hold(shared, WaitReason::SourceBlocked, span, reply.to_string());
-                    return;
-                }
-                BounceClass::TooManyConnections | BounceClass::RateLimit => {
-                    lane.fewer_connections(shared, reply.to_string());
-                }
-                _ => {}
+            // Nobody's mail was named yet; what is about a source concerns everybody who sends from it.
+            let context = shared.context(lane, WorkspaceId::MAIN, None);
+            if shared.answered(&reply, stage, &context).is_some_and(|answered| answered.holds_lane()) {
+                return lane.told(reply.to_string());
+            }
+            if matches!(class, BounceClass::TooManyConnections | BounceClass::RateLimit) {
+                lane.fewer_connections(shared, reply.to_string());
             }
             let answer = Answer::of_reply(&reply, Some(class));
             lane.could_not_connect(shared, Trouble { class, answer });
@@ -126,7 +134,7 @@ impl<'a> Connection<'a> {
         loop {
             let current = match announced.take() {
                 Some(current) => current,
-                None if self.sent >= self.lane.site.provider.messages => break,
+                None if self.sent >= self.lane.limits.messages => break,
                 None => match self.next_marked().await {
                     Some(current) => current,
                     None => break,
@@ -205,8 +213,12 @@ impl<'a> Connection<'a> {
 
     /// Has the next recipients marked while this one's content travels.
     fn look_ahead(&mut self) {
+        // A rate bounds what leaves, not the round trip: each message waits for its own slot.
+        if self.shared.source_states.is_paced(self.lane.source) {
+            return;
+        }
         let depth = if self.is_fast { 2 } else { 1 };
-        let left = self.lane.site.provider.messages.saturating_sub(self.sent) as usize;
+        let left = self.lane.limits.messages.saturating_sub(self.sent) as usize;
         while self.upcoming.len() < depth.min(left) {
             let Some(prepared) = self.lane.try_next(self.shared) else { return };
             self.enlist(prepared);
@@ -291,7 +303,7 @@ impl<'a> Connection<'a> {
 
     /// The next recipient, once its mark is on disk; `None` when there is no more work.
     async fn next_marked(&mut self) -> Option<Current> {
-        let idle = self.lane.site.provider.idle.min(self.shared.smtp.idle_timeout);
+        let idle = self.lane.limits.idle.min(self.shared.smtp.idle_timeout);
         loop {
             while let Some(mut upcoming) = self.upcoming.pop_front() {
                 let marked = (&mut upcoming.marked).await.ok();
@@ -300,6 +312,7 @@ impl<'a> Connection<'a> {
                 }
             }
             let prepared = self.lane.next(self.shared, idle).await?;
+            let Some(prepared) = in_its_slot(self.shared, self.lane, prepared).await else { continue };
             self.enlist(prepared);
             self.look_ahead();
         }
@@ -332,7 +345,7 @@ impl<'a> Connection<'a> {
 
     /// Writes what came of an attempt, and what it means for the lane.
     fn judge(&self, current: Current, happening: Happening<'_>, answer: Answer) {
-        let Current { hand, began_ms, .. } = current;
+        let Current { hand, made, began_ms, .. } = current;
         let now_ms = self.shared.clock.now_ms();
         let claimed = &hand.claimed;
         let case = Case {
@@ -342,20 +355,35 @@ impl<'a> Connection<'a> {
             expires_ms: claimed.expires_ms,
             draw: self.shared.random.below(u64::MAX),
         };
-        let (verdict, effect) = decide(&self.shared.policy(claimed.kind), happening, &case);
+        let policy = &self.shared.streams.of(claimed).retry;
+        let (by_class, effect) = decide(policy, happening, &case);
+        let context = self.shared.context(self.lane, claimed.workspace_id, made.signing_domain.as_ref());
+        let answered = match happening {
+            Happening::Reply(reply, stage) if by_class != Verdict::Delivered => {
+                self.shared.answered(reply, stage, &context)
+            }
+            _ => None,
+        };
+        let verdict = Shared::verdict(answered.as_ref(), by_class, policy, &case);
         let attempt = self.attempt(now_ms - began_ms);
         self.count(verdict, now_ms - began_ms);
         tracing::debug!(rcpt.id = %claimed.id, site = %self.lane.site.name, source = %self.source, ?verdict, "attempt");
         let told = answer.text.clone();
         hand::conclude(hand, verdict, (now_ms, attempt), answer);
         self.lane.one_left(now_ms);
-        match effect {
-            LaneEffect::None => {}
-            LaneEffect::FewerConnections => self.lane.fewer_connections(self.shared, told),
-            LaneEffect::Hold => {
-                let span = self.lane.site.provider.block_hold;
-                self.lane.hold(self.shared, WaitReason::SourceBlocked, span, told);
+        if answered.is_some() {
+            self.lane.told(told.clone());
+        }
+        if effect == LaneEffect::FewerConnections {
+            self.lane.fewer_connections(self.shared, told);
+        }
+        match verdict {
+            Verdict::Delivered => {
+                self.lane.one_taken();
+                self.shared.outcome(&context, false, &self.lane.limits);
             }
+            Verdict::Bounced { .. } => self.shared.outcome(&context, true, &self.lane.limits),
+            _ => {}
         }
     }
 
@@ -376,7 +404,7 @@ impl<'a> Connection<'a> {
             Verdict::Bounced { .. } => "bounced",
             Verdict::Deferred { .. } => "deferred",
             Verdict::Expired { .. } => "expired",
-            Verdict::Blocked { .. } => "blocked",
+            Verdict::Blocked { .. } | Verdict::Held { .. } => "blocked",
             Verdict::Unknown => "unknown",
         };
         let provider = self.lane.site.provider.name.clone();
@@ -384,6 +412,22 @@ impl<'a> Connection<'a> {
         metrics::counter!(metric::ATTEMPTS, "source" => source.clone(), "provider" => provider, "outcome" => outcome)
             .increment(1);
         metrics::histogram!(metric::ATTEMPT_SECONDS, "source" => source).record(took_ms as f64 / 1000.0);
+    }
+}
+
+/// The recipient, when its source's rate lets it leave; one that would wait long goes back.
+async fn in_its_slot(shared: &Shared, lane: &Lane, prepared: Prepared) -> Option<Prepared> {
+    match shared.source_states.slot(lane.source, shared.clock.now_ms()) {
+        None => Some(prepared),
+        Some(Slot::In(wait)) => tokio::select! {
+            () = shared.clock.sleep(wait) => Some(prepared),
+            // What was prepared goes back by being dropped.
+            () = shared.stopping.cancelled() => None,
+        },
+        Some(Slot::Later(due_ms)) => {
+            prepared.hand.give_back(Wait { reason: WaitReason::Rate, due_ms });
+            None
+        }
     }
 }
 

@@ -5,18 +5,23 @@ use crate::content::{ContentMaker, Makers};
 use crate::housekeeping::{self, Retention};
 use crate::lane::LaneStatus;
 use crate::places::Places;
-use crate::providers::Providers;
+use crate::route::{RouteSetup, RouteStatus, Routes};
 use crate::scheduler;
+use crate::shaping::{Shaping, Snapshot};
 use crate::shared::{Open, Shared};
 use crate::site::Resolver;
 use crate::smtp::client_config;
-use config::{Pool, SmtpSection, Source};
+use crate::source::SourceStates;
+use crate::source_watch;
+use crate::stream::StreamRules;
+use crate::tls::{Policies, TlsParts, reporting};
+use config::{Pool, SmtpSection, Source, Streams};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use storage::queue::{self, Recovered};
-use storage::{Storage, StorageError};
+use storage::{AutomationId, Storage, StorageError, automation};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -47,10 +52,16 @@ pub struct Parts {
     pub sources: Vec<Source>,
     /// `[[pool]]`.
     pub pools: Vec<Pool>,
-    /// Pool for recipients whose own is not configured any more.
-    pub default_pool: String,
+    /// `[[stream]]`.
+    pub streams: Streams,
+    /// `[[route]]`.
+    pub routes: Vec<RouteSetup>,
+    /// The limits and rules in force.
+    pub shaping: Arc<Snapshot>,
     /// How long finished things are kept.
     pub retention: Retention,
+    /// What TLS policies need.
+    pub tls: TlsParts,
 }
 
 /// Why the engine could not start.
@@ -65,6 +76,15 @@ pub enum StartError {
     /// TLS.
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
+    /// TLS of a route.
+    #[error("TLS of the route {route} cannot be set up")]
+    Route {
+        /// Which.
+        route: String,
+        /// What is wrong.
+        #[source]
+        cause: rustls::Error,
+    },
 }
 
 /// The engine.
@@ -88,20 +108,34 @@ impl Engine {
             let Recovered { requeued, unknown } = recovered;
             tracing::info!(requeued, unknown, "recovered recipients of the last run");
         }
+        let storage = parts.storage.clone();
+        let restrained = move || storage.read_blocking(|c| Ok((automation::open(c)?, automation::newest(c)?)));
+        let (open, newest) = crate::hold::blocking(restrained)
+            .await
+            .unwrap_or(Err(StorageError::Closed))
+            .map_err(StartError::Recover)?;
         let tls = client_config().map_err(StartError::Tls)?;
         let makers = Makers::start(parts.content, parts.maker_threads).map_err(StartError::Thread)?;
         let (book, writing) = Book::open(parts.storage.clone(), parts.clock.clone());
-        let providers = Providers::builtin(parts.smtp.connections_per_lane, parts.smtp.messages_per_connection);
+        let routes = Routes::new(parts.routes, &parts.shaping);
+        let routes = routes.map_err(|(route, cause)| StartError::Route { route, cause })?;
         let connections_max = parts.smtp.connections_max;
+        let policies = Policies::new(parts.tls, parts.dns.clone(), &parts.storage, &parts.smtp);
+        let policies = Arc::new(policies);
         let shared = Arc::new(Shared {
             storage: parts.storage,
-            resolver: Resolver::new(parts.dns, providers),
+            resolver: Resolver::new(parts.dns, parts.shaping.clone(), policies.clone()),
+            shaping: Shaping::new(parts.shaping, open, newest),
+            policies,
             clock: parts.clock,
             random: parts.random,
             dial: parts.dial,
             pools: pools(&parts.pools, &parts.sources),
-            default_pool: parts.default_pool,
+            streams: StreamRules::new(&parts.streams, parts.smtp.jitter_percent),
+            routes,
+            source_states: SourceStates::new(&parts.sources),
             smtp: parts.smtp,
+            source_names: parts.sources.iter().map(|source| source.name.as_str().into()).collect(),
             sources: parts.sources,
             tls,
             book,
@@ -115,10 +149,13 @@ impl Engine {
         let tasks = vec![
             tokio::spawn(writing),
             tokio::spawn(scheduler::run(shared.clone())),
+            tokio::spawn(source_watch::watch(shared.clone())),
             tokio::spawn(housekeeping::lanes(shared.clone())),
             tokio::spawn(housekeeping::expiry(shared.clone())),
             tokio::spawn(housekeeping::events(shared.clone())),
             tokio::spawn(housekeeping::retention(shared.clone(), parts.retention)),
+            tokio::spawn(reporting::write_counts(shared.clone())),
+            tokio::spawn(reporting::run(shared.clone())),
         ];
         Ok(EngineHandle { shared, tasks, recovered })
     }
@@ -199,6 +236,7 @@ impl EngineHandle {
             task.abort();
         }
         housekeeping::drain(&shared).await;
+        shared.policies.outcomes.write(&shared.storage).await;
     }
 }
 
@@ -232,6 +270,32 @@ impl Waker {
     #[must_use]
     pub fn lanes(&self) -> Vec<LaneStatus> {
         lanes(&self.0)
+    }
+
+    /// An automation that a person has ended in the database is not in force here any more either; what waited because
+    /// of it is due.
+    pub fn lifted(&self, id: AutomationId) {
+        if let Some(row) = self.0.shaping.register.lift(id) {
+            for lane in self.0.lanes() {
+                lane.drive(&self.0);
+            }
+            self.0.tasks.spawn(housekeeping::release(self.0.clone(), row));
+        }
+    }
+}
+
+impl Waker {
+    /// Routes, and whether each is in use.
+    #[must_use]
+    pub fn routes(&self) -> Vec<RouteStatus> {
+        self.0.routes.status(self.0.clock.now_ms())
+    }
+
+    /// Why a source is out, if it is.
+    #[must_use]
+    pub fn source_gone(&self, name: &str) -> Option<String> {
+        let source = self.0.sources.iter().position(|source| source.name.as_str() == name)?;
+        self.0.source_states.gone(source)
     }
 }
 

@@ -5,16 +5,21 @@ use crate::content::Makers;
 use crate::egress::{Candidate, Choice, choose};
 use crate::hand::Hand;
 use crate::lane::Lane;
-use crate::outcome::RetryPolicy;
-use crate::places::{Place, Places, Urgency};
+use crate::places::{Place, Places, Urgency, Wanted};
+use crate::route::Routes;
+use crate::shaping::{Shaping, Target};
 use crate::site::{Resolver, Site};
 use crate::smtp::Timeouts;
-use config::{SmtpSection, Source, TlsMode};
-use mail::StreamKind;
+use crate::source::SourceStates;
+use crate::stream::StreamRules;
+use crate::tls::Policies;
+use config::{SmtpSection, Source};
+use mail::WaitReason;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use storage::Storage;
+use storage::queue::Wait;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use world::{Clock, Dial, Random};
@@ -38,12 +43,18 @@ pub(crate) struct Shared {
     pub resolver: Resolver,
     pub smtp: SmtpSection,
     pub sources: Vec<Source>,
+    /// Their names, for what is keyed by them.
+    pub source_names: Vec<Arc<str>>,
     pub pools: HashMap<String, Vec<(usize, u32)>>,
-    pub default_pool: String,
+    pub streams: StreamRules,
+    pub routes: Routes,
+    pub source_states: SourceStates,
     pub tls: Arc<rustls::ClientConfig>,
+    pub policies: Arc<Policies>,
     pub book: Book,
     pub makers: Makers,
     pub places: Arc<Places>,
+    pub shaping: Shaping,
     pub open: Open,
     /// No new work; what is under way is finished.
     pub stopping: CancellationToken,
@@ -80,14 +91,6 @@ impl Drop for ConnectionPermit {
 }
 
 impl Shared {
-    pub fn policy(&self, stream: StreamKind) -> RetryPolicy {
-        let waits = match stream {
-            StreamKind::Bulk => &self.smtp.bulk_retry,
-            StreamKind::Transactional => &self.smtp.transactional_retry,
-        };
-        RetryPolicy { waits: waits.clone(), jitter_percent: self.smtp.jitter_percent }
-    }
-
     pub fn timeouts(&self) -> Timeouts {
         Timeouts {
             command: self.smtp.command_timeout,
@@ -97,20 +100,22 @@ impl Shared {
         }
     }
 
-    pub fn tls_required(&self, site: &Site) -> bool {
-        match self.smtp.tls {
-            TlsMode::Off => false,
-            TlsMode::Required => true,
-            TlsMode::Opportunistic => site.provider.tls_required,
-        }
-    }
-
-    /// A place for one more connection of this lane, if every limit above the lane's own allows it.
-    pub fn connection_permit(self: &Arc<Self>, lane: &Arc<Lane>, urgency: Urgency) -> Option<ConnectionPermit> {
-        let Some(place) = self.places.take(lane.source, &lane.site.provider, urgency) else {
+    /// A place for one more connection of this lane, if every limit above the lane's own allows it. `restrained` is how
+    /// many the source may have at the provider for now.
+    pub fn connection_permit(
+        self: &Arc<Self>,
+        lane: &Arc<Lane>,
+        urgency: Urgency,
+        restrained: Option<u32>,
+    ) -> Option<ConnectionPermit> {
+        let (site, provider, limits) = (&lane.site.name, &lane.site.provider.name, &lane.limits);
+        let wanted = Wanted { source: lane.source, site, provider, limits, restrained, urgency };
+        let Some(place) = self.places.take(wanted) else {
             self.open.crowded_ms.store(self.clock.now_ms(), SeqCst);
             return None;
         };
+        // No room at this rate: the look at all lanes comes back to it.
+        lane.may_connect(self, self.clock.now_ms()).ok()?;
         let source = self.sources[lane.source].name.to_string();
         metrics::gauge!(crate::metric::CONNECTIONS_OPEN, "source" => source).increment(1.0);
         Some(ConnectionPermit { shared: self.clone(), lane: lane.clone(), _place: place })
@@ -126,6 +131,10 @@ impl Shared {
         let now_ms = self.clock.now_ms();
         let mut touched: Vec<Arc<Lane>> = Vec::new();
         for hand in hands {
+            if let Some(wait) = self.shaping.barred(&hand.claimed, &site.provider.name, now_ms) {
+                hand.give_back(wait);
+                continue;
+            }
             match self.choose(site, &hand, now_ms) {
                 Choice::Wait(wait) => hand.give_back(wait),
                 Choice::Use(source) => {
@@ -148,26 +157,48 @@ impl Shared {
     }
 
     fn choose(&self, site: &Arc<Site>, hand: &Hand, now_ms: i64) -> Choice {
-        let pool = self.pools.get(&hand.claimed.pool).or_else(|| self.pools.get(&self.default_pool));
+        let pool = self.pools.get(&hand.claimed.pool);
+        let pool = pool.or_else(|| self.pools.get(&self.streams.of(&hand.claimed).pool));
+        let draw = self.random.below(u64::MAX);
         let lanes = lock(&self.open.lanes);
         let candidates: Vec<Candidate> = pool
             .into_iter()
             .flatten()
             .map(|(source, weight)| {
-                let held = lanes.get(&(*source, site.name.clone())).and_then(|lane| lane.held(now_ms));
+                let itself = || lanes.get(&(*source, site.name.clone())).and_then(|lane| lane.held_itself(now_ms));
+                let held = self.restrained(*source, site, now_ms).or_else(itself);
+                let held = held.or_else(|| self.source_states.held(*source, now_ms, draw));
                 Candidate { source: *source, weight: *weight, held }
             })
             .collect();
         drop(lanes);
         let last = hand.claimed.source.as_deref();
         let last = last.and_then(|name| self.sources.iter().position(|source| source.name.as_str() == name));
-        choose(&candidates, last, now_ms, self.random.below(u64::MAX))
+        let choice = choose(&candidates, last, now_ms, draw);
+        match choice {
+            Choice::Use(source) => self.source_states.given(source, now_ms),
+            Choice::Wait(wait) if wait.reason == WaitReason::Rate => {
+                if let Some(waited_for) = candidates.iter().find(|candidate| candidate.held == Some(wait)) {
+                    self.source_states.told_to_wait(waited_for.source, now_ms);
+                }
+            }
+            Choice::Wait(_) => {}
+        }
+        choice
+    }
+
+    /// Why and until when replies keep the source away from the site.
+    fn restrained(&self, source: usize, site: &Site, now_ms: i64) -> Option<Wait> {
+        let name = &self.source_names[source];
+        let at_site = Target::SourceSite(name.clone(), site.name.clone());
+        let at_provider = Target::SourceProvider(name.clone(), site.provider.name.clone());
+        self.shaping.register.restraint(&at_site, &at_provider, now_ms).hold
     }
 
     fn lane(&self, source: usize, site: &Arc<Site>, now_ms: i64) -> Arc<Lane> {
         let mut lanes = lock(&self.open.lanes);
         let lane =
-            lanes.entry((source, site.name.clone())).or_insert_with(|| Arc::new(Lane::new(source, site, now_ms)));
+            lanes.entry((source, site.name.clone())).or_insert_with(|| Arc::new(Lane::new(self, source, site, now_ms)));
         lane.clone()
     }
 

@@ -75,6 +75,8 @@ pub enum Door {
 pub struct Manners {
     /// Whether STARTTLS is offered or demanded.
     pub tls: Tls,
+    /// What certificate comes with it.
+    pub certificate: Certificate,
     /// PIPELINING is offered (RFC 2920).
     pub pipelining: bool,
     /// 8BITMIME is offered (RFC 6152).
@@ -114,6 +116,8 @@ pub struct Manners {
     pub limbo_per_mille: u16,
     /// Times in which nothing is accepted: 451 4.3.2.
     pub storm: Option<Storm>,
+    /// Times in which a step is answered with other words.
+    pub moods: Vec<Mood>,
     /// Connections that end at a given step.
     pub cut: Option<Cut>,
 }
@@ -122,6 +126,7 @@ impl Default for Manners {
     fn default() -> Self {
         Manners {
             tls: Tls::None,
+            certificate: Certificate::SelfSigned,
             pipelining: true,
             eight_bit: true,
             size_max: 10 * 1024 * 1024,
@@ -141,6 +146,7 @@ impl Default for Manners {
             cut_per_mille: 0,
             limbo_per_mille: 0,
             storm: None,
+            moods: Vec::new(),
             cut: None,
         }
     }
@@ -153,10 +159,27 @@ pub enum Tls {
     /// It is unknown.
     #[default]
     None,
-    /// It is offered, with a self-signed certificate.
+    /// It is offered.
     Offered,
     /// MAIL without it gets 530 5.7.0.
     Required,
+    /// It is offered, and the connection ends in the handshake.
+    Broken,
+}
+
+/// What certificate a server shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certificate {
+    /// For its name, signed by nobody else.
+    #[default]
+    SelfSigned,
+    /// For its name, from the simulated world's authority.
+    Trusted,
+    /// From that authority, for another name.
+    OtherName,
+    /// From that authority, and over since 2020.
+    Expired,
 }
 
 /// Where a blocked source learns of it.
@@ -169,6 +192,25 @@ pub enum BlockStage {
     Mail,
     /// As the reply to RCPT.
     Rcpt,
+    /// As the reply to the message.
+    Message,
+}
+
+/// A time in which everybody who comes to a step is answered with these words. A 421 ends the connection.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mood {
+    /// When it begins, counted from the provider's begin.
+    pub from_ms: u64,
+    /// When it ends, likewise.
+    pub until_ms: u64,
+    /// The step.
+    pub at: BlockStage,
+    /// Code, enhanced status and text: `421 4.7.0 Not now`.
+    pub reply: String,
+    /// At the message: only to those that contain this.
+    #[serde(default)]
+    pub about: Option<String>,
 }
 
 /// A time that comes again and again in which every MAIL gets 451 4.3.2. The first begins with the provider.

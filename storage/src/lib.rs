@@ -8,6 +8,7 @@
 //! transaction, so that callers compose transactions.
 
 pub mod api_key;
+pub mod automation;
 pub mod campaign;
 pub mod campaign_run;
 pub mod contact;
@@ -30,12 +31,14 @@ pub mod queue;
 mod schema;
 pub mod segment;
 pub mod session;
+pub mod source_check;
 #[cfg(test)]
 mod statements;
 pub mod suppression;
 pub mod tag;
 pub mod tally;
 pub mod template;
+pub mod tls;
 pub mod unmatched_report;
 pub mod unsubscribe;
 pub mod user;
@@ -46,8 +49,8 @@ mod writer;
 pub use error::StorageError;
 pub use hash::{AddressHash, address_hash, secret_hash};
 pub use ids::{
-    ApiKeyId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, MessageId, RecipientId, SegmentId,
-    SuppressionId, TemplateId, TemplateVersionId, UserId, WorkspaceId,
+    ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, MessageId, RecipientId,
+    SegmentId, SuppressionId, TemplateId, TemplateVersionId, UserId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};

@@ -27,6 +27,7 @@ const GROUPS: [(&str, &[Entry]); 5] = [
             ("/queue", "Queue", Icon::Queue),
             ("/domains", "Domains", Icon::Domains),
             ("/egress", "Egress", Icon::Egress),
+            ("/providers", "Providers", Icon::Providers),
             ("/suppressions", "Suppressions", Icon::Suppressions),
         ],
     ),

@@ -1,7 +1,6 @@
 //! `packetboat check` and `packetboat doctor`.
 
 use super::client::Client;
-use crate::http::host_has;
 use crate::serve::socket_path;
 use api_types::{CheckLevel, CheckPoint};
 use config::{Config, Problem, Problems, SubmissionSection};
@@ -10,6 +9,7 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use world::{Dial, TcpDial};
 
 /// Where the packages put the file.
 const DEFAULT_FILE: &str = "/etc/packetboat/packetboat.toml";
@@ -75,15 +75,19 @@ async fn host_warnings(config: &Config) -> Vec<String> {
         }
     }
     warnings.extend(certificate_warning(&config.submission));
+    warnings.extend(crate::serve::tls_warnings(config).await);
     for source in config.sources.iter().filter(|source| source.enabled) {
         if let Some(ip) = source.ip
-            && !host_has(ip)
+            && !TcpDial.has_source(ip)
         {
             warnings.push(format!(
                 "source {}: this host does not have {ip}; nothing can be sent from it until the address is added",
                 source.name
             ));
         }
+    }
+    if let Err(e) = crate::routes::routes(config) {
+        warnings.push(format!("{e:#}; the daemon does not start without it"));
     }
     warnings
 }

@@ -10,7 +10,11 @@ mod client;
 mod contacts;
 mod credentials;
 mod delivery;
+mod domains;
 mod people;
+mod shaping;
+mod sources;
+mod tls;
 
 use clap::{Args, Parser, Subcommand};
 use client::Client;
@@ -99,7 +103,14 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
         #[command(subcommand)]
-        command: delivery::DomainCommand,
+        command: domains::DomainCommand,
+    },
+    /// Egress sources.
+    Source {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: sources::SourceCommand,
     },
     /// The suppression list.
     Suppressions {
@@ -107,6 +118,34 @@ enum Command {
         config: ConfigFile,
         #[command(subcommand)]
         command: delivery::SuppressionCommand,
+    },
+    /// Shows every limit in force for mail to a domain, and where it comes from.
+    Explain {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(flatten)]
+        args: shaping::ExplainArgs,
+    },
+    /// The rules for replies.
+    Rule {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: shaping::RuleCommand,
+    },
+    /// What replies and ratios made the engine do by itself.
+    Automation {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: shaping::AutomationCommand,
+    },
+    /// Shows what a domain asks of TLS (DANE, MTA-STS), looked up now, and what follows for each of its hosts.
+    TlsPolicy {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// A domain that mail is sent to.
+        domain: String,
     },
     /// Sends a real campaign over a simulated internet on this host, and proves that every mail arrived once.
     Demo(crate::demo::Options),
@@ -171,10 +210,21 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             with(&config, async |client| campaigns::run(client, command).await).await?;
         }
         Command::Domain { config, command } => {
-            with(&config, async |client| delivery::domain(client, command).await).await?;
+            with(&config, async |client| domains::run(client, command).await).await?;
+        }
+        Command::Source { config, command } => {
+            with(&config, async |client| sources::run(client, command).await).await?
         }
         Command::Suppressions { config, command } => {
             with(&config, async |client| delivery::suppression(client, command).await).await?;
+        }
+        Command::Explain { config, args } => with(&config, async |client| shaping::explain(client, args).await).await?,
+        Command::Rule { config, command } => with(&config, async |client| shaping::rule(client, command).await).await?,
+        Command::Automation { config, command } => {
+            with(&config, async |client| shaping::automation(client, command).await).await?;
+        }
+        Command::TlsPolicy { config, domain } => {
+            with(&config, async |client| tls::policy(client, &domain).await).await?;
         }
         Command::Demo(options) => return crate::demo::run(options).await,
         Command::Doctor { config } => return with(&config, async |client| check::doctor(client).await).await,

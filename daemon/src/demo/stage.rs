@@ -180,7 +180,9 @@ fn configuration(folder: &Path, listen: SocketAddr, inbound: u16, internet: &san
     text.push_str(&format!(
         "\n# The simulated internet: another port than 25, and retries within a demo's time.\n[smtp]\n\
          remote_port = {}\ninbound_listen = \"127.0.0.1:{inbound}\"\nbulk_retry = [\"2s\", \"3s\", \"5s\"]\n\
-         bulk_expiry = \"2m\"\nconnect_timeout = \"5s\"\ncommand_timeout = \"20s\"\nfinal_dot_timeout = \"20s\"\n\n[dns]\nservers = [\"{}\"]\n",
+         bulk_expiry = \"2m\"\nconnect_timeout = \"5s\"\ncommand_timeout = \"20s\"\nfinal_dot_timeout = \"20s\"\n\n\
+         # Nobody there minds how fast mail comes, nor that a provider has many unknown people.\n[[shaping]]\n\
+         message_rate = \"none\"\nconnection_rate = \"none\"\nbounce_slow_percent = 0\nbounce_hold_percent = 0\n\n[dns]\nservers = [\"{}\"]\n",
         internet.smtp_port(),
         internet.dns(),
     ));

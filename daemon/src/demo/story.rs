@@ -68,6 +68,7 @@ pub async fn prepare(stage: &Stage, api: &Api, recipients: usize) -> anyhow::Res
         from_email: format!("news@{DOMAIN}"),
         from_name: "Packetboat".to_owned(),
         reply_to: String::new(),
+        stream: String::new(),
         pool: String::new(),
     };
     let campaign: Campaign = api.post("/campaigns", &campaign).await?;

@@ -20,11 +20,14 @@ mod public;
 mod queue;
 mod segments;
 mod session;
+mod shaping;
 mod shell;
+mod sources;
 mod stream;
 mod suppressions;
 mod templates;
 mod timeline;
+mod tls;
 mod workspace;
 
 use crate::app::Shared;
@@ -35,7 +38,6 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::get;
 pub(crate) use console::present as console_present;
-pub(crate) use egress::host_has;
 use std::time::Duration;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::UtoipaMethodRouterExt;
@@ -43,6 +45,9 @@ use utoipa_axum::routes;
 
 /// What reads or writes a lot.
 const SLOW: Duration = Duration::from_secs(600);
+
+/// What waits for other hosts' answers.
+const CHECKS: Duration = Duration::from_secs(60);
 
 const VIEWER: Access = Access::Least(Role::Viewer);
 const MARKETER: Access = Access::Least(Role::Marketer);
@@ -73,7 +78,11 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(ADMIN, routes!(domains::create))
         .add(VIEWER, routes!(domains::show))
         .add(ADMIN, routes!(domains::delete))
-        .add(ADMIN, routes!(domains::verify))
+        .add_slow(ADMIN, CHECKS, routes!(domains::verify))
+        .add(ADMIN, routes!(domains::rotate))
+        .add(ADMIN, routes!(domains::schedule))
+        .add(ADMIN, routes!(domains::sign_anyway))
+        .add(ADMIN, routes!(domains::remove_key))
         .add(VIEWER, routes!(contacts::list))
         .add(MARKETER, routes!(contacts::create))
         .add(VIEWER, routes!(contacts::show))
@@ -123,6 +132,16 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(stream::stream))
         .add(VIEWER, routes!(campaigns::recipients))
         .add(VIEWER, routes!(egress::show))
+        .add_slow(ADMIN, SLOW, routes!(tls::show))
+        .add(VIEWER, routes!(sources::list))
+        .add(VIEWER, routes!(sources::show))
+        .add_slow(ADMIN, SLOW, routes!(sources::check))
+        .add(VIEWER, routes!(shaping::providers))
+        .add(VIEWER, routes!(shaping::provider))
+        .add(VIEWER, routes!(shaping::explain))
+        .add(VIEWER, routes!(shaping::automations))
+        .add(ADMIN, routes!(shaping::lift))
+        .add(VIEWER, routes!(shaping::test_rule))
         .add(VIEWER, routes!(overview::overview))
         .add_slow(ADMIN, SLOW, routes!(overview::doctor))
         .finish()

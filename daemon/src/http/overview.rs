@@ -2,18 +2,20 @@
 
 use crate::app::{App, Shared};
 use crate::disk;
+use crate::domains;
 use crate::http::access::Actor;
 use crate::http::campaigns;
 use crate::http::error::ApiError;
 use crate::http::extract::Json;
+use crate::http::sources;
 use crate::text::time;
-use api_types::{
-    CheckLevel, CheckPoint, DomainRecord, HourFigures, Notice, Overview, ProviderDay, RecordStatus, SuppressionReason,
-};
+use api_types::{CheckLevel, CheckPoint, DomainHealth, HourFigures, Notice, Overview, ProviderDay, SuppressionReason};
 use axum::extract::State;
 use std::collections::BTreeMap;
+use storage::automation::{self, Automation, Which};
 use storage::event::{self, Kind, Sum};
 use storage::queue::{self, Ledger};
+use storage::source_check;
 use storage::suppression;
 use storage::{Connection, StorageError, WorkspaceId, contact, domain, meta, outbox, user};
 
@@ -21,6 +23,10 @@ const HOUR_MS: i64 = 3_600_000;
 const HOURS: i64 = 24;
 /// Providers of the table.
 const PROVIDERS_MAX: usize = 12;
+/// Domains whose state is looked at.
+const DOMAINS_MAX: u32 = 200;
+/// Automations that are looked at for alarms.
+const ALARMS_MAX: u32 = 20;
 /// Campaigns of the list.
 const CAMPAIGNS_MAX: u32 = 5;
 
@@ -42,7 +48,11 @@ pub(crate) async fn overview(State(app): State<Shared>, actor: Actor) -> Result<
         bounced_day: hours.iter().map(|hour| hour.bounced).sum(),
         deferred_day: hours.iter().map(|hour| hour.deferred).sum(),
         hours,
-        providers: providers(&found.providers),
+        providers: {
+            let mut providers = providers_of_day(&found.providers);
+            providers.truncate(PROVIDERS_MAX);
+            providers
+        },
         campaigns,
         notices: notices(&app, &found, free_low),
     }))
@@ -54,22 +64,28 @@ struct Found {
     ledger: Ledger,
     hours: Vec<Sum>,
     providers: Vec<Sum>,
-    domains: Vec<domain::SendingDomain>,
+    domains: Vec<(domain::SendingDomain, Vec<domain::DkimKey>)>,
     has_users: bool,
     complaints: u64,
+    source_checks: Vec<source_check::SourceCheck>,
+    alarms: Vec<Automation>,
 }
 
 fn read(c: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<Found, StorageError> {
     let complaints = suppression::Filter { q: String::new(), reason: Some(SuppressionReason::Complaint) };
+    let with_keys = |row: domain::SendingDomain| domain::keys(c, workspace, row.id).map(|keys| (row, keys));
+    let domains = domain::list(c, workspace, 0, DOMAINS_MAX)?.into_iter().map(with_keys).collect::<Result<_, _>>()?;
     Ok(Found {
         contacts: contact::count(c, workspace)?,
         suppressed: suppression::count(c, workspace, &suppression::Filter::default())?,
         ledger: queue::ledger(c, workspace, None)?,
         hours: event::by_hour(c, workspace, since_ms)?,
         providers: event::by_provider(c, workspace, since_ms)?,
-        domains: domain::list(c, workspace, 0, 200)?,
+        domains,
         has_users: user::any(c)?,
         complaints: suppression::count(c, workspace, &complaints)?,
+        source_checks: source_check::all(c)?,
+        alarms: automation::page(c, workspace, Which::Open, i64::MAX, ALARMS_MAX)?,
     })
 }
 
@@ -91,7 +107,8 @@ fn hours(sums: &[Sum], since_ms: i64) -> Vec<HourFigures> {
     (0..HOURS).map(hour).collect()
 }
 
-fn providers(sums: &[Sum]) -> Vec<ProviderDay> {
+/// The last 24 hours by provider, largest first.
+pub(crate) fn providers_of_day(sums: &[Sum]) -> Vec<ProviderDay> {
     let mut by_name: BTreeMap<&str, ProviderDay> = BTreeMap::new();
     for sum in sums.iter().filter(|sum| !sum.name.is_empty()) {
         let day = by_name.entry(&sum.name).or_insert_with(|| ProviderDay {
@@ -109,7 +126,6 @@ fn providers(sums: &[Sum]) -> Vec<ProviderDay> {
     }
     let mut days: Vec<ProviderDay> = by_name.into_values().collect();
     days.sort_by_key(|day| std::cmp::Reverse(day.delivered + day.bounced));
-    days.truncate(PROVIDERS_MAX);
     days
 }
 
@@ -131,6 +147,7 @@ fn notices(app: &App, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
         );
         notices.push(notice("danger", message, None));
     }
+    notices.extend(sources::notices(app, &found.source_checks));
     if !found.has_users {
         let message = "Nobody can sign in yet. Add a user with `packetboat user add EMAIL --role owner`.";
         notices.push(notice("warning", message.to_owned(), None));
@@ -139,9 +156,12 @@ fn notices(app: &App, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
         let message = "No sending domain yet. Add one and publish its records before the first campaign.";
         notices.push(notice("warning", message.to_owned(), Some("/domains")));
     }
-    for domain in &found.domains {
-        if let Some(message) = records_notice(domain) {
-            notices.push(notice("warning", message, Some(&format!("/domains/{}", domain.id))));
+    notices.extend(found.domains.iter().filter_map(|(domain, keys)| domain_notice(app, domain, keys)));
+    for alarm in &found.alarms {
+        if let Some(message) = alarm.alarm.as_deref() {
+            let whose = alarm.domain.as_deref().or(alarm.source.as_deref()).unwrap_or("this workspace");
+            let message = format!("{} at {}: {message}", whose, alarm.provider);
+            notices.push(notice("warning", message, Some("/providers")));
         }
     }
     if app.config.smtp.inbound_listen.is_none() {
@@ -157,13 +177,18 @@ fn notices(app: &App, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
     notices
 }
 
-fn records_notice(domain: &domain::SendingDomain) -> Option<String> {
-    let Some(checked) = &domain.checked else {
-        return Some(format!("The records of {} were never looked up. Publish them, then verify.", domain.domain));
+fn domain_notice(app: &App, row: &domain::SendingDomain, keys: &[domain::DkimKey]) -> Option<Notice> {
+    let domain = domains::summary(app, row, keys).ok()?;
+    let tone = match domain.health {
+        DomainHealth::Good => return None,
+        DomainHealth::CannotSign => "danger",
+        DomainHealth::Unchecked | DomainHealth::Attention | DomainHealth::Broken => "warning",
     };
-    let records: Vec<DomainRecord> = serde_json::from_str(checked).unwrap_or_default();
-    let wrong = records.iter().filter(|record| record.required && record.status != RecordStatus::Found).count();
-    (wrong > 0).then(|| format!("{wrong} required records of {} are not as they should be.", domain.domain))
+    Some(Notice {
+        tone: tone.to_owned(),
+        message: format!("{}: {}", domain.domain, domain.health_reason),
+        link: Some(format!("/domains/{}", domain.id)),
+    })
 }
 
 /// Looks the data over: the ledger's sum, the database files, events on their way. Reads the whole database.

@@ -3,7 +3,8 @@
 use config::{Config, Source};
 use mail::{Address, RecipientState};
 use mta::inbound::Inbound;
-use mta::{ContentMaker, Engine, EngineHandle, Made, MakeError, Parts, Retention};
+use mta::tls::TlsParts;
+use mta::{ContentMaker, Engine, EngineHandle, Made, MakeError, Parts, Retention, RouteSetup};
 use sandbox::{Manners, Provider, Providers, SimOptions, SimWorld};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -32,14 +33,20 @@ impl ContentMaker for Letters {
             return Err(MakeError::Permanent("a variable is missing".to_owned()));
         }
         let local = bounce::verp::encode(&self.verp, recipient.id.0, self.clock.now_ms());
+        // The second campaign has another sending domain.
+        let domain = match recipient.origin.campaign() {
+            Some(CampaignId(2)) => "other.example",
+            _ => "sender.example",
+        };
         let message = format!(
-            "From: news@sender.example\r\nTo: {}\r\nSubject: Hello\r\nMessage-ID: <{}@sender.example>\r\n\r\n\
+            "From: news@{domain}\r\nTo: {}\r\nSubject: Hello\r\nMessage-ID: <{}@sender.example>\r\n\r\n\
              Hello\r\n.a line that begins with a dot\r\n",
             recipient.address, recipient.id
         );
         Ok(Made {
             message: message.into(),
             reverse_path: Address::parse(&format!("{local}@bounce.sender.example")).unwrap(),
+            signing_domain: Some(domain.into()),
             eight_bit: false,
             smtputf8: false,
         })
@@ -51,6 +58,7 @@ pub struct Voyage {
     pub sim: SimWorld,
     pub storage: Storage,
     pub config: Config,
+    pub routes: Vec<RouteSetup>,
     pub letters: Arc<Letters>,
     pub engine: Option<EngineHandle>,
     accepted: u64,
@@ -100,7 +108,9 @@ impl Voyage {
             clock: sim.clock.clone(),
             verp: bounce::verp::Key::new(&VERP_SECRET),
         });
-        let mut voyage = Voyage { sim, storage, config, letters, engine: None, accepted: 0, _dir: dir };
+        let route = |route: &config::Route| RouteSetup { route: route.clone(), passwords: Vec::new(), ca_pem: None };
+        let routes = config.routes.iter().map(route).collect();
+        let mut voyage = Voyage { sim, storage, config, routes, letters, engine: None, accepted: 0, _dir: dir };
         voyage.engine = Some(voyage.begin().await);
         voyage
     }
@@ -117,8 +127,16 @@ impl Voyage {
             smtp: self.config.smtp.clone(),
             sources: self.config.sources.clone(),
             pools: self.config.pools.clone(),
-            default_pool: "default".to_owned(),
+            streams: self.config.streams.clone(),
+            routes: self.routes.clone(),
+            shaping: Arc::new(mta::shaping::Snapshot::compile(&self.config.smtp, &self.config.shaping)),
             retention: Retention { events: YEAR, finished: YEAR, unmatched_reports: YEAR },
+            tls: TlsParts {
+                dnssec: Some(self.sim.dns.clone()),
+                fetch: self.sim.fetch.clone(),
+                roots: self.sim.roots.clone(),
+                submitter: "mail.sender.example".to_owned(),
+            },
         };
         Engine::start(parts).await.unwrap()
     }
@@ -146,7 +164,7 @@ impl Voyage {
         let up_to = members.last().map_or(ContactId(0), |member| member.id);
         let chunk = AudienceChunk { after: ContactId(0), up_to, complete: true, members, now_ms, expires_ms };
         self.write(move |tx| {
-            campaign_run::start(tx, (WS, campaign), "default", "", now_ms)?;
+            campaign_run::start(tx, (WS, campaign), ("bulk", "default"), "", now_ms)?;
             campaign_run::take_in(tx, (WS, campaign), chunk)
         })
         .await;

@@ -28,6 +28,8 @@ const PAGES = [
   { name: 'queue', path: '/queue', title: 'Queue' },
   { name: 'domains', path: '/domains', title: 'Domains' },
   { name: 'domain', path: '/domains/ID', id: newest('/domains') },
+  { name: 'domain-keys', path: '/domains/ID?tab=keys', id: newest('/domains') },
+  { name: 'domain-demands', path: '/domains/ID?tab=demands', id: newest('/domains') },
   { name: 'egress', path: '/egress', title: 'Egress' },
   { name: 'suppressions', path: '/suppressions', title: 'Suppressions' },
   { name: 'api-keys', path: '/api-keys', title: 'API keys' },
