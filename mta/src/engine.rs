@@ -110,7 +110,7 @@ impl Engine {
         let makers = Makers::start(parts.content, parts.maker_threads).map_err(StartError::Thread)?;
         let (book, writing) = Book::open(parts.storage.clone(), parts.clock.clone());
         let providers = Providers::builtin(parts.smtp.connections_per_lane, parts.smtp.messages_per_connection);
-        let routes = Routes::new(parts.routes, &providers);
+        let routes = Routes::new(parts.routes, &providers, &parts.tls.roots);
         let routes = routes.map_err(|(route, cause)| StartError::Route { route, cause })?;
         let connections_max = parts.smtp.connections_max;
         let policies = Policies::new(parts.tls, parts.dns.clone(), &parts.storage, &parts.smtp);
