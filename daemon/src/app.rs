@@ -1,11 +1,13 @@
 //! What every request handler and job of the running daemon shares.
 
 use crate::http::limits::Limits;
+use crate::http::messages::Room;
 use crate::passwords::Passwords;
 use crate::pressure::Pressure;
 use crate::serve::Keys;
 use crate::text::time;
 use campaign::mailing;
+use campaign::template::Merger;
 use config::Config;
 use mta::tls::TlsParts;
 use std::sync::{Arc, OnceLock};
@@ -60,6 +62,10 @@ pub struct App {
     pub(crate) imports: Arc<Semaphore>,
     /// Places for live streams.
     pub(crate) streams: Arc<Semaphore>,
+    /// Room in memory for messages that are being taken in.
+    pub(crate) room: Room,
+    /// Templates of single messages, kept ready.
+    pub(crate) merger: Merger,
 }
 
 /// The daemon's shared parts as handlers hold them.
@@ -81,6 +87,7 @@ pub struct World {
 
 impl App {
     pub(crate) fn new(config: Config, storage: Storage, keys: Keys, world: World) -> App {
+        let room = Room::new(config.http.message_max_mb);
         App {
             storage,
             config,
@@ -101,6 +108,8 @@ impl App {
             tasks: TaskTracker::new(),
             imports: Arc::new(Semaphore::new(1)),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            room,
+            merger: Merger::default(),
         }
     }
 

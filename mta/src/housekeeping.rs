@@ -7,7 +7,7 @@ use crate::shared::Shared;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
-use storage::{RecipientId, Storage, StorageError, event, message, outbox, queue, unmatched_report};
+use storage::{RecipientId, Storage, StorageError, event, idempotency, message, outbox, queue, unmatched_report};
 
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.
 const LANES_EVERY: Duration = Duration::from_secs(1);
@@ -108,6 +108,8 @@ enum Old {
     Finished,
     /// Submitted messages, which go with their recipients.
     Messages,
+    /// Answers to requests that may come again.
+    Answers,
     UnmatchedReports,
 }
 
@@ -117,6 +119,7 @@ async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageErr
         (Old::Events, retention.events),
         (Old::Finished, retention.finished),
         (Old::Messages, retention.finished),
+        (Old::Answers, Duration::from_millis(idempotency::KEPT_MS.unsigned_abs())),
         (Old::UnmatchedReports, retention.unmatched_reports),
     ] {
         let before_ms = now_ms.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
@@ -137,6 +140,7 @@ async fn forget_some(storage: &Storage, old: Old, before_ms: i64) -> Result<usiz
         Old::Events => event::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Finished => queue::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Messages => storage.queue().write(move |tx| message::forget(tx, before_ms, RETENTION_CHUNK)).await,
+        Old::Answers => storage.queue().write(move |tx| idempotency::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::UnmatchedReports => unmatched_report::forget(storage, before_ms, RETENTION_CHUNK).await,
     }
 }

@@ -19,6 +19,7 @@ pub mod field;
 pub mod filter;
 mod functions;
 mod hash;
+pub mod idempotency;
 mod ids;
 pub mod import;
 pub mod message;
@@ -45,7 +46,7 @@ pub mod workspace;
 mod writer;
 
 pub use error::StorageError;
-pub use hash::{AddressHash, address_hash, secret_hash};
+pub use hash::{AddressHash, address_hash, request_hash, secret_hash};
 pub use ids::{
     ApiKeyId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, MessageId, RecipientId, SegmentId,
     SuppressionId, TemplateId, TemplateVersionId, UserId, WorkspaceId,

@@ -5,6 +5,7 @@
 
 mod error;
 mod fields;
+pub mod letter;
 mod lines;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use crate::Address;
 use crate::compose::rfc5322_date;
 use crate::mailbox::Mailbox;
 pub use error::NotAMessage;
+pub use fields::has_field;
 use fields::{Field, Fields, Kind};
 use std::borrow::Cow;
 
