@@ -55,10 +55,12 @@ pub struct NewMessage {
     /// and `headers`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
-    /// The stream that it belongs to; `transactional` when absent.
+    /// The stream that it belongs to. When absent, the header `X-Packetboat-Stream` of `raw` may say it, or else it is
+    /// `transactional`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
-    /// Words to find it by, at most 10.
+    /// Words to find it by, at most 10. When absent, the header `X-Packetboat-Tags` of `raw` may have some, with commas
+    /// between them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// When to send it, at most 30 days ahead; at once when absent or over.

@@ -44,11 +44,14 @@ fn letter(to: &[&str]) -> Value {
     json!({ "from": "Shop <shop@sender.example>", "to": to, "subject": "Your order", "text": "Thank you." })
 }
 
-/// The message as it stands once nothing of it waits any more.
+/// The message as it stands once nothing of it waits any more and what happened is written in every recipient's
+/// timeline, which follows a little later.
 async fn settled(ana: &Session, id: &Value) -> Value {
     for _ in 0..600 {
         let detail = ana.get(&format!("/api/v1/messages/{id}")).await;
-        if detail["message"]["live"] == false {
+        let recipients = detail["recipients"]["items"].as_array().unwrap();
+        let told = recipients.iter().all(|one| one["timeline"][0].is_object());
+        if detail["message"]["live"] == false && told {
             return detail;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -226,4 +226,29 @@ mod tests {
         assert_eq!(standing.states, [(RecipientState::Queued, 1)]);
         assert_eq!(standing.first.as_deref(), Some("bo@b.example"));
     }
+
+    #[test]
+    fn no_list_reads_a_whole_table() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 1 }).unwrap();
+        let filters = [
+            Search::default(),
+            Search { address: Some([0; 16]), ..Search::default() },
+            Search { state: Some(RecipientState::Queued), ..Search::default() },
+            Search { state: Some(RecipientState::Bounced), tag: Some("t".to_owned()), ..Search::default() },
+        ];
+        let pages = filters.iter().map(|filter| page(WorkspaceId(1), filter, (0, 9), 10).0);
+        let statements: Vec<String> =
+            STATEMENTS.iter().map(|sql| (*sql).to_owned()).chain(pages).chain([super::super::RECIPIENTS.to_owned()]).collect();
+        for sql in statements {
+            let plan = storage.read_blocking(|c| {
+                let mut statement = c.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+                let none = vec![rusqlite::types::Value::Null; statement.parameter_count()];
+                let rows = statement.query_map(params_from_iter(none), |row| row.get::<_, String>(3))?;
+                Ok(rows.collect::<Result<Vec<_>, _>>()?.join("\n"))
+            });
+            let plan = plan.unwrap();
+            assert!(!plan.contains("SCAN message") && !plan.contains("SCAN recipient"), "{sql}\n{plan}");
+        }
+    }
 }

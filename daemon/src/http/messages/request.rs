@@ -15,8 +15,9 @@ use storage::{idempotency, request_hash};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 const MIB: usize = 1024 * 1024;
-/// Bodies in memory at once, together; more when a single one may be larger.
-const ROOM_MIN: usize = 64 * MIB;
+/// Bodies in memory at once, together; more when a single one may be larger. While one is worked on, its message is there
+/// two or three times.
+const ROOM_MIN: usize = 32 * MIB;
 /// Room is given out in such pieces: a semaphore counts no further than 32 bits at a time.
 const PIECE: usize = 1024;
 /// How long a request waits for room.
