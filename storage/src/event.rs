@@ -61,6 +61,20 @@ kinds! {
     SuppressionRemoved = "suppression_removed",
     /// A recipient unsubscribed.
     Unsubscribed = "unsubscribed",
+    /// A person held it.
+    Held = "held",
+    /// A person released it.
+    Released = "released",
+    /// A person wants it tried now.
+    Hurried = "hurried",
+    /// A person sent it over another pool.
+    Rerouted = "rerouted",
+    /// A person paused something.
+    Paused = "paused",
+    /// A person ended a pause.
+    Resumed = "resumed",
+    /// A lane has work and makes no progress.
+    LaneStalled = "lane_stalled",
 }
 
 /// An event to write. What does not apply is `None`.

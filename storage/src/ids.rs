@@ -55,6 +55,10 @@ ids! {
     DkimKeyId
     /// A row of the suppression list.
     SuppressionId
+    /// A kill switch.
+    PauseId
+    /// An action on many recipients.
+    JobId
 }
 
 impl WorkspaceId {

@@ -11,6 +11,7 @@ pub mod api_key;
 pub mod campaign;
 pub mod campaign_run;
 pub mod contact;
+pub mod conversation;
 pub mod domain;
 mod error;
 pub mod event;
@@ -20,10 +21,12 @@ mod functions;
 mod hash;
 mod ids;
 pub mod import;
+pub mod job;
 pub mod message;
 pub mod meta;
 mod open;
 pub mod outbox;
+pub mod pause;
 mod pragmas;
 pub mod queue;
 mod schema;
@@ -45,7 +48,7 @@ mod writer;
 pub use error::StorageError;
 pub use hash::{AddressHash, address_hash, secret_hash};
 pub use ids::{
-    ApiKeyId, CampaignId, ContactId, DkimKeyId, DomainId, ImportId, MessageId, RecipientId, SegmentId, SuppressionId,
+    ApiKeyId, CampaignId, ContactId, DkimKeyId, DomainId, ImportId, JobId, MessageId, PauseId, RecipientId, SegmentId, SuppressionId,
     TemplateId, TemplateVersionId, UserId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};

@@ -10,9 +10,12 @@ fn every_statement_prepares() {
     let modules: &[(&str, &[&str])] = &[
         ("api_key", crate::api_key::STATEMENTS),
         ("campaign_run", crate::campaign_run::STATEMENTS),
+        ("conversation", crate::conversation::STATEMENTS),
         ("event", crate::event::STATEMENTS),
+        ("job", crate::job::STATEMENTS),
         ("message", crate::message::STATEMENTS),
         ("outbox", crate::outbox::STATEMENTS),
+        ("pause", crate::pause::STATEMENTS),
         ("suppression", crate::suppression::STATEMENTS),
         ("tally", crate::tally::STATEMENTS),
         ("unmatched_report", crate::unmatched_report::STATEMENTS),
