@@ -1,5 +1,6 @@
 //! What every request handler and job of the running daemon shares.
 
+use crate::figures::Figures;
 use crate::http::limits::Limits;
 use crate::passwords::Passwords;
 use crate::serve::Keys;
@@ -50,6 +51,10 @@ pub struct App {
     pub(crate) imports: Arc<Semaphore>,
     /// Places for live streams.
     pub(crate) streams: Arc<Semaphore>,
+    /// The turn of one action on the queue at a time.
+    pub(crate) jobs: Arc<Semaphore>,
+    /// The queue's figures.
+    pub(crate) figures: Figures,
 }
 
 /// The daemon's shared parts as handlers hold them.
@@ -83,6 +88,8 @@ impl App {
             tasks: TaskTracker::new(),
             imports: Arc::new(Semaphore::new(1)),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            jobs: Arc::new(Semaphore::new(1)),
+            figures: Figures::default(),
         }
     }
 

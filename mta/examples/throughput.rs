@@ -132,7 +132,13 @@ fn parts(storage: &Storage, connections: u32) -> Parts {
         sources: config.sources,
         pools: config.pools,
         default_pool: "default".to_owned(),
-        retention: Retention { events: day, finished: day, unmatched_reports: day },
+        retention: Retention {
+            events: day,
+            finished: day,
+            unmatched_reports: day,
+            conversations: day,
+            conversation_bytes: 1 << 20,
+        },
     }
 }
 

@@ -7,7 +7,7 @@ use crate::shared::Shared;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
-use storage::{RecipientId, Storage, StorageError, event, message, outbox, queue, unmatched_report};
+use storage::{RecipientId, Storage, StorageError, conversation, event, job, message, outbox, queue, unmatched_report};
 
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.
 const LANES_EVERY: Duration = Duration::from_secs(1);
@@ -22,6 +22,9 @@ const RETENTION_CHUNK: u32 = 1_000;
 /// Between chunks, so that deleting history never holds up the present.
 const RETENTION_PAUSE: Duration = Duration::from_millis(50);
 
+/// Ended actions on many recipients are kept this long; what they did stands in the events.
+const JOBS_KEEP: Duration = Duration::from_hours(30 * 24);
+
 /// How long finished things are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
@@ -31,6 +34,10 @@ pub struct Retention {
     pub finished: Duration,
     /// Reports that matched nobody.
     pub unmatched_reports: Duration,
+    /// Conversations with other servers.
+    pub conversations: Duration,
+    /// Bytes of conversations, all together.
+    pub conversation_bytes: u64,
 }
 
 pub(crate) async fn lanes(shared: Arc<Shared>) {
@@ -109,6 +116,10 @@ enum Old {
     /// Submitted messages, which go with their recipients.
     Messages,
     UnmatchedReports,
+    /// Actions on many recipients that have ended.
+    Jobs,
+    /// By age, and beyond so many bytes.
+    Conversations(u64),
 }
 
 async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageError> {
@@ -118,6 +129,8 @@ async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageErr
         (Old::Finished, retention.finished),
         (Old::Messages, retention.finished),
         (Old::UnmatchedReports, retention.unmatched_reports),
+        (Old::Jobs, JOBS_KEEP),
+        (Old::Conversations(retention.conversation_bytes), retention.conversations),
     ] {
         let before_ms = now_ms.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
         loop {
@@ -138,5 +151,9 @@ async fn forget_some(storage: &Storage, old: Old, before_ms: i64) -> Result<usiz
         Old::Finished => queue::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Messages => storage.queue().write(move |tx| message::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::UnmatchedReports => unmatched_report::forget(storage, before_ms, RETENTION_CHUNK).await,
+        Old::Jobs => storage.queue().write(move |tx| job::forget(tx, before_ms, RETENTION_CHUNK)).await,
+        Old::Conversations(bytes) => {
+            storage.events().write(move |tx| conversation::forget(tx, before_ms, bytes, RETENTION_CHUNK)).await
+        }
     }
 }

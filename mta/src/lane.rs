@@ -88,6 +88,8 @@ struct State {
     /// Hosts that could not be reached lately, tried last.
     bad_hosts: Vec<(String, i64)>,
     pace: Pace,
+    /// Recipients settled or deferred over this lane, for whoever watches its progress.
+    left: u64,
     used_ms: i64,
     began_ms: i64,
 }
@@ -276,7 +278,9 @@ impl Lane {
 
     /// A recipient was settled or deferred over this lane.
     pub fn one_left(&self, now_ms: i64) {
-        lock(&self.state).pace.left(now_ms);
+        let mut state = lock(&self.state);
+        state.pace.left(now_ms);
+        state.left += 1;
     }
 
     /// A permit came back.
@@ -378,6 +382,12 @@ impl Lane {
             out.extend(unwanted);
         }
         out
+    }
+
+    /// How many have left so far, and how many wait.
+    pub fn progress(&self) -> (u64, usize) {
+        let state = lock(&self.state);
+        (state.left, state.waiting())
     }
 
     pub fn is_forgettable(&self, now_ms: i64) -> bool {

@@ -9,6 +9,7 @@
 mod book;
 mod connection;
 pub mod content;
+mod conversation;
 mod dialing;
 pub mod egress;
 mod engine;
@@ -20,14 +21,17 @@ mod lane;
 pub mod metric;
 pub mod outcome;
 mod pace;
+mod pause;
 mod places;
 pub mod providers;
 mod scheduler;
 mod shared;
 pub mod site;
 mod smtp;
+mod watchdog;
 
 pub use content::{ContentMaker, Made, MakeError};
-pub use engine::{Engine, EngineHandle, Parts, StartError, Waker};
+pub use engine::{Engine, EngineHandle, Parts, StartError, Waker, pool_of_source};
 pub use housekeeping::Retention;
 pub use lane::LaneStatus;
+pub use watchdog::StalledLane;

@@ -25,5 +25,7 @@ metrics_named! {
     histogram MAKE_SECONDS = "packetboat_make_seconds": "Time to render and sign one message.";
     histogram COMMIT_ENTRIES = "packetboat_commit_entries": "Marks and outcomes that shared one commit.";
     counter REPORTS = "packetboat_inbound_reports_total": "Mail to return paths, by whether its recipient was found.";
+    gauge LANES_STALLED = "packetboat_lanes_stalled": "Lanes with work that make no progress.";
+    counter CONVERSATIONS_LOST = "packetboat_conversations_lost_total": "Conversations not kept, since too many came at once.";
     counter EVENTS_MOVED = "packetboat_events_moved_total": "Events moved from the outbox.";
 }

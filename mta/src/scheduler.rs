@@ -8,7 +8,7 @@
 use crate::hand::Hand;
 use crate::shared::Shared;
 use crate::site::NoSite;
-use crate::{hold, metric};
+use crate::{hold, metric, pause};
 use mail::{BounceClass, WaitReason};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -131,9 +131,14 @@ fn millis(span: Duration) -> i64 {
 fn distribute(shared: &Arc<Shared>, lookups: &Arc<tokio::sync::Semaphore>, taken: Taken) {
     let now_ms = shared.clock.now_ms();
     let mut by_domain: HashMap<String, Vec<Hand>> = HashMap::new();
+    let pauses = shared.pauses.now();
     for claimed in taken.claimed {
         let domain = claimed.address.domain().to_string();
-        by_domain.entry(domain).or_default().push(Hand::new(claimed, shared.book.clone(), now_ms));
+        let hand = Hand::new(claimed, shared.book.clone(), now_ms);
+        match pause::stopped(&pauses, &hand, "", now_ms) {
+            Some(wait) => hand.give_back(wait),
+            None => by_domain.entry(domain).or_default().push(hand),
+        }
     }
     // Domains of one site go to it together, so that its lanes are driven once.
     let mut by_site: HashMap<*const crate::site::Site, (Arc<crate::site::Site>, Vec<Hand>)> = HashMap::new();

@@ -2,13 +2,16 @@
 
 use crate::book::Book;
 use crate::content::Makers;
+use crate::conversation::Keeper;
 use crate::egress::{Candidate, Choice, choose};
 use crate::hand::Hand;
 use crate::lane::Lane;
 use crate::outcome::RetryPolicy;
+use crate::pause::{self, Pauses};
 use crate::places::{Place, Places, Urgency};
 use crate::site::{Resolver, Site};
 use crate::smtp::Timeouts;
+use crate::watchdog::Watchdog;
 use config::{SmtpSection, Source, TlsMode};
 use mail::StreamKind;
 use std::collections::HashMap;
@@ -45,6 +48,9 @@ pub(crate) struct Shared {
     pub makers: Makers,
     pub places: Arc<Places>,
     pub open: Open,
+    pub pauses: Pauses,
+    pub keeper: Keeper,
+    pub watchdog: Watchdog,
     /// No new work; what is under way is finished.
     pub stopping: CancellationToken,
     /// What is still under way is dropped.
@@ -125,7 +131,12 @@ impl Shared {
     pub fn route(self: &Arc<Self>, site: &Arc<Site>, hands: Vec<Hand>) {
         let now_ms = self.clock.now_ms();
         let mut touched: Vec<Arc<Lane>> = Vec::new();
+        let pauses = self.pauses.now();
         for hand in hands {
+            if let Some(wait) = pause::stopped(&pauses, &hand, &site.provider.name, now_ms) {
+                hand.give_back(wait);
+                continue;
+            }
             match self.choose(site, &hand, now_ms) {
                 Choice::Wait(wait) => hand.give_back(wait),
                 Choice::Use(source) => {
@@ -149,12 +160,15 @@ impl Shared {
 
     fn choose(&self, site: &Arc<Site>, hand: &Hand, now_ms: i64) -> Choice {
         let pool = self.pools.get(&hand.claimed.pool).or_else(|| self.pools.get(&self.default_pool));
+        let pauses = self.pauses.now();
         let lanes = lock(&self.open.lanes);
         let candidates: Vec<Candidate> = pool
             .into_iter()
             .flatten()
             .map(|(source, weight)| {
-                let held = lanes.get(&(*source, site.name.clone())).and_then(|lane| lane.held(now_ms));
+                let paused = pause::held_source(&pauses, self.sources[*source].name.as_str(), now_ms);
+                let held = || lanes.get(&(*source, site.name.clone())).and_then(|lane| lane.held(now_ms));
+                let held = paused.or_else(held);
                 Candidate { source: *source, weight: *weight, held }
             })
             .collect();

@@ -206,6 +206,19 @@ pub struct PauseSet {
 }
 
 impl PauseSet {
+    /// Whether everything that was paused before is paused still.
+    #[must_use]
+    pub fn covers(&self, before: &PauseSet) -> bool {
+        let domains = |(workspace, domains): (&WorkspaceId, &HashSet<String>)| {
+            self.domains.get(workspace).is_some_and(|now| domains.is_subset(now))
+        };
+        (self.everything || !before.everything)
+            && before.workspaces.is_subset(&self.workspaces)
+            && before.domains.iter().all(domains)
+            && before.sources.is_subset(&self.sources)
+            && before.providers.is_subset(&self.providers)
+    }
+
     /// Whether nothing is paused.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -272,9 +285,8 @@ pub fn in_force(tx: &Connection) -> Result<PauseSet, StorageError> {
 }
 
 const RESUME: &str = "
-    UPDATE recipient SET due_ms = min(due_ms, ?2), wait_reason = 'turn'
-    WHERE id IN (SELECT id FROM recipient WHERE wait_reason = 'paused' AND id > ?1 ORDER BY id LIMIT ?3)
-        AND state = 'queued'
+    UPDATE recipient SET due_ms = ?2, wait_reason = 'turn'
+    WHERE id IN (SELECT id FROM recipient WHERE wait_reason = 'paused' AND id > ?1 AND due_ms > ?2 ORDER BY id LIMIT ?3)
     RETURNING id";
 
 /// After a pause has ended: up to `limit` of those who waited because of one are due at once; what is still paused goes

@@ -10,6 +10,7 @@ mod client;
 mod contacts;
 mod delivery;
 mod people;
+mod queue;
 
 use clap::{Args, Parser, Subcommand};
 use client::Client;
@@ -93,6 +94,34 @@ enum Command {
         #[command(subcommand)]
         command: delivery::SuppressionCommand,
     },
+    /// Stops mail: everything, a workspace's, a campaign's, or that to or from something. It holds at once.
+    Pause {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: queue::PauseCommand,
+    },
+    /// Ends pauses.
+    Resume {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        what: queue::Target,
+    },
+    /// The queue: who waits and why; holding, releasing, hurrying, giving up, re-routing.
+    Queue {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: queue::QueueCommand,
+    },
+    /// Sends one real message from a chosen source and shows the conversation.
+    TestDelivery {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(flatten)]
+        test: queue::Test,
+    },
     /// Sends a real campaign over a simulated internet on this host, and proves that every mail arrived once.
     Demo(crate::demo::Options),
     /// Checks the data: the ledger's sum and the database files.
@@ -154,6 +183,14 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Suppressions { config, command } => {
             with(&config, async |client| delivery::suppression(client, command).await).await?;
+        }
+        Command::Pause { config, command } => {
+            with(&config, async |client| queue::pause(client, command).await).await?;
+        }
+        Command::Resume { config, what } => with(&config, async |client| queue::resume(client, what).await).await?,
+        Command::Queue { config, command } => with(&config, async |client| queue::run(client, command).await).await?,
+        Command::TestDelivery { config, test } => {
+            return with(&config, async |client| queue::test_delivery(client, test).await).await;
         }
         Command::Demo(options) => return crate::demo::run(options).await,
         Command::Doctor { config } => return with(&config, async |client| check::doctor(client).await).await,

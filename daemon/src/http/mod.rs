@@ -14,15 +14,18 @@ mod imports;
 pub(crate) mod limits;
 pub(crate) mod metrics;
 mod overview;
+mod pauses;
 mod people;
 mod public;
 mod queue;
+mod queue_actions;
 mod segments;
 mod session;
 mod shell;
 mod stream;
 mod suppressions;
 mod templates;
+mod test_deliveries;
 mod timeline;
 
 use crate::app::Shared;
@@ -75,7 +78,18 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(contacts::tag_list))
         .add(VIEWER, routes!(queue::summary))
         .add(VIEWER, routes!(queue::recipients))
+        .add(VIEWER, routes!(queue::count))
         .add(VIEWER, routes!(queue::recipient))
+        .add(VIEWER, routes!(queue::conversations))
+        .add(ADMIN, routes!(queue_actions::create))
+        .add(VIEWER, routes!(queue_actions::list))
+        .add(VIEWER, routes!(queue_actions::show))
+        .add(ADMIN, routes!(queue_actions::cancel))
+        .add(VIEWER, routes!(pauses::list))
+        .add(ADMIN, routes!(pauses::create))
+        .add(ADMIN, routes!(pauses::delete))
+        .add(ADMIN, routes!(test_deliveries::create))
+        .add(VIEWER, routes!(test_deliveries::show))
         .add(VIEWER, routes!(suppressions::list))
         .add(MARKETER, routes!(suppressions::create))
         .add(MARKETER, routes!(suppressions::remove))
@@ -129,7 +143,7 @@ pub(crate) fn router(app: &Shared) -> Router {
     };
     let router = routes
         .route("/api/v1/openapi.json", get(openapi))
-        .route("/healthz", get(async || "ok\n"))
+        .route("/healthz", get(async |State(app): State<Shared>| shell::health(&app)))
         .route("/u/{token}", get(public::unsubscribe_page).post(public::unsubscribe))
         .route("/metrics", get(metrics::serve))
         .route("/readyz", get(async |State(app): State<Shared>| shell::ready(&app)))

@@ -1,11 +1,12 @@
 //! The first page, and the doctor.
 
-use crate::app::{App, Shared};
+use crate::app::Shared;
 use crate::disk;
 use crate::http::access::Actor;
 use crate::http::campaigns;
 use crate::http::error::ApiError;
 use crate::http::extract::Json;
+use crate::http::queue as queue_page;
 use crate::text::time;
 use api_types::{
     CheckLevel, CheckPoint, DomainRecord, HourFigures, Notice, Overview, ProviderDay, RecordStatus, SuppressionReason,
@@ -113,7 +114,7 @@ fn providers(sums: &[Sum]) -> Vec<ProviderDay> {
     days
 }
 
-fn notices(app: &App, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
+fn notices(app: &Shared, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
     let notice = |tone: &str, message: String, link: Option<&str>| Notice {
         tone: tone.to_owned(),
         message,
@@ -130,6 +131,13 @@ fn notices(app: &App, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
             "Only {free} MiB are left on the server's disk: imports and launches are refused until there is more."
         );
         notices.push(notice("danger", message, None));
+    }
+    for lane in queue_page::stalled(app) {
+        let message = format!(
+            "Nothing has left for {} from {} since {}, and {} wait: {}.",
+            lane.site, lane.source, lane.since, lane.ready, lane.why
+        );
+        notices.push(notice("danger", message, Some("/queue")));
     }
     if !found.has_users {
         let message = "Nobody can sign in yet. Add a user with `packetboat user add EMAIL --role owner`.";

@@ -13,7 +13,7 @@ pub(crate) use listen::socket_path;
 
 use crate::app::{App, Shared, World};
 use crate::content::Content;
-use crate::{http, imports};
+use crate::{http, imports, jobs};
 use anyhow::{Context, bail};
 use campaign::mailing::{self, Releaser};
 use config::Config;
@@ -129,6 +129,7 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
         app.tasks.spawn(listen_inbound(app.clone(), listener));
     }
     imports::resume(&app).await?;
+    jobs::resume(&app).await?;
     app.tasks.spawn(tidy(app.clone()));
     if !http::console_present() {
         tracing::warn!("built without the console; `cargo xtask ui` makes it");
@@ -147,6 +148,7 @@ pub(crate) async fn start_offline(config: Config) -> anyhow::Result<Running> {
     let router = http::router(&app);
     listen::serve_local(&app, router);
     imports::resume(&app).await?;
+    jobs::resume(&app).await?;
     Ok(Running { http_addr, inbound_addr: None, app, engine: None })
 }
 
@@ -169,6 +171,8 @@ async fn start_sending(app: &Shared, dial: Arc<dyn Dial>) -> anyhow::Result<Engi
             events: DAY * config.storage.event_retention_days,
             finished: DAY * config.storage.finished_retention_days,
             unmatched_reports: DAY * config.storage.unmatched_report_days,
+            conversations: DAY * config.storage.conversation_days,
+            conversation_bytes: u64::from(config.storage.conversation_mb) * 1024 * 1024,
         },
     };
     let engine = Engine::start(parts).await.context("cannot start sending")?;

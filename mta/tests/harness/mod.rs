@@ -118,7 +118,13 @@ impl Voyage {
             sources: self.config.sources.clone(),
             pools: self.config.pools.clone(),
             default_pool: "default".to_owned(),
-            retention: Retention { events: YEAR, finished: YEAR, unmatched_reports: YEAR },
+            retention: Retention {
+                events: YEAR,
+                finished: YEAR,
+                unmatched_reports: YEAR,
+                conversations: YEAR,
+                conversation_bytes: 1 << 30,
+            },
         };
         Engine::start(parts).await.unwrap()
     }

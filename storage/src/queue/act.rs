@@ -88,7 +88,7 @@ pub struct Order {
 }
 
 /// What became of a chunk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acted {
     /// Recipients up to this id are done.
     pub up_to: RecipientId,

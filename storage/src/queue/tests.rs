@@ -589,6 +589,7 @@ fn hot_statements_walk_indexes() {
         next due: SEARCH recipient USING COVERING INDEX recipient_due (campaign_id=?)
         next submitted: SEARCH recipient USING INDEX recipient_submitted (kind=? AND workspace_id=?)
         mark look: SEARCH recipient USING INTEGER PRIMARY KEY (rowid=?)
+        put down: SEARCH recipient USING INTEGER PRIMARY KEY (rowid=?)
         mark: SEARCH recipient USING INTEGER PRIMARY KEY (rowid=?)
         finish: SEARCH recipient USING INTEGER PRIMARY KEY (rowid=?)
         defer: SEARCH recipient USING INTEGER PRIMARY KEY (rowid=?)
@@ -598,6 +599,12 @@ fn hot_statements_walk_indexes() {
         requeue: SEARCH recipient USING INDEX recipient_open (state=?)
         in doubt: SEARCH recipient USING INDEX recipient_open (state=?)
         expiry walk: SEARCH recipient USING INTEGER PRIMARY KEY (rowid>?)
+        held in hand: SCAN recipient USING INDEX recipient_in_hand
+        chunk of an action: CO-ROUTINE (subquery-1) | SEARCH recipient USING INTEGER PRIMARY KEY (rowid>? AND rowid<?) | SEARCH (subquery-1)
+        count: CO-ROUTINE (subquery-1) | SEARCH recipient USING INTEGER PRIMARY KEY (rowid>?) | SEARCH (subquery-1)
+        end of a pause: SEARCH recipient USING INTEGER PRIMARY KEY (rowid=?) | LIST SUBQUERY 1 | SEARCH recipient USING INDEX recipient_paused (id>?)
+        recipient's conversations: SEARCH conversation USING INDEX conversation_recipient (recipient_id=?)
+        running jobs: SCAN queue_job USING COVERING INDEX queue_job_running
         move events: SEARCH outbox USING INTEGER PRIMARY KEY (rowid>?)
         roll up: SEARCH event USING INTEGER PRIMARY KEY (rowid>?) | USE TEMP B-TREE FOR GROUP BY
         newest event: SEARCH event

@@ -73,7 +73,8 @@ fn what_is_paused_is_not_marked() {
         resume(&bed, id);
         if marked == Marked::Paused {
             assert_eq!(row.wait_reason, Some(WaitReason::Paused));
-            assert_eq!(bed.queue(|tx| pause::resume(tx, 0, 3000, 10)), Some(1));
+            let waits = due_ms > 3000;
+            assert_eq!(bed.queue(|tx| pause::resume(tx, 0, 3000, 10)), waits.then_some(1), "{scope:?} {subject}");
             assert_eq!(bed.queue(|tx| pause::resume(tx, 1, 3000, 10)), None);
             assert_eq!(bed.claim(10, 3000).claimed.len(), 1, "{scope:?} {subject}");
         }
@@ -207,8 +208,8 @@ fn the_census_counts_everything_once() {
     let bed = bed_of(9);
     bed.queue(|tx| message::accept(tx, &submitted(1, mail::StreamKind::Transactional, 2)));
     bed.queue(|tx| message::accept(tx, &submitted(2, mail::StreamKind::Transactional, 2)));
-    bed.queue(|tx| defer(tx, &[deferred(RecipientId(1), DeferralKind::Attempted, 9000)]));
     bed.claim(2, 1000);
+    bed.queue(|tx| defer(tx, &[deferred(RecipientId(1), DeferralKind::Attempted, 9000)]));
     all_at_once(&bed, Action::Hold, ids(&[8]));
     let census = bed.storage.read_blocking(|c| census(c, WS, 1000 + 3_600_000)).unwrap();
     assert_eq!((census.all.count, census.all.ages), (11, [0, 0, 0, 11, 0, 0, 0]));
