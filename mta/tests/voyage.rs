@@ -7,7 +7,6 @@ use harness::*;
 use mail::{BounceClass, RecipientState, WaitReason};
 use sandbox::{BlockStage, Door, Manners, SimOptions, Storm, Tls};
 use std::time::Duration;
-use storage::queue;
 use storage::suppression::{self, NewSuppression, SuppressionReason};
 use storage::tally::{self, Measure};
 use world::Clock;

@@ -21,7 +21,7 @@ pub use domains::{DomainPage, Domains};
 pub use egress::EgressPage;
 pub use not_found::NotFound;
 pub use overview::Overview;
-pub use queue::Queue;
+pub use queue::{Queue, Resume};
 pub use recipient::RecipientPage;
 pub use segments::{NewSegment, SegmentPage, Segments};
 pub use sign_in::SignIn;

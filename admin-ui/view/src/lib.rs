@@ -8,6 +8,7 @@ pub mod import;
 pub mod number;
 pub mod progress;
 pub mod query;
+pub mod queue;
 pub mod setup;
 pub mod template;
 pub mod tone;
