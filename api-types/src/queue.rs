@@ -92,8 +92,8 @@ pub struct Pause {
     pub reason: String,
     /// Since when.
     pub created_at: Time,
-    /// Whether this workspace can end it.
-    pub own: bool,
+    /// Whether whoever asks may end it.
+    pub can_end: bool,
 }
 
 /// Which recipients in the queue. What is absent or empty does not narrow.

@@ -19,6 +19,7 @@ pub use check::{Config, Pool, Source, load, parse};
 pub use document::{example, reference};
 pub use problem::{Place, Problem, Problems};
 pub use sections::{
-    ConversationMode, DnsSection, HttpSection, LogFormat, LogLevel, LogSection, ServerSection, SmtpSection, StorageSection, TlsMode,
+    ConversationMode, DnsSection, HttpSection, LogFormat, LogLevel, LogSection, ServerSection, SmtpSection,
+    StorageSection, TlsMode,
 };
 pub use values::{DnsServer, Label, Name, PoolMember, PublicUrl};

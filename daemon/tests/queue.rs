@@ -118,7 +118,10 @@ async fn who_waits_is_found_held_released_and_given_up() {
     assert_eq!((&held["matched"], &held["changed"], &held["expected"]), (&json!(12), &json!(12), &json!(12)), "{held}");
     let queue = until(&ana, "/api/v1/queue", |queue| queue["states"][0]["name"] == "held").await;
     assert_eq!(queue["ledger"]["holds"], true);
-    assert_eq!((&queue["providers"][0]["name"], &queue["providers"][0]["count"]), (&json!("grebe-mx.example"), &json!(12)));
+    assert_eq!(
+        (&queue["providers"][0]["name"], &queue["providers"][0]["count"]),
+        (&json!("grebe-mx.example"), &json!(12))
+    );
     assert_eq!(queue["ages"].as_array().unwrap().len(), queue["age_bounds"].as_array().unwrap().len() + 1);
     let detail = ana.get(&format!("/api/v1/recipients/{id}")).await;
     let told = detail["timeline"].as_array().unwrap().iter().any(|entry| entry["kind"] == "held");
@@ -157,7 +160,7 @@ async fn who_waits_is_found_held_released_and_given_up() {
 async fn a_pause_holds_until_it_is_ended() {
     let (boat, internet, ana) = harbour().await;
     let paused = ana.post("/api/v1/pauses", json!({ "scope": "everything", "reason": "a wrong price" })).await;
-    assert_eq!((&paused["what"], &paused["own"]), (&json!("everything"), &json!(true)));
+    assert_eq!((&paused["what"], &paused["can_end"]), (&json!("everything"), &json!(true)));
     let again = ana.send(Method::POST, "/api/v1/pauses", Some(json!({ "scope": "everything" }))).await;
     assert_eq!(bad(again).await.0, 409);
     for (body, field) in [

@@ -162,7 +162,10 @@ async fn the_deferred_are_hurried_over_another_source() {
     act(&voyage, Action::Retry, None).await;
     seconds(&voyage, 5).await;
     let log = voyage.log().await;
-    assert!(log.iter().all(|r| r.state == RecipientState::Delivered && r.source.as_deref() == Some("three")), "{log:?}");
+    assert!(
+        log.iter().all(|r| r.state == RecipientState::Delivered && r.source.as_deref() == Some("three")),
+        "{log:?}"
+    );
     voyage.finish().await;
 }
 

@@ -82,8 +82,7 @@ pub fn create(
     expected: Option<u64>,
     now_ms: i64,
 ) -> Result<Option<JobId>, StorageError> {
-    let running =
-        tx.prepare_cached(RUNNING_OF)?.query_row([order.workspace_id], |row| crate::words::count(row, 0))?;
+    let running = tx.prepare_cached(RUNNING_OF)?.query_row([order.workspace_id], |row| crate::words::count(row, 0))?;
     if running >= RUNNING_MAX {
         return Ok(None);
     }
@@ -144,9 +143,7 @@ pub fn step(tx: &Connection, id: JobId, chunk: u32, now_ms: i64) -> Result<bool,
     let Some(job) = tx.prepare_cached(RUNNING)?.query_row([id], read).optional()? else { return Ok(false) };
     let span = match (job.order.filter.ids.iter().min(), job.order.filter.ids.iter().max()) {
         // Named ones lie between the lowest and the highest of them.
-        (Some(lowest), Some(highest)) => {
-            (job.done_up_to.max(RecipientId(lowest.0 - 1)), job.up_to.min(*highest))
-        }
+        (Some(lowest), Some(highest)) => (job.done_up_to.max(RecipientId(lowest.0 - 1)), job.up_to.min(*highest)),
         _ => (job.done_up_to, job.up_to),
     };
     let acted = act(tx, &job.order, span, chunk, now_ms)?;
@@ -175,8 +172,7 @@ pub fn cancel(tx: &Connection, workspace: WorkspaceId, id: JobId, now_ms: i64) -
     Ok(tx.prepare_cached(CANCEL)?.execute(values)? > 0)
 }
 
-const FIND: &str =
-    concat!("SELECT ", columns!(), " FROM queue_job WHERE id = :id AND workspace_id = :workspace_id");
+const FIND: &str = concat!("SELECT ", columns!(), " FROM queue_job WHERE id = :id AND workspace_id = :workspace_id");
 
 /// One job.
 ///
@@ -187,11 +183,8 @@ pub fn find(connection: &Connection, workspace: WorkspaceId, id: JobId) -> Resul
     Ok(statement.query_row(named_params! { ":id": id, ":workspace_id": workspace }, read).optional()?)
 }
 
-const PAGE: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM queue_job WHERE workspace_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
-);
+const PAGE: &str =
+    concat!("SELECT ", columns!(), " FROM queue_job WHERE workspace_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
 
 /// Jobs with ids below `before` (`i64::MAX` for the first page), newest first.
 ///
@@ -234,5 +227,4 @@ pub fn forget(tx: &Connection, before_ms: i64, limit: u32) -> Result<usize, Stor
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] =
-    &[RUNNING_OF, INSERT, RUNNING, DONE, CANCEL, FIND, PAGE, ALL_RUNNING, FORGET];
+pub(crate) const STATEMENTS: &[&str] = &[RUNNING_OF, INSERT, RUNNING, DONE, CANCEL, FIND, PAGE, ALL_RUNNING, FORGET];

@@ -48,8 +48,8 @@ mod writer;
 pub use error::StorageError;
 pub use hash::{AddressHash, address_hash, secret_hash};
 pub use ids::{
-    ApiKeyId, CampaignId, ContactId, DkimKeyId, DomainId, ImportId, JobId, MessageId, PauseId, RecipientId, SegmentId, SuppressionId,
-    TemplateId, TemplateVersionId, UserId, WorkspaceId,
+    ApiKeyId, CampaignId, ContactId, DkimKeyId, DomainId, ImportId, JobId, MessageId, PauseId, RecipientId, SegmentId,
+    SuppressionId, TemplateId, TemplateVersionId, UserId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};

@@ -222,7 +222,11 @@ impl PauseSet {
     /// Whether nothing is paused.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        *self == PauseSet::default()
+        !self.everything
+            && self.workspaces.is_empty()
+            && self.domains.is_empty()
+            && self.sources.is_empty()
+            && self.providers.is_empty()
     }
 
     /// Whether all mail of a workspace is stopped.

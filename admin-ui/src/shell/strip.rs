@@ -65,7 +65,7 @@ fn paused_strip(pause: &Pause, others: usize, changed: Callback<()>) -> AnyView 
         <p class="strip" data-tone=tone::Tone::Warning.name() role="status">
             <span class="dot" aria-hidden="true"></span>
             <span>"Paused"{by}", "{ago(&pause.created_at)}": "{pause.what.clone()}{why}</span>
-            {pause.own.then(|| view! { <Resume id=pause.id.clone() changed/> })}
+            {pause.can_end.then(|| view! { <Resume id=pause.id.clone() changed/> })}
             {more}
         </p>
     }

@@ -37,7 +37,9 @@ pub fn action_about(kind: QueueActionKind) -> &'static str {
         QueueActionKind::Release => {
             "Those that are held go back into the queue; who was put off by a server keeps the time of the next attempt."
         }
-        QueueActionKind::Retry => "Those that wait for a retry are due at once. Servers that asked for patience may mind.",
+        QueueActionKind::Retry => {
+            "Those that wait for a retry are due at once. Servers that asked for patience may mind."
+        }
         QueueActionKind::Bounce => {
             "They end as bounced and are never sent. Their addresses are not suppressed. This cannot be undone."
         }
@@ -61,7 +63,11 @@ pub fn ages(bounds: &[u64]) -> Vec<String> {
     let mut names = Vec::with_capacity(bounds.len() + 1);
     let mut from = 0;
     for bound in bounds {
-        names.push(if from == 0 { format!("under {}", span(*bound)) } else { format!("{} to {}", span(from), span(*bound)) });
+        names.push(if from == 0 {
+            format!("under {}", span(*bound))
+        } else {
+            format!("{} to {}", span(from), span(*bound))
+        });
         from = *bound;
     }
     names.push(format!("over {}", span(from)));
@@ -165,7 +171,8 @@ mod tests {
 
     #[test]
     fn parameters_become_a_filter() {
-        let found = filter(&[("q", "ana"), ("state", ""), ("campaign_id", "7"), ("min_age_seconds", "3600"), ("tab", "x")]);
+        let found =
+            filter(&[("q", "ana"), ("state", ""), ("campaign_id", "7"), ("min_age_seconds", "3600"), ("tab", "x")]);
         let wanted = QueueFilter {
             q: Some("ana".to_owned()),
             campaign_id: Some(7),

@@ -118,7 +118,8 @@ impl House {
         self.storage
             .queue()
             .write(move |tx| {
-                let taken = queue::take_due(tx, Due { now_ms, bulk: limit, transactional: limit, turn: Turn::default() })?;
+                let taken =
+                    queue::take_due(tx, Due { now_ms, bulk: limit, transactional: limit, turn: Turn::default() })?;
                 let done: Vec<_> = taken
                     .claimed
                     .iter()
@@ -226,7 +227,8 @@ async fn cancelling_says_what_it_could_not_stop() {
         .write(move |tx| {
             let taken = queue::take_due(tx, Due { now_ms, bulk: 5, transactional: 5, turn: Turn::default() })?;
             let ids: Vec<RecipientId> = taken.claimed.iter().map(|c| c.id).collect();
-            let request = |id: &RecipientId| MarkRequest { id: *id, source: "mx1".into(), provider: "d.example".into() };
+            let request =
+                |id: &RecipientId| MarkRequest { id: *id, source: "mx1".into(), provider: "d.example".into() };
             queue::mark_sending(tx, &ids.iter().map(request).collect::<Vec<_>>(), now_ms)?;
             Ok(ids)
         })

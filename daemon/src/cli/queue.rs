@@ -359,7 +359,9 @@ async fn show(client: &Client, id: i64) -> anyhow::Result<()> {
     let detail: RecipientDetail = client.get(&format!("/recipients/{id}")).await?;
     println!("{}", row_line(&detail.recipient));
     let row = &detail.recipient;
-    for (name, value) in [("campaign", &row.campaign), ("provider", &row.provider), ("source", &row.source), ("pool", &row.pool)] {
+    for (name, value) in
+        [("campaign", &row.campaign), ("provider", &row.provider), ("source", &row.source), ("pool", &row.pool)]
+    {
         if let Some(value) = value {
             println!("  {name:<10} {value}");
         }

@@ -6,7 +6,7 @@ use crate::http::error::ApiError;
 use crate::http::extract::{Json, Path};
 use crate::http::timeline;
 use crate::text::time;
-use api_types::{Done, ErrorCode, NewPause, Pause, PauseScope};
+use api_types::{Done, ErrorCode, NewPause, Pause, PauseScope, Role};
 use axum::extract::State;
 use campaign::mailing;
 use storage::event::{Event, Kind};
@@ -23,6 +23,7 @@ const CAMPAIGN: &str = "campaign-";
 #[utoipa::path(get, path = "/api/v1/pauses", tag = "queue", responses((status = 200, body = Vec<Pause>)))]
 pub(crate) async fn list(State(app): State<Shared>, actor: Actor) -> Result<Json<Vec<Pause>>, ApiError> {
     let workspace = actor.workspace;
+    let may_end = actor.role.may(Role::Admin);
     let found = app.storage.read(move |c| {
         let campaigns = rows::campaigns(c, workspace, CAMPAIGNS_MAX)?;
         let names = timeline::campaign_names(c, workspace, campaigns.iter().map(|row| row.campaign_id))?;
@@ -30,7 +31,7 @@ pub(crate) async fn list(State(app): State<Shared>, actor: Actor) -> Result<Json
     });
     let (pauses, campaigns, names) = found.await?;
     let mut all: Vec<(i64, Pause)> =
-        pauses.into_iter().map(|row| (row.created_ms, shape(row, workspace))).collect();
+        pauses.into_iter().map(|row| (row.created_ms, shape(row, may_end.then_some(workspace)))).collect();
     all.extend(campaigns.into_iter().map(|row| {
         let id = row.campaign_id;
         let name = names.get(&id).filter(|name| !name.is_empty());
@@ -42,7 +43,7 @@ pub(crate) async fn list(State(app): State<Shared>, actor: Actor) -> Result<Json
             created_by: row.reason.strip_prefix("paused by ").unwrap_or_default().to_owned(),
             reason: String::new(),
             created_at: time(row.changed_ms),
-            own: true,
+            can_end: may_end,
         };
         (row.changed_ms, pause)
     }));
@@ -50,7 +51,8 @@ pub(crate) async fn list(State(app): State<Shared>, actor: Actor) -> Result<Json
     Ok(Json(all.into_iter().map(|(_, pause)| pause).collect()))
 }
 
-fn shape(row: rows::Pause, workspace: WorkspaceId) -> Pause {
+/// `workspace` is that of whoever may end pauses.
+fn shape(row: rows::Pause, workspace: Option<WorkspaceId>) -> Pause {
     let what = words(row.scope, &row.subject);
     let scope = match row.scope {
         Scope::Everything => PauseScope::Everything,
@@ -67,7 +69,7 @@ fn shape(row: rows::Pause, workspace: WorkspaceId) -> Pause {
         created_by: row.created_by,
         reason: row.reason,
         created_at: time(row.created_ms),
-        own: row.workspace_id == workspace,
+        can_end: Some(row.workspace_id) == workspace,
     }
 }
 
@@ -120,10 +122,12 @@ pub(crate) async fn create(
         other => other.into(),
     })?;
     let made = made.ok_or_else(|| {
-        ApiError::wrong_state(format!("There are {PAUSES_MAX} pauses already. End some of them, or pause more at once."))
+        ApiError::wrong_state(format!(
+            "There are {PAUSES_MAX} pauses already. End some of them, or pause more at once."
+        ))
     })?;
     told(&app);
-    Ok(Json(shape(made, actor.workspace)))
+    Ok(Json(shape(made, Some(actor.workspace))))
 }
 
 enum Subject {
@@ -176,7 +180,7 @@ async fn pause_campaign(app: &Shared, actor: &Actor, id: CampaignId) -> Result<P
         created_by: actor.name.clone(),
         reason: String::new(),
         created_at: time(now_ms),
-        own: true,
+        can_end: true,
     })
 }
 

@@ -209,9 +209,8 @@ pub(crate) async fn live_filter(
         Some(provider) => domains_of(app, workspace, provider).await?,
         None => Vec::new(),
     };
-    let ago_ms = |seconds: u64| {
-        app.now_ms().saturating_sub(i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX))
-    };
+    let ago_ms =
+        |seconds: u64| app.now_ms().saturating_sub(i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX));
     Ok(LiveFilter {
         state: parse("state", asked.state, RecipientState::parse)?,
         reason: parse("reason", asked.reason, WaitReason::parse)?,
@@ -274,16 +273,10 @@ pub(crate) async fn count(
 }
 
 /// How many recipients match, as far as they are counted in a few seconds.
-pub(crate) async fn matching(
-    app: &Shared,
-    workspace: WorkspaceId,
-    filter: LiveFilter,
-) -> Result<Matching, ApiError> {
+pub(crate) async fn matching(app: &Shared, workspace: WorkspaceId, filter: LiveFilter) -> Result<Matching, ApiError> {
     let began = Instant::now();
-    let counted = app
-        .storage
-        .read(move |c| queue::count_live(c, workspace, &filter, || began.elapsed() < COUNT_MAX))
-        .await?;
+    let counted =
+        app.storage.read(move |c| queue::count_live(c, workspace, &filter, || began.elapsed() < COUNT_MAX)).await?;
     Ok(counted)
 }
 
@@ -314,11 +307,7 @@ pub(crate) async fn recipient(
 }
 
 /// A recipient with everything that happened to it.
-pub(crate) async fn detail(
-    app: &Shared,
-    workspace: WorkspaceId,
-    id: RecipientId,
-) -> Result<RecipientDetail, ApiError> {
+pub(crate) async fn detail(app: &Shared, workspace: WorkspaceId, id: RecipientId) -> Result<RecipientDetail, ApiError> {
     let found = app
         .storage
         .read(move |c| {

@@ -68,7 +68,10 @@ fn pool(app: &Shared, action: Action, asked: Option<String>) -> Result<Option<St
             if usable.contains(&pool) {
                 return Ok(Some(pool));
             }
-            Err(ApiError::invalid("pool", format!("Mail cannot leave from {pool:?}. There are: {}.", usable.join(", "))))
+            Err(ApiError::invalid(
+                "pool",
+                format!("Mail cannot leave from {pool:?}. There are: {}.", usable.join(", ")),
+            ))
         }
         (Action::Reroute, None) => Err(ApiError::invalid("pool", "Name the pool that they shall leave from.")),
         (_, Some(_)) => Err(ApiError::invalid("pool", "A pool goes only with the action `reroute`.")),

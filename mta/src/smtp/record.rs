@@ -83,9 +83,10 @@ impl Recorder {
     /// A command of ours, without its line end.
     pub fn said(&mut self, command: &str) {
         if self.on {
-            // RFC 4954 §4: what follows AUTH and its mechanism is a secret.
+            // What follows AUTH and its mechanism is a secret.
             let secret = command.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("AUTH "));
-            let shown = if secret { command.split(' ').take(2).collect::<Vec<_>>().join(" ") } else { command.to_owned() };
+            let shown =
+                if secret { command.split(' ').take(2).collect::<Vec<_>>().join(" ") } else { command.to_owned() };
             self.push(format_args!("C: {shown}\n"));
         }
     }

@@ -1,4 +1,5 @@
 //! An engine in a simulated world. Its `finish` fails if anybody is unaccounted for.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use config::{Config, Source};
 use mail::{Address, RecipientState};

@@ -116,9 +116,8 @@ pub fn act(
     let up_to: RecipientId = tx.prepare_cached(CHUNK_END)?.query_row(params![after, end, chunk], |row| row.get(0))?;
     let rows = Rows { tx, order, span: (after, up_to) };
     let (matched_sql, values) = rows.of("SELECT count(*)", false);
-    let matched = tx
-        .prepare_cached(&matched_sql)?
-        .query_row(params_from_iter(values), |row| crate::words::count(row, 0))?;
+    let matched =
+        tx.prepare_cached(&matched_sql)?.query_row(params_from_iter(values), |row| crate::words::count(row, 0))?;
     let changed = match order.action {
         _ if matched == 0 => 0,
         Action::Bounce => rows.give_up(now_ms)?,
@@ -146,8 +145,7 @@ impl Rows<'_> {
     }
 
     fn narrow(&self, sql: &mut String, changing: bool) -> Vec<Value> {
-        let mut values: Vec<Value> =
-            vec![self.order.workspace_id.0.into(), self.span.0.0.into(), self.span.1.0.into()];
+        let mut values: Vec<Value> = vec![self.order.workspace_id.0.into(), self.span.0.0.into(), self.span.1.0.into()];
         self.order.filter.push(sql, &mut values);
         if changing {
             sql.push_str(self.order.action.applies_to());
@@ -157,7 +155,8 @@ impl Rows<'_> {
 
     fn tell(&self, now_ms: i64) -> Result<(), StorageError> {
         let Some(kind) = self.order.action.event() else { return Ok(()) };
-        let insert = "INSERT INTO outbox (at_ms, workspace_id, kind, recipient_id, campaign_id, contact_id, actor, text)
+        let insert =
+            "INSERT INTO outbox (at_ms, workspace_id, kind, recipient_id, campaign_id, contact_id, actor, text)
             SELECT ?, workspace_id, ?, id, campaign_id, contact_id, ?, ?";
         let (sql, values) = self.of(insert, true);
         let text = match &self.order.pool {

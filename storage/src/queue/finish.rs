@@ -139,4 +139,5 @@ pub async fn forget(storage: &Storage, before_ms: i64, limit: u32) -> Result<usi
 }
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[REQUEUE, REQUEUE_SINGLE, IN_DOUBT, WALK, STILL_OVER, OF_CAMPAIGN, OLDEST, HELD_IN_HAND];
+pub(super) const STATEMENTS: &[&str] =
+    &[REQUEUE, REQUEUE_SINGLE, IN_DOUBT, WALK, STILL_OVER, OF_CAMPAIGN, OLDEST, HELD_IN_HAND];

@@ -165,12 +165,20 @@ pub fn jobs(rows: &[QueueJob], changed: Callback<()>) -> AnyView {
     if rows.is_empty() {
         return view! { <p class="muted">"Nothing was done by hand yet."</p> }.into_any();
     }
-    let heads =
-        vec![Head::text("Action"), Head::text("With whom"), Head::text("State"), Head::text("Figures"), Head::text("By"), Head::text("")];
+    let heads = vec![
+        Head::text("Action"),
+        Head::text("With whom"),
+        Head::text("State"),
+        Head::text("Figures"),
+        Head::text("By"),
+        Head::text(""),
+    ];
     let row = |job: &QueueJob| {
         let (tone, word) = words::job(job.state);
         let running = job.state == QueueJobState::Running;
-        let bar = running.then(|| view! { <ProgressBar percent=Signal::stored(words::job_percent(job)) label="Progress of the job"/> });
+        let bar = running.then(
+            || view! { <ProgressBar percent=Signal::stored(words::job_percent(job)) label="Progress of the job"/> },
+        );
         let cancel = if running { view! { <CancelJob id=job.id changed/> }.into_any() } else { none() };
         let to = job.pool.as_ref().map(|pool| format!(" to {pool}"));
         Row::new(vec![

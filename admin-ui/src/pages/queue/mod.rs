@@ -24,8 +24,13 @@ use test::TestDialog;
 const FILTERS: [&str; 9] =
     ["q", "state", "reason", "domain", "provider", "source", "campaign_id", "stream", "min_age_seconds"];
 const LIVE: [&str; 4] = ["queued", "claimed", "sending", "held"];
-const AGES: [(&str, &str); 5] =
-    [("", "Any age"), ("600", "10 min and older"), ("3600", "1 h and older"), ("21600", "6 h and older"), ("86400", "1 day and older")];
+const AGES: [(&str, &str); 5] = [
+    ("", "Any age"),
+    ("600", "10 min and older"),
+    ("3600", "1 h and older"),
+    ("21600", "6 h and older"),
+    ("86400", "1 day and older"),
+];
 
 #[component]
 pub fn Queue() -> impl IntoView {
@@ -109,7 +114,8 @@ pub fn Queue() -> impl IntoView {
     };
     let reasons = known(2, "Every reason", |summary| summary.reasons.iter().map(|row| row.name.clone()).collect());
     let domains = known(3, "Every domain", |summary| summary.domains.iter().map(|row| row.name.clone()).collect());
-    let providers = known(4, "Every provider", |summary| summary.providers.iter().map(|row| row.name.clone()).collect());
+    let providers =
+        known(4, "Every provider", |summary| summary.providers.iter().map(|row| row.name.clone()).collect());
     let heads = || {
         let mut heads = vec![Head::text("")];
         heads.extend(recipient_heads());

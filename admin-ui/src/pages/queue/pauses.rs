@@ -23,13 +23,15 @@ pub fn pauses(rows: &[Pause], changed: Callback<()>) -> AnyView {
     }
     let heads = vec![Head::text("Paused"), Head::text("By"), Head::text("Why"), Head::text("Since"), Head::text("")];
     let row = |row: &Pause| {
-        let resume = if row.own {
-            view! { <Resume id=row.id.clone() changed/> }.into_any()
-        } else {
-            none()
-        };
+        let resume = if row.can_end { view! { <Resume id=row.id.clone() changed/> }.into_any() } else { none() };
         let text = |text: &String| if text.is_empty() { none() } else { text.clone().into_any() };
-        Row::new(vec![row.what.clone().into_any(), text(&row.created_by), text(&row.reason), ago(&row.created_at), resume])
+        Row::new(vec![
+            row.what.clone().into_any(),
+            text(&row.created_by),
+            text(&row.reason),
+            ago(&row.created_at),
+            resume,
+        ])
     };
     table("Paused", heads, rows.iter().map(row).collect())
 }
@@ -64,7 +66,8 @@ pub fn PauseDialog(open: RwSignal<bool>, changed: Callback<()>) -> impl IntoView
     let subject = RwSignal::new(String::new());
     let reason = RwSignal::new(String::new());
     let submit = Submit::new();
-    let chosen = move || SCOPES.iter().find(|(word, ..)| *word == scope.get()).map_or(PauseScope::Everything, |found| found.1);
+    let chosen =
+        move || SCOPES.iter().find(|(word, ..)| *word == scope.get()).map_or(PauseScope::Everything, |found| found.1);
     let named = Memo::new(move |_| !matches!(chosen(), PauseScope::Everything | PauseScope::Workspace));
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();

@@ -25,7 +25,8 @@ pub fn TestDialog(open: RwSignal<bool>, sources: Signal<Vec<String>>) -> impl In
     });
     // Looked at every second, as long as the dialog is open and something may still happen.
     let look = move || {
-        let id = state.with_untracked(|state| state.as_ref().filter(|state| !state.done).map(|state| state.recipient.id));
+        let id =
+            state.with_untracked(|state| state.as_ref().filter(|state| !state.done).map(|state| state.recipient.id));
         let Some(id) = id.filter(|_| open.get_untracked()) else { return };
         leptos::task::spawn_local(async move {
             if let Ok(now) = api.get::<TestDelivery>(format!("/test-deliveries/{id}")).await {
@@ -52,7 +53,8 @@ pub fn TestDialog(open: RwSignal<bool>, sources: Signal<Vec<String>>) -> impl In
             Ok(())
         });
     };
-    let options = Signal::derive(move || sources.get().into_iter().map(|name| (name.clone(), name)).collect::<Vec<_>>());
+    let options =
+        Signal::derive(move || sources.get().into_iter().map(|name| (name.clone(), name)).collect::<Vec<_>>());
     let choose = Callback::new(move |name: String| source.set(name));
     let close = Callback::new(move |()| open.set(false));
     view! {

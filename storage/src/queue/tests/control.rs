@@ -151,7 +151,10 @@ fn each_action_changes_what_it_concerns() {
     assert_eq!((bed.find(2).pool.as_deref(), bed.find(2).source), (Some("spare"), None));
     assert_eq!(all_at_once(&bed, Action::Bounce, ids(&[1, 3, 5])), (3, 2));
     let given_up = bed.find(5);
-    assert_eq!((given_up.state, given_up.reply.as_deref()), (RecipientState::Bounced, Some("given up by ana: on request")));
+    assert_eq!(
+        (given_up.state, given_up.reply.as_deref()),
+        (RecipientState::Bounced, Some("given up by ana: on request"))
+    );
     let domain = LiveFilter { domain: Some("D0.example".to_owned()), ..LiveFilter::default() };
     assert_eq!(all_at_once(&bed, Action::Hold, domain), (1, 1), "3 is given up, 6 is left");
     assert_eq!(bed.queue(|tx| mark_sending(tx, &marks(&[RecipientId(5)]), 6000)), [Marked::Gone]);
