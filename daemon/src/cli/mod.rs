@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod contacts;
 mod delivery;
+mod pauses;
 mod people;
 mod queue;
 
@@ -99,14 +100,14 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
         #[command(subcommand)]
-        command: queue::PauseCommand,
+        command: pauses::PauseCommand,
     },
     /// Ends pauses.
     Resume {
         #[command(flatten)]
         config: ConfigFile,
         #[command(subcommand)]
-        what: queue::Target,
+        what: pauses::Target,
     },
     /// The queue: who waits and why; holding, releasing, hurrying, giving up, re-routing.
     Queue {
@@ -185,9 +186,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             with(&config, async |client| delivery::suppression(client, command).await).await?;
         }
         Command::Pause { config, command } => {
-            with(&config, async |client| queue::pause(client, command).await).await?;
+            with(&config, async |client| pauses::pause(client, command).await).await?;
         }
-        Command::Resume { config, what } => with(&config, async |client| queue::resume(client, what).await).await?,
+        Command::Resume { config, what } => with(&config, async |client| pauses::resume(client, what).await).await?,
         Command::Queue { config, command } => with(&config, async |client| queue::run(client, command).await).await?,
         Command::TestDelivery { config, test } => {
             return with(&config, async |client| queue::test_delivery(client, test).await).await;
