@@ -45,7 +45,8 @@ fn conversations(talks: &[Conversation]) -> AnyView {
             </details>
         }
     };
-    view! { <Card title="Conversations">{talks.iter().map(one).collect_view()}</Card> }.into_any()
+    let rows = talks.iter().map(one).collect_view();
+    view! { <Card title="Conversations">{rows}</Card> }.into_any()
 }
 
 fn facts(recipient: &Recipient) -> AnyView {
