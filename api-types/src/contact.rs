@@ -126,6 +126,9 @@ pub struct TimelineEntry {
     pub provider: Option<String>,
     /// Egress source.
     pub source: Option<String>,
+    /// The host that answered, or should have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mx: Option<String>,
     /// Which attempt.
     pub attempt: Option<u32>,
     /// How long the attempt took, in milliseconds.

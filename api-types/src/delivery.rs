@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Campaign, Count, Time};
+use crate::{Campaign, Count, QueueGroup, StalledLane, Time};
 
 /// The first page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,18 +78,34 @@ pub struct Notice {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct QueueSummary {
+    /// When it was counted.
+    pub at: Time,
     /// By state.
     pub states: Vec<Count>,
     /// By wait reason.
     pub reasons: Vec<Count>,
     /// By recipient domain, largest first, at most 20.
-    pub domains: Vec<Count>,
+    pub domains: Vec<QueueGroup>,
+    /// By provider, as far as it is known, largest first, at most 20.
+    pub providers: Vec<QueueGroup>,
+    /// By the source of the last attempt, largest first; the empty name is for those without any.
+    pub sources: Vec<Count>,
+    /// By stream, largest first.
+    pub streams: Vec<Count>,
     /// By campaign, largest first, at most 20.
     pub campaigns: Vec<Count>,
+    /// Submitted mail, which belongs to no campaign.
+    pub submitted: u64,
+    /// By age, youngest class first; one class more than `age_bounds`.
+    pub ages: Vec<u64>,
+    /// Where a class of age ends, in seconds.
+    pub age_bounds: Vec<u64>,
     /// When the oldest waiting recipient was accepted.
     pub oldest_at: Option<Time>,
     /// accepted = delivered + bounced + expired + suppressed + cancelled + unknown + queued
     pub ledger: Ledger,
+    /// Lanes with mail waiting that let none go, longest first, at most 20.
+    pub stalled: Vec<StalledLane>,
 }
 
 /// The invariant, checked now.

@@ -27,8 +27,8 @@ pub use problem::{Place, Problem, Problems};
 pub use rate::Rate;
 pub use route::{DomainPattern, Route, RouteHost, RouteTls};
 pub use sections::{
-    DnsSection, DomainsSection, HealthSection, HttpSection, LogFormat, LogLevel, LogSection, ServerSection,
-    SmtpSection, StorageSection, TlsMode,
+    ConversationMode, DnsSection, DomainsSection, HealthSection, HttpSection, LogFormat, LogLevel, LogSection,
+    ServerSection, SmtpSection, StorageSection, TlsMode,
 };
 pub use shaping::{ShapingEntry, TlsNeed};
 pub use stream::{Stream, Streams};

@@ -49,6 +49,10 @@ section! {
         finished_retention_days: u32 = 400 in 1..=3650;
         /// Days that a returned mail which could not be assigned to a recipient is kept for reading.
         unmatched_report_days: u32 = 30 in 1..=365;
+        /// Days that conversations with other servers are kept (`smtp.conversation`).
+        conversation_days: u32 = 30 in 1..=365;
+        /// Room for all of them together, in MiB; the oldest go first.
+        conversation_mb: u32 = 256 in 1..=100_000;
         /// Below this much free space on the disk new campaigns are not started, imports are refused and new mail is
         /// put off (SMTP 452, HTTP 503) until there is more. Delivery goes on. In MiB.
         min_free_mb: u32 = 500 in 0..=1_000_000;
@@ -81,6 +85,18 @@ choice! {
         /// No TLS, no mail.
         Required = "required",
         /// Never.
+        Off = "off",
+    }
+}
+
+choice! {
+    /// Which conversations with other servers are kept.
+    ConversationMode {
+        /// Those that did not end with the message being accepted.
+        Failures = "failures",
+        /// Every one.
+        All = "all",
+        /// None.
         Off = "off",
     }
 }
@@ -137,6 +153,11 @@ section! {
         transactional_expiry: Duration = "24h" in "1m"..="14d";
         /// Part of each wait that is left to chance, so that what was deferred together does not return together.
         jitter_percent: u32 = 10 in 0..=50;
+        /// Which conversations with other servers are kept, without the messages' content: "failures" those that did
+        /// not end well, "all", or "off". How long and how many: `storage.conversation_days`, `conversation_mb`.
+        conversation: ConversationMode = "failures";
+        /// A lane (one source to one site) that has mail waiting and lets none go for so long is reported.
+        stall_after: Duration = "15m" in "1m"..="24h";
     }
 }
 

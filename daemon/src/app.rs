@@ -1,5 +1,6 @@
 //! What every request handler and job of the running daemon shares.
 
+use crate::figures::Figures;
 use crate::http::limits::Limits;
 use crate::http::messages::Room;
 use crate::passwords::Passwords;
@@ -73,6 +74,10 @@ pub struct App {
     pub(crate) room: Room,
     /// Templates of single messages, kept ready.
     pub(crate) merger: Merger,
+    /// The turn of one action on the queue at a time.
+    pub(crate) jobs: Arc<Semaphore>,
+    /// The queue's figures.
+    pub(crate) figures: Figures,
 }
 
 /// The daemon's shared parts as handlers hold them.
@@ -132,6 +137,8 @@ impl App {
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             room,
             merger: Merger::default(),
+            jobs: Arc::new(Semaphore::new(1)),
+            figures: Figures::default(),
         }
     }
 
@@ -169,6 +176,14 @@ impl App {
         let usable = |pool: &&config::Pool| pool.sources.iter().any(|member| enabled(&member.source));
         let pools = self.config.pools.iter().filter(usable).map(|pool| pool.name.to_string()).collect();
         mailing::Egress { streams: self.config.streams.clone(), pools }
+    }
+
+    /// Pools with a source in use.
+    pub(crate) fn pools(&self) -> Vec<String> {
+        let enabled =
+            |name: &config::Name| self.config.sources.iter().any(|source| source.enabled && source.name == *name);
+        let usable = |pool: &&config::Pool| pool.sources.iter().any(|member| enabled(&member.source));
+        self.config.pools.iter().filter(usable).map(|pool| pool.name.to_string()).collect()
     }
 
     /// Milliseconds since 1970.

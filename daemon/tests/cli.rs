@@ -147,3 +147,32 @@ async fn commands_reach_the_running_daemon() {
     assert!(link.starts_with(&format!("http://{}/sign-in?token=", running.http_addr)), "{link}");
     running.stop().await.unwrap();
 }
+
+#[test]
+fn the_queue_is_controlled_without_a_daemon() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| packetboat(dir.path(), args);
+    let refused = |args: &[&str]| {
+        let output = run(args);
+        assert!(!output.status.success(), "{args:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert_eq!(good(&run(&["pause", "list"])), "Nothing is paused.\n");
+    assert_eq!(good(&run(&["pause", "everything", "--why", "a wrong price"])), "Paused: everything.\n");
+    assert_eq!(good(&run(&["pause", "domain", "Example.com"])), "Paused: mail to example.com.\n");
+    let listed = good(&run(&["pause", "list"]));
+    assert!(listed.contains("everything, since ") && listed.contains("by terminal: a wrong price"), "{listed}");
+    assert!(refused(&["pause", "source", "mx9"]).contains("There is no source \"mx9\""));
+    assert_eq!(good(&run(&["resume", "everything"])), "No longer paused: everything.\n");
+    assert!(refused(&["resume", "everything"]).contains("that is not paused"));
+
+    assert!(good(&run(&["queue", "summary"])).starts_with("0 in the queue"));
+    assert!(refused(&["queue", "hold"]).contains("The filter is empty"));
+    assert!(
+        good(&run(&["queue", "hold", "--all"])).contains("hold everybody in the queue (finished): 0 of 0 looked at")
+    );
+    let reroute = ["queue", "reroute", "--to", "source:default", "--state", "held", "--why", "another way"];
+    assert!(good(&run(&reroute)).contains("reroute state held (finished)"));
+    assert_eq!(good(&run(&["queue", "jobs"])).lines().count(), 2);
+    assert!(refused(&["test-delivery", "a@example.com", "--source", "default"]).contains("No daemon is running"));
+}

@@ -136,7 +136,13 @@ fn parts(storage: &Storage, connections: u32) -> Parts {
         streams: config.streams,
         routes: Vec::new(),
         shaping: Arc::new(mta::shaping::Snapshot::compile(&config.smtp, &config.shaping)),
-        retention: Retention { events: day, finished: day, unmatched_reports: day },
+        retention: Retention {
+            events: day,
+            finished: day,
+            unmatched_reports: day,
+            conversations: day,
+            conversation_bytes: 1 << 20,
+        },
         tls: mta::tls::TlsParts {
             dnssec: None,
             fetch: Arc::new(world::HttpsFetch::new()),

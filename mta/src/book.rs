@@ -10,8 +10,8 @@ use crate::shaping::Change;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
-use storage::queue::{self, Deferral, GiveBack, Marked, Settlement};
-use storage::{RecipientId, Storage, StorageError, automation};
+use storage::queue::{self, Deferral, GiveBack, MarkRequest, Marked, Settlement};
+use storage::{Storage, StorageError, automation};
 use tokio::sync::{Notify, mpsc, oneshot};
 use world::Clock;
 
@@ -24,7 +24,7 @@ const TROUBLE_WAIT: Duration = Duration::from_secs(1);
 
 /// An entry.
 enum Entry {
-    Mark(RecipientId, oneshot::Sender<Marked>),
+    Mark(MarkRequest, oneshot::Sender<Marked>),
     Settle(Settlement),
     Defer(Deferral),
     GiveBack(GiveBack),
@@ -67,9 +67,9 @@ impl Book {
     }
 
     /// Asks for the mark; the answer comes when it is on disk, and never when that cannot be had.
-    pub fn mark(&self, id: RecipientId) -> oneshot::Receiver<Marked> {
+    pub fn mark(&self, request: MarkRequest) -> oneshot::Receiver<Marked> {
         let (answer, marked) = oneshot::channel();
-        self.put(Entry::Mark(id, answer));
+        self.put(Entry::Mark(request, answer));
         marked
     }
 
@@ -121,7 +121,7 @@ impl Counts {
 /// What one write does.
 #[derive(Default)]
 struct Batch {
-    marks: Vec<RecipientId>,
+    marks: Vec<MarkRequest>,
     settlements: Vec<Settlement>,
     deferrals: Vec<Deferral>,
     back: Vec<GiveBack>,
@@ -175,8 +175,8 @@ async fn write_all(
         let mut flushed = Vec::new();
         for entry in entries.drain(..) {
             match entry {
-                Entry::Mark(id, answer) => {
-                    batch.marks.push(id);
+                Entry::Mark(request, answer) => {
+                    batch.marks.push(request);
                     answers.push(answer);
                 }
                 Entry::Settle(settlement) => batch.settlements.push(settlement),

@@ -19,7 +19,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use storage::WorkspaceId;
-use storage::queue::{Answer, Attempt, Ending, Marked, Settlement, Wait};
+use storage::conversation::NewConversation;
+use storage::queue::{Answer, Attempt, Claimed, Ending, Marked, Settlement, Wait};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
@@ -134,6 +135,8 @@ struct Connection<'a> {
 impl<'a> Connection<'a> {
     fn new(shared: &'a Arc<Shared>, lane: &'a Arc<Lane>, session: Session, mx: Arc<str>) -> Connection<'a> {
         let source = shared.sources[lane.source].name.as_str().into();
+        let mut session = session;
+        session.record(shared.keeper.records());
         Connection { shared, lane, session, mx, source, upcoming: VecDeque::new(), sent: 0, is_fast: false }
     }
 
@@ -161,6 +164,7 @@ impl<'a> Connection<'a> {
 
     /// Sends one message; returns the next one, where its envelope went out already.
     async fn transact(&mut self, mut current: Current) -> (After, Option<Current>) {
+        self.session.watch(self.shared.keeper.live(current.hand.claimed.id));
         let begun = self.session.begin(&current.envelope, current.is_announced).await;
         match begun {
             Err(error) if self.sent > 1 && matches!(error, SessionError::Lost { .. }) => {
@@ -252,7 +256,7 @@ impl<'a> Connection<'a> {
             eight_bit: made.eight_bit,
             smtputf8: needs_smtputf8(&made, &hand),
         };
-        let marked = hand.mark();
+        let marked = hand.mark(&self.source, &self.lane.site.provider.name);
         self.upcoming.push_back(Upcoming { hand, made, envelope, marked });
     }
 
@@ -377,6 +381,7 @@ impl<'a> Connection<'a> {
         self.count(verdict, now_ms - began_ms);
         tracing::debug!(rcpt.id = %claimed.id, site = %self.lane.site.name, source = %self.source, ?verdict, "attempt");
         let told = answer.text.clone();
+        self.keep_conversation(claimed, verdict, now_ms);
         hand::conclude(hand, verdict, (now_ms, attempt), answer);
         self.lane.one_left(now_ms);
         if answered.is_some() {
@@ -395,6 +400,21 @@ impl<'a> Connection<'a> {
         }
     }
 
+    fn keep_conversation(&self, claimed: &Claimed, verdict: Verdict, at_ms: i64) {
+        if !self.shared.keeper.wants(claimed.id, verdict) {
+            return;
+        }
+        self.shared.keeper.keep(NewConversation {
+            at_ms,
+            workspace_id: claimed.workspace_id,
+            recipient_id: claimed.id,
+            source: self.source.to_string(),
+            mx: self.mx.to_string(),
+            outcome: verdict.word(),
+            text: self.session.conversation(),
+        });
+    }
+
     fn attempt(&self, took_ms: i64) -> Attempt {
         Attempt {
             source: self.source.clone(),
@@ -407,14 +427,7 @@ impl<'a> Connection<'a> {
     }
 
     fn count(&self, verdict: Verdict, took_ms: i64) {
-        let outcome = match verdict {
-            Verdict::Delivered => "delivered",
-            Verdict::Bounced { .. } => "bounced",
-            Verdict::Deferred { .. } => "deferred",
-            Verdict::Expired { .. } => "expired",
-            Verdict::Blocked { .. } | Verdict::Held { .. } => "blocked",
-            Verdict::Unknown => "unknown",
-        };
+        let outcome = verdict.word();
         let provider = self.lane.site.provider.name.clone();
         let source = self.source.clone();
         metrics::counter!(metric::ATTEMPTS, "source" => source.clone(), "provider" => provider, "outcome" => outcome)

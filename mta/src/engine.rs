@@ -2,8 +2,10 @@
 
 use crate::book::Book;
 use crate::content::{ContentMaker, Makers};
+use crate::conversation::{self, Keeper};
 use crate::housekeeping::{self, Retention};
 use crate::lane::LaneStatus;
+use crate::pause::{self, Pauses};
 use crate::places::Places;
 use crate::route::{RouteSetup, RouteStatus, Routes};
 use crate::scheduler;
@@ -15,13 +17,15 @@ use crate::source::SourceStates;
 use crate::source_watch;
 use crate::stream::StreamRules;
 use crate::tls::{Policies, TlsParts, reporting};
+use crate::watchdog::{self, StalledLane, Watchdog};
 use config::{Pool, SmtpSection, Source, Streams};
+use mail::WaitReason;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use storage::queue::{self, Recovered};
-use storage::{AutomationId, Storage, StorageError, automation};
+use storage::{AutomationId, RecipientId, Storage, StorageError, automation};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -122,6 +126,7 @@ impl Engine {
         let connections_max = parts.smtp.connections_max;
         let policies = Policies::new(parts.tls, parts.dns.clone(), &parts.storage, &parts.smtp);
         let policies = Arc::new(policies);
+        let keeper = Keeper::new(parts.smtp.conversation, parts.retention.conversation_bytes);
         let shared = Arc::new(Shared {
             storage: parts.storage,
             resolver: Resolver::new(parts.dns, parts.shaping.clone(), policies.clone()),
@@ -142,6 +147,9 @@ impl Engine {
             makers,
             places: Places::new(connections_max),
             open: Open::default(),
+            pauses: Pauses::default(),
+            keeper,
+            watchdog: Watchdog::default(),
             stopping: CancellationToken::new(),
             aborting: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -150,6 +158,9 @@ impl Engine {
             tokio::spawn(writing),
             tokio::spawn(scheduler::run(shared.clone())),
             tokio::spawn(source_watch::watch(shared.clone())),
+            tokio::spawn(pause::run(shared.clone())),
+            tokio::spawn(conversation::run(shared.clone())),
+            tokio::spawn(watchdog::run(shared.clone())),
             tokio::spawn(housekeeping::lanes(shared.clone())),
             tokio::spawn(housekeeping::expiry(shared.clone())),
             tokio::spawn(housekeeping::events(shared.clone())),
@@ -161,7 +172,13 @@ impl Engine {
     }
 }
 
-/// Enabled sources of each pool, with their weights.
+/// The pool that has this source alone, for mail that must leave from it. No configured pool has a colon in its name.
+#[must_use]
+pub fn pool_of_source(source: &str) -> String {
+    format!("source:{source}")
+}
+
+/// Enabled sources of each pool, with their weights; and each enabled source as a pool of its own.
 fn pools(pools: &[Pool], sources: &[Source]) -> HashMap<String, Vec<(usize, u32)>> {
     let members = |pool: &Pool| {
         let enabled = pool.sources.iter().filter_map(|member| {
@@ -170,7 +187,9 @@ fn pools(pools: &[Pool], sources: &[Source]) -> HashMap<String, Vec<(usize, u32)
         });
         (pool.name.to_string(), enabled.collect())
     };
-    pools.iter().map(members).collect()
+    let alone = sources.iter().enumerate().filter(|(_, source)| source.enabled);
+    let alone = alone.map(|(place, source)| (pool_of_source(source.name.as_str()), vec![(place, 1)]));
+    pools.iter().map(members).chain(alone).collect()
 }
 
 /// A running engine. Stop it; dropping it leaves its tasks running.
@@ -235,6 +254,7 @@ impl EngineHandle {
         for task in tasks.iter().skip(1) {
             task.abort();
         }
+        conversation::write(&shared).await;
         housekeeping::drain(&shared).await;
         shared.policies.outcomes.write(&shared.storage).await;
     }
@@ -297,11 +317,46 @@ impl Waker {
         let source = self.0.sources.iter().position(|source| source.name.as_str() == name)?;
         self.0.source_states.gone(source)
     }
+
+    /// Something was paused or resumed: what is in memory is looked through at once.
+    pub fn pauses_changed(&self) {
+        self.0.pauses.changed();
+    }
+
+    /// Lanes that have work and make no progress, longest first.
+    #[must_use]
+    pub fn stalled(&self) -> Vec<StalledLane> {
+        self.0.watchdog.stalled()
+    }
+
+    /// The provider of a recipient domain, where it is known without asking.
+    #[must_use]
+    pub fn provider_of(&self, domain: &str) -> Option<String> {
+        let site = self.0.resolver.known(domain, self.0.clock.now_ms())?.ok()?;
+        Some(site.provider.name.to_string())
+    }
+
+    /// From now on the recipient's transactions can be looked at as they go on, and are kept. For an hour at most.
+    pub fn look(&self, recipient: RecipientId) {
+        self.0.keeper.look(recipient, self.0.clock.now_ms());
+    }
+
+    /// What has been said with the recipient's message, while somebody looks.
+    #[must_use]
+    pub fn conversation(&self, recipient: RecipientId) -> Option<String> {
+        self.0.keeper.live(recipient).map(|live| live.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
 }
 
 fn lanes(shared: &Arc<Shared>) -> Vec<LaneStatus> {
+    let pauses = shared.pauses.now();
     let mut all: Vec<LaneStatus> = shared.lanes().iter().map(|lane| lane.status(shared)).collect();
-    all.retain(|lane| lane.connections > 0 || lane.ready > 0 || lane.reply.is_some());
+    for lane in &mut all {
+        if pauses.stops_source(&lane.source) || pauses.stops_provider(&lane.provider) {
+            (lane.wait_reason, lane.wait_until_ms) = (Some(WaitReason::Paused), None);
+        }
+    }
+    all.retain(|lane| lane.connections > 0 || lane.ready > 0 || lane.reply.is_some() || lane.wait_reason.is_some());
     all.sort_by(|a, b| (b.connections, b.ready, &a.site).cmp(&(a.connections, a.ready, &b.site)));
     all
 }

@@ -5,7 +5,10 @@ use crate::book::Book;
 use crate::content::MakeError;
 use crate::outcome::Verdict;
 use mail::{BounceClass, StreamKind, WaitReason};
-use storage::queue::{Answer, Attempt, Claimed, Deferral, DeferralKind, Ending, GiveBack, Settlement, Wait};
+use std::sync::Arc;
+use storage::queue::{
+    Answer, Attempt, Claimed, Deferral, DeferralKind, Ending, GiveBack, MarkRequest, Marked, Settlement, Wait,
+};
 
 /// How long a recipient rests whose message cannot be made for now.
 const LOCAL_WAIT_MS: i64 = 60_000;
@@ -40,10 +43,11 @@ impl Hand {
         self.dot_sent
     }
 
-    /// Asks for the durable mark.
-    pub fn mark(&self) -> tokio::sync::oneshot::Receiver<storage::queue::Marked> {
+    /// Asks for the durable mark, to leave from this source to this provider.
+    pub fn mark(&self, source: &Arc<str>, provider: &Arc<str>) -> tokio::sync::oneshot::Receiver<Marked> {
+        let (source, provider) = (source.clone(), provider.clone());
         match &self.book {
-            Some(book) => book.mark(self.claimed.id),
+            Some(book) => book.mark(MarkRequest { id: self.claimed.id, source, provider }),
             None => tokio::sync::oneshot::channel().1,
         }
     }

@@ -10,7 +10,8 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use storage::automation::{Automation, Scope};
 use storage::{
-    RecipientId, Storage, StorageError, automation, event, idempotency, message, outbox, queue, unmatched_report,
+    RecipientId, Storage, StorageError, automation, conversation, event, idempotency, job, message, outbox, queue,
+    unmatched_report,
 };
 
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.
@@ -26,6 +27,9 @@ const RETENTION_CHUNK: u32 = 1_000;
 /// Between chunks, so that deleting history never holds up the present.
 const RETENTION_PAUSE: Duration = Duration::from_millis(50);
 
+/// Ended actions on many recipients are kept this long; what they did stands in the events.
+const JOBS_KEEP: Duration = Duration::from_hours(30 * 24);
+
 /// How long finished things are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
@@ -35,6 +39,10 @@ pub struct Retention {
     pub finished: Duration,
     /// Reports that matched nobody.
     pub unmatched_reports: Duration,
+    /// Conversations with other servers.
+    pub conversations: Duration,
+    /// Bytes of conversations, all together.
+    pub conversation_bytes: u64,
 }
 
 pub(crate) async fn lanes(shared: Arc<Shared>) {
@@ -147,6 +155,10 @@ enum Old {
     UnmatchedReports,
     /// Automations that have ended, as long as the events that tell of them.
     Automations,
+    /// Actions on many recipients that have ended.
+    Jobs,
+    /// By age, and beyond so many bytes.
+    Conversations(u64),
 }
 
 async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageError> {
@@ -158,6 +170,8 @@ async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageErr
         (Old::Answers, Duration::from_millis(idempotency::KEPT_MS.unsigned_abs())),
         (Old::UnmatchedReports, retention.unmatched_reports),
         (Old::Automations, retention.events),
+        (Old::Jobs, JOBS_KEEP),
+        (Old::Conversations(retention.conversation_bytes), retention.conversations),
     ] {
         let before_ms = now_ms.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
         loop {
@@ -180,5 +194,9 @@ async fn forget_some(storage: &Storage, old: Old, before_ms: i64) -> Result<usiz
         Old::Automations => storage.queue().write(move |tx| automation::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::Answers => storage.queue().write(move |tx| idempotency::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::UnmatchedReports => unmatched_report::forget(storage, before_ms, RETENTION_CHUNK).await,
+        Old::Jobs => storage.queue().write(move |tx| job::forget(tx, before_ms, RETENTION_CHUNK)).await,
+        Old::Conversations(bytes) => {
+            storage.events().write(move |tx| conversation::forget(tx, before_ms, bytes, RETENTION_CHUNK)).await
+        }
     }
 }

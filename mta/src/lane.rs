@@ -106,6 +106,8 @@ struct State {
     /// Hosts that could not be reached lately, tried last.
     bad_hosts: Vec<(String, i64)>,
     pace: Pace,
+    /// Recipients settled or deferred over this lane, for whoever watches its progress.
+    left: u64,
     used_ms: i64,
     began_ms: i64,
 }
@@ -400,7 +402,9 @@ impl Lane {
 
     /// A recipient was settled or deferred over this lane.
     pub fn one_left(&self, now_ms: i64) {
-        lock(&self.state).pace.left(now_ms);
+        let mut state = lock(&self.state);
+        state.pace.left(now_ms);
+        state.left += 1;
     }
 
     /// A message was taken: the slow start goes a step further.
@@ -549,6 +553,12 @@ impl Lane {
         *prepared = keep;
         out.extend(unwanted.into_iter().map(|prepared| prepared.hand));
         out
+    }
+
+    /// How many have left so far, and how many wait.
+    pub fn progress(&self) -> (u64, usize) {
+        let state = lock(&self.state);
+        (state.left, state.waiting())
     }
 
     pub fn is_forgettable(&self, now_ms: i64) -> bool {

@@ -9,6 +9,7 @@
 mod book;
 mod connection;
 pub mod content;
+mod conversation;
 mod dialing;
 pub mod egress;
 mod engine;
@@ -21,6 +22,7 @@ mod lane;
 pub mod metric;
 pub mod outcome;
 mod pace;
+mod pause;
 mod peers;
 mod places;
 pub mod providers;
@@ -36,9 +38,11 @@ mod source_watch;
 mod stream;
 pub mod submission;
 pub mod tls;
+mod watchdog;
 
 pub use content::{ContentMaker, Made, MakeError};
-pub use engine::{Engine, EngineHandle, Parts, StartError, Waker};
+pub use engine::{Engine, EngineHandle, Parts, StartError, Waker, pool_of_source};
 pub use housekeeping::Retention;
 pub use lane::LaneStatus;
 pub use route::{RouteSetup, RouteStatus};
+pub use watchdog::StalledLane;

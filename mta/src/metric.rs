@@ -29,5 +29,7 @@ metrics_named! {
     counter SUBMISSIONS = "packetboat_submissions_total": "Messages handed in by SMTP: accepted, refused, or put off (later).";
     counter LOGINS = "packetboat_submission_logins_total": "Logins for submission, right and wrong.";
     gauge SUBMISSION_SESSIONS = "packetboat_submission_sessions": "Submission sessions open now.";
+    gauge LANES_STALLED = "packetboat_lanes_stalled": "Lanes with work that make no progress.";
+    counter CONVERSATIONS_LOST = "packetboat_conversations_lost_total": "Conversations not kept, since too many came at once.";
     counter EVENTS_MOVED = "packetboat_events_moved_total": "Events moved from the outbox.";
 }

@@ -104,6 +104,21 @@ pub enum Verdict {
     Unknown,
 }
 
+impl Verdict {
+    /// In a word, for metrics and logs of conversations.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Delivered => "delivered",
+            Verdict::Bounced { .. } => "bounced",
+            Verdict::Deferred { .. } => "deferred",
+            Verdict::Expired { .. } => "expired",
+            Verdict::Blocked { .. } | Verdict::Held { .. } => "blocked",
+            Verdict::Unknown => "unknown",
+        }
+    }
+}
+
 /// What follows for the lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LaneEffect {

@@ -8,7 +8,7 @@
 use crate::hand::Hand;
 use crate::shared::Shared;
 use crate::site::NoSite;
-use crate::{hold, metric};
+use crate::{hold, metric, pause};
 use mail::{BounceClass, WaitReason};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -133,13 +133,19 @@ fn distribute(shared: &Arc<Shared>, lookups: &Arc<tokio::sync::Semaphore>, taken
     let mut by_domain: HashMap<String, Vec<Hand>> = HashMap::new();
     // Domains of one site go to it together, so that its lanes are driven once.
     let mut by_site: HashMap<*const crate::site::Site, (Arc<crate::site::Site>, Vec<Hand>)> = HashMap::new();
+    let pauses = shared.pauses.now();
     for claimed in taken.claimed {
-        let domain = claimed.address.domain();
-        match shared.routes.find(&shared.streams.of(&claimed).name, domain.as_str(), now_ms) {
+        let hand = Hand::new(claimed, shared.book.clone(), now_ms);
+        if let Some(wait) = pause::stopped(&pauses, &hand, "", now_ms) {
+            hand.give_back(wait);
+            continue;
+        }
+        let domain = hand.claimed.address.domain();
+        match shared.routes.find(&shared.streams.of(&hand.claimed).name, domain.as_str(), now_ms) {
             Some(site) => &mut by_site.entry(Arc::as_ptr(site)).or_insert_with(|| (site.clone(), Vec::new())).1,
             None => by_domain.entry(domain.to_string()).or_default(),
         }
-        .push(Hand::new(claimed, shared.book.clone(), now_ms));
+        .push(hand);
     }
     for (domain, hands) in by_domain {
         match shared.resolver.known(&domain, now_ms) {

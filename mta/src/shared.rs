@@ -2,9 +2,11 @@
 
 use crate::book::Book;
 use crate::content::Makers;
+use crate::conversation::Keeper;
 use crate::egress::{Candidate, Choice, choose};
 use crate::hand::Hand;
 use crate::lane::Lane;
+use crate::pause::{self, Pauses};
 use crate::places::{Place, Places, Urgency, Wanted};
 use crate::route::Routes;
 use crate::shaping::{Shaping, Target};
@@ -13,6 +15,7 @@ use crate::smtp::Timeouts;
 use crate::source::SourceStates;
 use crate::stream::StreamRules;
 use crate::tls::Policies;
+use crate::watchdog::Watchdog;
 use config::{SmtpSection, Source};
 use mail::WaitReason;
 use std::collections::HashMap;
@@ -57,6 +60,9 @@ pub(crate) struct Shared {
     pub places: Arc<Places>,
     pub shaping: Shaping,
     pub open: Open,
+    pub pauses: Pauses,
+    pub keeper: Keeper,
+    pub watchdog: Watchdog,
     /// No new work; what is under way is finished.
     pub stopping: CancellationToken,
     /// What is still under way is dropped.
@@ -137,8 +143,11 @@ impl Shared {
     pub fn route(self: &Arc<Self>, site: &Arc<Site>, hands: Vec<Hand>) {
         let now_ms = self.clock.now_ms();
         let mut touched: Vec<Arc<Lane>> = Vec::new();
+        let pauses = self.pauses.now();
         for hand in hands {
-            if let Some(wait) = self.shaping.barred(&hand.claimed, &site.provider.name, now_ms) {
+            let provider = &site.provider.name;
+            let barred = || self.shaping.barred(&hand.claimed, provider, now_ms);
+            if let Some(wait) = pause::stopped(&pauses, &hand, provider, now_ms).or_else(barred) {
                 hand.give_back(wait);
                 continue;
             }
@@ -167,13 +176,15 @@ impl Shared {
         let pool = self.pools.get(&hand.claimed.pool);
         let pool = pool.or_else(|| self.pools.get(&self.streams.of(&hand.claimed).pool));
         let draw = self.random.below(u64::MAX);
+        let pauses = self.pauses.now();
         let lanes = lock(&self.open.lanes);
         let candidates: Vec<Candidate> = pool
             .into_iter()
             .flatten()
             .map(|(source, weight)| {
                 let itself = || lanes.get(&(*source, site.name.clone())).and_then(|lane| lane.held_itself(now_ms));
-                let held = self.restrained(*source, site, now_ms).or_else(itself);
+                let paused = pause::held_source(&pauses, self.sources[*source].name.as_str(), now_ms);
+                let held = paused.or_else(|| self.restrained(*source, site, now_ms)).or_else(itself);
                 let held = held.or_else(|| self.source_states.held(*source, now_ms, draw));
                 Candidate { source: *source, weight: *weight, held }
             })

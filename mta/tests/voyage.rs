@@ -7,7 +7,6 @@ use harness::*;
 use mail::{BounceClass, RecipientState, WaitReason};
 use sandbox::{BlockStage, Door, Manners, SimOptions, Storm, Tls};
 use std::time::Duration;
-use storage::queue;
 use storage::suppression::{self, NewSuppression, SuppressionReason};
 use storage::tally::{self, Measure};
 use world::Clock;
@@ -359,7 +358,6 @@ async fn storms_pass() {
     voyage.launch(CAMPAIGN, people("fine-", "squall.example", 50)).await;
     voyage.until_done(2 * HOUR).await;
     assert_eq!(voyage.endings().await, "delivered 50\n");
-    let count = voyage.storage.read(|c| queue::live_count(c, WS)).await.unwrap();
-    assert_eq!(count, 0);
+    assert_eq!(voyage.ledger().await.queued, 0);
     voyage.finish().await;
 }

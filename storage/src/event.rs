@@ -71,6 +71,20 @@ kinds! {
     AutomationBegan = "automation_began",
     /// That ended: its time was over, or a person lifted it.
     AutomationEnded = "automation_ended",
+    /// A person held it.
+    Held = "held",
+    /// A person released it.
+    Released = "released",
+    /// A person wants it tried now.
+    Hurried = "hurried",
+    /// A person sent it over another pool.
+    Rerouted = "rerouted",
+    /// A person paused something.
+    Paused = "paused",
+    /// A person ended a pause.
+    Resumed = "resumed",
+    /// A lane has work and makes no progress.
+    LaneStalled = "lane_stalled",
 }
 
 /// An event to write. What does not apply is `None`.

@@ -59,6 +59,10 @@ ids! {
     SuppressionId
     /// Something that the engine does by itself.
     AutomationId
+    /// A kill switch.
+    PauseId
+    /// An action on many recipients.
+    JobId
 }
 
 impl WorkspaceId {

@@ -12,6 +12,7 @@ pub mod automation;
 pub mod campaign;
 pub mod campaign_run;
 pub mod contact;
+pub mod conversation;
 pub mod credential;
 pub mod domain;
 mod error;
@@ -23,10 +24,12 @@ mod hash;
 pub mod idempotency;
 mod ids;
 pub mod import;
+pub mod job;
 pub mod message;
 pub mod meta;
 mod open;
 pub mod outbox;
+pub mod pause;
 mod pragmas;
 pub mod queue;
 mod schema;
@@ -50,8 +53,8 @@ mod writer;
 pub use error::StorageError;
 pub use hash::{AddressHash, address_hash, request_hash, secret_hash};
 pub use ids::{
-    ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, MessageId, RecipientId,
-    SegmentId, SuppressionId, TemplateId, TemplateVersionId, UserId, WorkspaceId,
+    ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, JobId, MessageId,
+    PauseId, RecipientId, SegmentId, SuppressionId, TemplateId, TemplateVersionId, UserId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};

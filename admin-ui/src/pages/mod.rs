@@ -29,7 +29,7 @@ pub use not_found::NotFound;
 pub use overview::Overview;
 pub use people::People;
 pub use providers::Providers;
-pub use queue::Queue;
+pub use queue::{Queue, Resume};
 pub use recipient::RecipientPage;
 pub use segments::{NewSegment, SegmentPage, Segments};
 pub use sign_in::SignIn;

@@ -1,6 +1,6 @@
 //! One recipient: its state, and everything that happened to it in the servers' own words.
 
-use api_types::{Recipient, RecipientDetail};
+use api_types::{Conversation, Recipient, RecipientDetail};
 use leptos::prelude::*;
 use view::tone;
 
@@ -18,6 +18,8 @@ pub fn RecipientPage() -> impl IntoView {
     let detail = load(move || api.get::<RecipientDetail>(format!("/recipients/{}", id.get())));
     let live = detail.map(|detail| LIVE.contains(&detail.recipient.state.as_str()));
     let detail = detail.every(5, move || live.get_untracked());
+    let talks = load(move || api.get::<Vec<Conversation>>(format!("/recipients/{}/conversations", id.get())))
+        .every(5, move || live.get_untracked());
     let title = detail.title(|detail| detail.recipient.address.clone());
     view! {
         <PageHeader title about="One mail to one address, from the queue to its last answer."/>
@@ -25,8 +27,26 @@ pub fn RecipientPage() -> impl IntoView {
             <Card title="State">{move || facts(&detail.with(|detail| detail.recipient.clone()))}</Card>
             <Card title="What happened">{move || detail.with(|detail| timeline(&detail.timeline))}</Card>
         }.into_any())}
+        {talks.show(2, move |talks| view! { {move || talks.with(|talks| conversations(talks))} }.into_any())}
     }
     .into_any()
+}
+
+/// What was said over the wire, newest first; nothing where nothing is kept.
+fn conversations(talks: &[Conversation]) -> AnyView {
+    if talks.is_empty() {
+        return ().into_any();
+    }
+    let one = |talk: &Conversation| {
+        view! {
+            <details>
+                <summary>{moment(&talk.at)}{format!(", from {} to {}: {}", talk.source, talk.mx, tone::words(&talk.outcome))}</summary>
+                <code class="reply">{talk.text.clone()}</code>
+            </details>
+        }
+    };
+    let rows = talks.iter().map(one).collect_view();
+    view! { <Card title="Conversations">{rows}</Card> }.into_any()
 }
 
 fn facts(recipient: &Recipient) -> AnyView {

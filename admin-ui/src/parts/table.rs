@@ -58,6 +58,12 @@ impl Row {
     pub fn new(cells: Vec<AnyView>) -> Row {
         Row { cells }
     }
+
+    /// With one more cell before the others.
+    pub fn with_first(mut self, cell: AnyView) -> Row {
+        self.cells.insert(0, cell);
+        self
+    }
 }
 
 /// A cell without a value.

@@ -19,6 +19,7 @@ fn entry(entry: &TimelineEntry) -> AnyView {
     let facts = [
         entry.provider.clone().map(|provider| format!("at {provider}")),
         entry.source.clone().map(|source| format!("from {source}")),
+        entry.mx.clone().map(|mx| format!("host {mx}")),
         entry.attempt.map(|attempt| format!("attempt {attempt}")),
         entry.took_ms.map(|took| format!("{took} ms")),
         entry.tls.clone(),

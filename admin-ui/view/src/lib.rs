@@ -11,6 +11,7 @@ pub mod message;
 pub mod number;
 pub mod progress;
 pub mod query;
+pub mod queue;
 pub mod setup;
 pub mod source;
 pub mod shaping;

@@ -137,6 +137,7 @@ pub fn event(kind: &str) -> Tone {
     match kind {
         "delivered" | "created" | "resubscribed" => Tone::Success,
         "deferred" | "suppressed" | "unsubscribed" | "unknown" | "held" => Tone::Warning,
+        "released" | "hurried" | "rerouted" => Tone::Active,
         "bounced" | "expired" | "complained" | "blocked" => Tone::Danger,
         "sending" | "queued" | "accepted" => Tone::Active,
         _ => Tone::Neutral,

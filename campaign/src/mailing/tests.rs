@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use storage::contact::{self, Origin};
 use storage::domain::NewDkimKey;
-use storage::queue::{self, Due, Ending, Settlement, Turn};
+use storage::queue::{self, Due, Ending, MarkRequest, Settlement, Turn};
 use storage::{ContactId, OpenOptions, RecipientId, campaign_run, domain, outbox, workspace};
 use world::Clock;
 
@@ -236,7 +236,9 @@ async fn cancelling_says_what_it_could_not_stop() {
         .write(move |tx| {
             let taken = queue::take_due(tx, Due { now_ms, bulk: 5, transactional: 0, turn: Turn::default() })?;
             let ids: Vec<RecipientId> = taken.claimed.iter().map(|c| c.id).collect();
-            queue::mark_sending(tx, &ids, now_ms)?;
+            let request =
+                |id: &RecipientId| MarkRequest { id: *id, source: "mx1".into(), provider: "d.example".into() };
+            queue::mark_sending(tx, &ids.iter().map(request).collect::<Vec<_>>(), now_ms)?;
             Ok(ids)
         })
         .await

@@ -12,7 +12,9 @@ mod credentials;
 mod delivery;
 mod domains;
 mod messages;
+mod pauses;
 mod people;
+mod queue;
 mod shaping;
 mod sources;
 mod tls;
@@ -127,6 +129,34 @@ enum Command {
         #[command(subcommand)]
         command: delivery::SuppressionCommand,
     },
+    /// Stops mail: everything, a workspace's, a campaign's, or that to or from something. It holds at once.
+    Pause {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: pauses::PauseCommand,
+    },
+    /// Ends pauses.
+    Resume {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        what: pauses::Target,
+    },
+    /// The queue: who waits and why; holding, releasing, hurrying, giving up, re-routing.
+    Queue {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: queue::QueueCommand,
+    },
+    /// Sends one real message from a chosen source and shows the conversation.
+    TestDelivery {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(flatten)]
+        test: queue::Test,
+    },
     /// Shows every limit in force for mail to a domain, and where it comes from.
     Explain {
         #[command(flatten)]
@@ -228,6 +258,14 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Suppressions { config, command } => {
             with(&config, async |client| delivery::suppression(client, command).await).await?;
+        }
+        Command::Pause { config, command } => {
+            with(&config, async |client| pauses::pause(client, command).await).await?;
+        }
+        Command::Resume { config, what } => with(&config, async |client| pauses::resume(client, what).await).await?,
+        Command::Queue { config, command } => with(&config, async |client| queue::run(client, command).await).await?,
+        Command::TestDelivery { config, test } => {
+            return with(&config, async |client| queue::test_delivery(client, test).await).await;
         }
         Command::Explain { config, args } => with(&config, async |client| shaping::explain(client, args).await).await?,
         Command::Rule { config, command } => with(&config, async |client| shaping::rule(client, command).await).await?,

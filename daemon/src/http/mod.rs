@@ -16,9 +16,11 @@ pub(crate) mod limits;
 pub(crate) mod messages;
 pub(crate) mod metrics;
 mod overview;
+mod pauses;
 mod people;
 mod public;
 mod queue;
+mod queue_actions;
 mod segments;
 mod session;
 mod shaping;
@@ -27,6 +29,7 @@ mod sources;
 mod stream;
 mod suppressions;
 mod templates;
+mod test_deliveries;
 mod timeline;
 mod tls;
 mod workspace;
@@ -95,12 +98,23 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(contacts::tag_list))
         .add(VIEWER, routes!(queue::summary))
         .add(VIEWER, routes!(queue::recipients))
+        .add(VIEWER, routes!(queue::count))
         .add(VIEWER, routes!(queue::recipient))
         .add_slow(SENDS, SLOW, routes!(messages::send::send).layer(submission_max(app)))
         .add_slow(SENDS, SLOW, routes!(messages::batch::batch).layer(submission_max(app)))
         .add(VIEWER, routes!(messages::list::list))
         .add(VIEWER, routes!(messages::show::show))
         .add(SENDS, routes!(messages::cancel::cancel))
+        .add(VIEWER, routes!(queue::conversations))
+        .add(ADMIN, routes!(queue_actions::create))
+        .add(VIEWER, routes!(queue_actions::list))
+        .add(VIEWER, routes!(queue_actions::show))
+        .add(ADMIN, routes!(queue_actions::cancel))
+        .add(VIEWER, routes!(pauses::list))
+        .add(ADMIN, routes!(pauses::create))
+        .add(ADMIN, routes!(pauses::delete))
+        .add(ADMIN, routes!(test_deliveries::create))
+        .add(VIEWER, routes!(test_deliveries::show))
         .add(VIEWER, routes!(suppressions::list))
         .add(MARKETER, routes!(suppressions::create))
         .add(MARKETER, routes!(suppressions::remove))
@@ -169,7 +183,7 @@ pub(crate) fn router(app: &Shared) -> Router {
     };
     let router = routes
         .route("/api/v1/openapi.json", get(openapi))
-        .route("/healthz", get(async || "ok\n"))
+        .route("/healthz", get(async |State(app): State<Shared>| shell::health(&app)))
         .route("/u/{token}", get(public::unsubscribe_page).post(public::unsubscribe))
         .route("/metrics", get(metrics::serve))
         .route("/readyz", get(async |State(app): State<Shared>| shell::ready(&app)))

@@ -7,6 +7,7 @@ use crate::http::access::Actor;
 use crate::http::campaigns;
 use crate::http::error::ApiError;
 use crate::http::extract::Json;
+use crate::http::queue as queue_page;
 use crate::http::sources;
 use crate::text::time;
 use api_types::{CheckLevel, CheckPoint, DomainHealth, HourFigures, Notice, Overview, ProviderDay, SuppressionReason};
@@ -129,7 +130,7 @@ pub(crate) fn providers_of_day(sums: &[Sum]) -> Vec<ProviderDay> {
     days
 }
 
-fn notices(app: &App, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
+fn notices(app: &Shared, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
     let notice = |tone: &str, message: String, link: Option<&str>| Notice {
         tone: tone.to_owned(),
         message,
@@ -148,6 +149,13 @@ fn notices(app: &App, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
         notices.push(notice("danger", message, None));
     }
     notices.extend(sources::notices(app, &found.source_checks));
+    for lane in queue_page::stalled(app) {
+        let message = format!(
+            "Nothing has left for {} from {} since {}, and {} wait: {}.",
+            lane.site, lane.source, lane.since, lane.ready, lane.why
+        );
+        notices.push(notice("danger", message, Some("/queue")));
+    }
     if !found.has_users {
         let message = "Nobody can sign in yet. Add a user with `packetboat user add EMAIL --role owner`.";
         notices.push(notice("warning", message.to_owned(), None));

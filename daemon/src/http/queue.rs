@@ -6,40 +6,116 @@ use crate::http::error::ApiError;
 use crate::http::extract::{Json, Path, Query, cursor, limit};
 use crate::http::timeline::{self, CampaignNames};
 use crate::text::time;
-use api_types::{Count, Ledger, Page, QueueSummary, Recipient, RecipientDetail};
+use api_types::{
+    Conversation, Count, Ledger, MatchCount, Page, QueueFilter, QueueGroup, QueueSummary, Recipient, RecipientDetail,
+    StalledLane,
+};
 use axum::extract::State;
 use mail::{RecipientState, WaitReason};
 use serde::Deserialize;
-use storage::queue::{self, LiveFilter};
-use storage::{CampaignId, RecipientId, event};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use storage::queue::{self, AGE_BOUNDS_MS, Census, Figures, LiveFilter, Matching};
+use storage::{CampaignId, RecipientId, WorkspaceId, conversation, event};
 use utoipa::IntoParams;
 
 /// Rows of each breakdown.
-const TOP: u32 = 20;
+const TOP: usize = 20;
 /// Events of one recipient at most: attempts over two days are some tens.
 const EVENTS_MAX: u32 = 200;
+/// Conversations of one recipient at most.
+const CONVERSATIONS_MAX: u32 = 50;
+/// Counting goes on for so long; then "so many or more" must do.
+const COUNT_MAX: Duration = Duration::from_secs(3);
+/// Recipients that can be named one by one.
+const IDS_MAX: usize = 1_000;
+/// Domains of one provider that are known to be its.
+const PROVIDER_DOMAINS_MAX: usize = 5_000;
 
-/// The queue in figures.
+/// The queue in figures. They are kept for a while where the queue is long: `at` says when they were counted.
 #[utoipa::path(get, path = "/api/v1/queue", tag = "queue", responses((status = 200, body = QueueSummary)))]
 pub(crate) async fn summary(State(app): State<Shared>, actor: Actor) -> Result<Json<QueueSummary>, ApiError> {
     let workspace = actor.workspace;
-    let (summary, ledger, names) = app
-        .storage
-        .read(move |c| {
-            let summary = queue::summary(c, workspace, TOP)?;
-            let names = timeline::campaign_names(c, workspace, summary.campaigns.iter().map(|(id, _)| *id))?;
-            Ok((summary, queue::ledger(c, workspace, None)?, names))
-        })
-        .await?;
-    let campaign = |(id, count): &(CampaignId, u64)| Count { name: name_of(&names, *id), count: *count };
+    let census = app.figures.of(&app, workspace).await?;
+    let campaigns = largest(census.campaigns.iter().filter_map(|(id, n)| Some(((*id)?, *n))).collect());
+    let ids: Vec<CampaignId> = campaigns.iter().map(|(id, _)| *id).collect();
+    let names = app.storage.read(move |c| timeline::campaign_names(c, workspace, ids.into_iter())).await?;
+    let domains = census.domains.iter().map(|(name, domain)| (name.clone(), domain.figures)).collect();
+    let counts = |all: &HashMap<String, u64>| {
+        largest(all.iter().map(|(name, n)| (name.clone(), *n)).collect())
+            .into_iter()
+            .map(|(name, count)| Count { name, count })
+            .collect()
+    };
+    let mut states: Vec<(RecipientState, u64)> = census.states.iter().map(|(state, n)| (*state, *n)).collect();
+    states.sort_unstable();
     Ok(Json(QueueSummary {
-        states: summary.states.iter().map(|(state, count)| named(state.as_str(), *count)).collect(),
-        reasons: summary.reasons.iter().map(|(reason, count)| named(reason.as_str(), *count)).collect(),
-        domains: summary.domains.iter().map(|(domain, count)| named(domain, *count)).collect(),
-        campaigns: summary.campaigns.iter().map(campaign).collect(),
-        oldest_at: summary.oldest_ms.map(time),
-        ledger: ledger_shape(&ledger),
+        at: time(census.at_ms),
+        states: states.iter().map(|(state, count)| named(state.as_str(), *count)).collect(),
+        reasons: largest(census.reasons.iter().map(|(reason, n)| (reason.as_str(), *n)).collect())
+            .into_iter()
+            .map(|(reason, count)| named(reason, count))
+            .collect(),
+        domains: groups(domains),
+        providers: groups(providers(&app, &census)),
+        sources: counts(&census.sources),
+        streams: counts(&census.streams),
+        campaigns: campaigns.into_iter().map(|(id, count)| Count { name: name_of(&names, id), count }).collect(),
+        submitted: census.campaigns.get(&None).copied().unwrap_or(0),
+        ages: census.all.ages.to_vec(),
+        age_bounds: AGE_BOUNDS_MS.iter().map(|bound| u64::try_from(bound / 1000).unwrap_or(0)).collect(),
+        oldest_at: census.all.oldest_ms.map(time),
+        ledger: ledger_shape(&census.ledger),
+        stalled: stalled(&app),
     }))
+}
+
+/// The largest counts, the largest first.
+fn largest<T: Ord>(mut all: Vec<(T, u64)>) -> Vec<(T, u64)> {
+    all.sort_unstable_by(|(name, n), (other, m)| m.cmp(n).then_with(|| name.cmp(other)));
+    all.truncate(TOP);
+    all
+}
+
+fn groups(mut all: Vec<(String, Figures)>) -> Vec<QueueGroup> {
+    all.sort_unstable_by(|(name, a), (other, b)| b.count.cmp(&a.count).then_with(|| name.cmp(other)));
+    all.truncate(TOP);
+    let group = |(name, figures): (String, Figures)| QueueGroup {
+        name,
+        count: figures.count,
+        ages: figures.ages.to_vec(),
+        oldest_at: figures.oldest_ms.map(time),
+    };
+    all.into_iter().map(group).collect()
+}
+
+/// Figures by provider: each domain counts for the one that its last attempt went to, or that it is known to lead to.
+fn providers(app: &Shared, census: &Census) -> Vec<(String, Figures)> {
+    let mut all: HashMap<String, Figures> = HashMap::new();
+    for (name, domain) in &census.domains {
+        all.entry(provider_of(app, name, domain)).or_default().join(&domain.figures);
+    }
+    all.into_iter().collect()
+}
+
+/// Empty where nobody knows it yet.
+fn provider_of(app: &Shared, domain: &str, figures: &queue::DomainFigures) -> String {
+    let asked = || app.engine.get().and_then(|engine| engine.provider_of(domain));
+    figures.provider.clone().or_else(asked).unwrap_or_default()
+}
+
+/// Lanes that have work and make no progress.
+pub(crate) fn stalled(app: &Shared) -> Vec<StalledLane> {
+    let all = app.engine.get().map(mta::Waker::stalled).unwrap_or_default();
+    let shape = |lane: mta::StalledLane| StalledLane {
+        source: lane.source,
+        site: lane.site,
+        provider: lane.provider,
+        ready: u32::try_from(lane.ready).unwrap_or(u32::MAX),
+        since: time(lane.since_ms),
+        why: lane.why,
+    };
+    all.into_iter().take(TOP).map(shape).collect()
 }
 
 fn named(name: &str, count: u64) -> Count {
@@ -74,16 +150,89 @@ pub(crate) struct RecipientsQuery {
     reason: Option<String>,
     /// Only this recipient domain.
     domain: Option<String>,
+    /// Only this provider: where the last attempt went, or, without any, where the domain is known to lead.
+    provider: Option<String>,
     /// Only those whose last attempt went from this source.
     source: Option<String>,
     /// Only this campaign.
     campaign_id: Option<i64>,
+    /// Only submitted mail, which belongs to no campaign.
+    submitted: Option<bool>,
+    /// Only this stream.
+    stream: Option<String>,
+    /// Only this pool.
+    pool: Option<String>,
+    /// At least so old, in seconds.
+    min_age_seconds: Option<u64>,
+    /// At most so old, in seconds.
+    max_age_seconds: Option<u64>,
     /// Only addresses that contain this.
     q: Option<String>,
     /// `next` of the page before.
     cursor: Option<String>,
     /// Rows, 1 to 200; 50 when absent.
     limit: Option<u32>,
+}
+
+impl RecipientsQuery {
+    fn filter(self) -> QueueFilter {
+        QueueFilter {
+            state: self.state,
+            reason: self.reason,
+            domain: self.domain,
+            provider: self.provider,
+            source: self.source,
+            campaign_id: self.campaign_id,
+            submitted: self.submitted.unwrap_or(false),
+            stream: self.stream,
+            pool: self.pool,
+            min_age_seconds: self.min_age_seconds,
+            max_age_seconds: self.max_age_seconds,
+            q: self.q,
+            ids: Vec::new(),
+        }
+    }
+}
+
+/// The filter as the database wants it.
+pub(crate) async fn live_filter(
+    app: &Shared,
+    workspace: WorkspaceId,
+    asked: QueueFilter,
+) -> Result<LiveFilter, ApiError> {
+    let given = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    if asked.ids.len() > IDS_MAX {
+        return Err(ApiError::invalid("filter.ids", format!("Name at most {IDS_MAX} recipients, or use a filter.")));
+    }
+    let provider = given(asked.provider).map(|provider| provider.to_lowercase());
+    let provider_domains = match &provider {
+        Some(provider) => domains_of(app, workspace, provider).await?,
+        None => Vec::new(),
+    };
+    let ago_ms =
+        |seconds: u64| app.now_ms().saturating_sub(i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX));
+    Ok(LiveFilter {
+        state: parse("state", asked.state, RecipientState::parse)?,
+        reason: parse("reason", asked.reason, WaitReason::parse)?,
+        domain: given(asked.domain),
+        provider,
+        provider_domains,
+        source: given(asked.source),
+        campaign: asked.campaign_id.map(CampaignId),
+        submitted: asked.submitted,
+        stream: given(asked.stream),
+        pool: given(asked.pool),
+        accepted_until_ms: asked.min_age_seconds.map(ago_ms),
+        accepted_from_ms: asked.max_age_seconds.map(ago_ms),
+        q: asked.q.unwrap_or_default(),
+        ids: asked.ids.into_iter().map(RecipientId).collect(),
+    })
+}
+
+async fn domains_of(app: &Shared, workspace: WorkspaceId, provider: &str) -> Result<Vec<String>, ApiError> {
+    let census = app.figures.of(app, workspace).await?;
+    let theirs = census.domains.iter().filter(|(name, figures)| provider_of(app, name, figures) == provider);
+    Ok(theirs.map(|(name, _)| name.clone()).take(PROVIDER_DOMAINS_MAX).collect())
 }
 
 /// Recipients in the queue, oldest first.
@@ -96,15 +245,8 @@ pub(crate) async fn recipients(
 ) -> Result<Json<Page<Recipient>>, ApiError> {
     let limit = limit(query.limit)?;
     let after = RecipientId(cursor(query.cursor.as_deref())?.unwrap_or(0));
-    let filter = LiveFilter {
-        state: parse("state", query.state, RecipientState::parse)?,
-        reason: parse("reason", query.reason, WaitReason::parse)?,
-        domain: query.domain.filter(|domain| !domain.is_empty()),
-        source: query.source.filter(|source| !source.is_empty()),
-        campaign: query.campaign_id.map(CampaignId),
-        q: query.q.unwrap_or_default(),
-    };
     let workspace = actor.workspace;
+    let filter = live_filter(&app, workspace, query.filter()).await?;
     let (rows, names) = app
         .storage
         .read(move |c| {
@@ -115,6 +257,27 @@ pub(crate) async fn recipients(
         .await?;
     let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string())).flatten();
     Ok(Json(Page { items: rows.into_iter().map(|row| shape(row, &names)).collect(), next, total: None }))
+}
+
+/// How many recipients in the queue match.
+#[utoipa::path(get, path = "/api/v1/recipients/count", tag = "queue", params(RecipientsQuery),
+    responses((status = 200, body = MatchCount)))]
+pub(crate) async fn count(
+    State(app): State<Shared>,
+    actor: Actor,
+    Query(query): Query<RecipientsQuery>,
+) -> Result<Json<MatchCount>, ApiError> {
+    let filter = live_filter(&app, actor.workspace, query.filter()).await?;
+    let Matching { count, exact } = matching(&app, actor.workspace, filter).await?;
+    Ok(Json(MatchCount { count, exact }))
+}
+
+/// How many recipients match, as far as they are counted in a few seconds.
+pub(crate) async fn matching(app: &Shared, workspace: WorkspaceId, filter: LiveFilter) -> Result<Matching, ApiError> {
+    let began = Instant::now();
+    let counted =
+        app.storage.read(move |c| queue::count_live(c, workspace, &filter, || began.elapsed() < COUNT_MAX)).await?;
+    Ok(counted)
 }
 
 /// A word of a query; an empty one is none.
@@ -140,11 +303,15 @@ pub(crate) async fn recipient(
     actor: Actor,
     Path(id): Path<i64>,
 ) -> Result<Json<RecipientDetail>, ApiError> {
-    let workspace = actor.workspace;
+    detail(&app, actor.workspace, RecipientId(id)).await.map(Json)
+}
+
+/// A recipient with everything that happened to it.
+pub(crate) async fn detail(app: &Shared, workspace: WorkspaceId, id: RecipientId) -> Result<RecipientDetail, ApiError> {
     let found = app
         .storage
         .read(move |c| {
-            let Some(row) = queue::find(c, workspace, RecipientId(id))? else { return Ok(None) };
+            let Some(row) = queue::find(c, workspace, id)? else { return Ok(None) };
             let events = event::of_recipient(c, workspace, (row.id, row.origin.contact()), EVENTS_MAX)?;
             let names = timeline::campaign_names(c, workspace, row.origin.campaign().into_iter())?;
             Ok(Some((row, events, names)))
@@ -152,7 +319,34 @@ pub(crate) async fn recipient(
         .await?;
     let (row, events, names) = found.ok_or_else(|| ApiError::not_found("recipient"))?;
     let timeline = events.into_iter().map(|event| timeline::shape(event, &names)).collect();
-    Ok(Json(RecipientDetail { recipient: shape(row, &names), timeline }))
+    Ok(RecipientDetail { recipient: shape(row, &names), timeline })
+}
+
+/// What was said over the wire with a recipient's message, newest first: as much as is kept.
+#[utoipa::path(get, path = "/api/v1/recipients/{id}/conversations", tag = "queue", params(("id" = i64, Path)),
+    responses((status = 200, body = Vec<Conversation>)))]
+pub(crate) async fn conversations(
+    State(app): State<Shared>,
+    actor: Actor,
+    Path(id): Path<i64>,
+) -> Result<Json<Vec<Conversation>>, ApiError> {
+    let workspace = actor.workspace;
+    let found = app.storage.read(move |c| {
+        let id = RecipientId(id);
+        if queue::find(c, workspace, id)?.is_none() {
+            return Ok(None);
+        }
+        conversation::of_recipient(c, workspace, id, CONVERSATIONS_MAX).map(Some)
+    });
+    let rows = found.await?.ok_or_else(|| ApiError::not_found("recipient"))?;
+    let shape = |row: conversation::Conversation| Conversation {
+        at: time(row.at_ms),
+        source: row.source,
+        mx: row.mx,
+        outcome: row.outcome,
+        text: row.text,
+    };
+    Ok(Json(rows.into_iter().map(shape).collect()))
 }
 
 /// A recipient on the wire.

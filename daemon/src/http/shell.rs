@@ -67,6 +67,15 @@ fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response<axum::body::Body> 
     ApiError::internal(format!("a handler panicked: {text}")).into_response()
 }
 
+/// That the daemon lives, and what is not well with it. Names of receivers are for those who sign in.
+pub(crate) fn health(app: &Shared) -> String {
+    let stalled = app.engine.get().map(|engine| engine.stalled().len()).unwrap_or_default();
+    match stalled {
+        0 => "ok\n".to_owned(),
+        n => format!("ok\n{n} lanes with mail waiting make no progress\n"),
+    }
+}
+
 /// Whether requests can be served: the daemon is not stopping.
 pub(crate) fn ready(app: &Shared) -> (StatusCode, &'static str) {
     if app.stop.is_cancelled() { (StatusCode::SERVICE_UNAVAILABLE, "stopping\n") } else { (StatusCode::OK, "ready\n") }

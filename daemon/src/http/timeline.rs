@@ -2,6 +2,7 @@
 
 use crate::text::time;
 use api_types::TimelineEntry;
+use mail::BounceClass;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use storage::contact::Contact;
@@ -32,7 +33,7 @@ pub(crate) fn shape(event: EventRow, names: &CampaignNames) -> TimelineEntry {
     let summary = summary(&event);
     let reply = match (event.reply_code, &event.enhanced, &event.text) {
         // Our own reason; it stands in the summary.
-        _ if matches!(event.kind, Kind::SuppressionAdded | Kind::Suppressed) => None,
+        _ if says_itself(event.kind) => None,
         (Some(code), Some(enhanced), Some(text)) => Some(format!("{code} {enhanced} {text}")),
         (Some(code), None, Some(text)) => Some(format!("{code} {text}")),
         (Some(code), _, None) => Some(code.to_string()),
@@ -49,19 +50,40 @@ pub(crate) fn shape(event: EventRow, names: &CampaignNames) -> TimelineEntry {
         recipient_id: event.recipient_id.map(|id| id.0),
         provider: event.provider,
         source: event.source,
+        mx: event.mx,
         attempt: event.attempt,
         took_ms: event.took_ms.map(u64::from),
         tls: event.tls,
     }
 }
 
+/// Whether the text of such events stands in their summary.
+fn says_itself(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::SuppressionAdded
+            | Kind::Suppressed
+            | Kind::Held
+            | Kind::Released
+            | Kind::Hurried
+            | Kind::Rerouted
+            | Kind::Paused
+            | Kind::Resumed
+    )
+}
+
 fn summary(event: &EventRow) -> String {
     let at = event.provider.as_deref().or(event.mx.as_deref()).unwrap_or("the receiving server");
     let by = event.actor.as_deref().map(|actor| format!(" by {actor}")).unwrap_or_default();
+    let why = event.text.as_deref().filter(|text| !text.is_empty()).map(|text| format!(": {text}")).unwrap_or_default();
     match event.kind {
         Kind::Delivered => format!("Accepted by {at}."),
         Kind::Deferred => format!("{at} asked to come back later."),
         Kind::Blocked => format!("{at} refused our address or name."),
+        // Nobody was asked, and it is no mistake of the address: a person gave it up.
+        Kind::Bounced if event.class == Some(BounceClass::Unclassified) && event.reply_code.is_none() => {
+            "Not sent any more: given up by hand.".to_owned()
+        }
         Kind::Bounced => format!("Refused for good by {at}."),
         Kind::Expired => "Given up: it was deferred until its time was over.".to_owned(),
         Kind::Suppressed => {
@@ -84,6 +106,13 @@ fn summary(event: &EventRow) -> String {
         Kind::SourceOut | Kind::SourceBack | Kind::SourceCheck => event.text.clone().unwrap_or_default(),
         Kind::AutomationBegan => format!("Mail to {at} is held or slowed down."),
         Kind::AutomationEnded => format!("Mail to {at} goes as before{by}."),
+        Kind::Held => format!("Held{by}{why}."),
+        Kind::Released => format!("Released{by}{why}."),
+        Kind::Hurried => format!("To be tried at once, asked for{by}{why}."),
+        Kind::Rerouted => format!("Sent over another pool{by}{why}."),
+        Kind::Paused => format!("Paused{by}{why}."),
+        Kind::Resumed => format!("Resumed{by}{why}."),
+        Kind::LaneStalled => "A lane made no progress.".to_owned(),
     }
 }
 
@@ -103,6 +132,7 @@ pub(crate) fn created(contact: &Contact) -> TimelineEntry {
         recipient_id: None,
         provider: None,
         source: None,
+        mx: None,
         attempt: None,
         took_ms: None,
         tls: None,

@@ -17,7 +17,7 @@ pub(crate) use tls::warnings as tls_warnings;
 
 use crate::app::{App, Shared, World};
 use crate::content::Content;
-use crate::{domains, http, imports, pressure};
+use crate::{domains, http, imports, jobs, pressure};
 use anyhow::{Context, bail};
 use campaign::mailing::{self, Releaser};
 use config::Config;
@@ -145,6 +145,7 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
         listeners.serve(&app);
     }
     imports::resume(&app).await?;
+    jobs::resume(&app).await?;
     app.tasks.spawn(tidy(app.clone()));
     app.tasks.spawn(imports::tidy(app.clone()));
     app.tasks.spawn(domains::watch(app.clone()));
@@ -166,6 +167,7 @@ pub(crate) async fn start_offline(config: Config) -> anyhow::Result<Running> {
     let router = http::router(&app);
     listen::serve_local(&app, router);
     imports::resume(&app).await?;
+    jobs::resume(&app).await?;
     Ok(Running { http_addr, inbound_addr: None, submission_addrs: Vec::new(), app, engine: None })
 }
 
@@ -190,6 +192,8 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
             events: DAY * config.storage.event_retention_days,
             finished: DAY * config.storage.finished_retention_days,
             unmatched_reports: DAY * config.storage.unmatched_report_days,
+            conversations: DAY * config.storage.conversation_days,
+            conversation_bytes: u64::from(config.storage.conversation_mb) * 1024 * 1024,
         },
         tls: app.tls.clone(),
     };

@@ -2,6 +2,7 @@
 //! was said and judges nothing.
 
 mod auth;
+mod record;
 mod reply;
 mod session;
 mod tls;
@@ -9,6 +10,7 @@ mod trust;
 mod wire;
 
 pub(crate) use auth::Login;
+pub(crate) use record::Live;
 pub(crate) use session::{Begun, Envelope, Session, SessionError, Timeouts};
 pub(crate) use tls::client_config;
 pub(crate) use trust::verified_config;

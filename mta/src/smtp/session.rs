@@ -3,6 +3,7 @@
 //! With PIPELINING (RFC 2920) a message costs one write and usually one read: its content and final dot and the next
 //! message's MAIL, RCPT and DATA go out together, which RFC 2920 §3.1 allows expressly. DATA ends each group.
 
+use super::record::{Live, Part, Recorder};
 use super::reply::{NotAReply, Replies};
 use super::wire;
 use bounce::Stage;
@@ -155,6 +156,7 @@ pub(crate) struct Session {
     /// RSET was written and its reply not read.
     reset_pending: bool,
     closing: bool,
+    recorder: Recorder,
 }
 
 impl Session {
@@ -203,6 +205,7 @@ impl Session {
             reset_needed: false,
             reset_pending: false,
             closing: false,
+            recorder: Recorder::new(),
         }
     }
 
@@ -239,6 +242,21 @@ impl Session {
         self.closing
     }
 
+    /// Whether transactions are written down.
+    pub fn record(&mut self, on: bool) {
+        self.recorder.turn(on);
+    }
+
+    /// Shows the next transaction to somebody, or to nobody any more.
+    pub fn watch(&mut self, live: Option<Live>) {
+        self.recorder.watch(live);
+    }
+
+    /// What was said when the connection was opened, and in the transaction of now.
+    pub fn conversation(&self) -> String {
+        self.recorder.text()
+    }
+
     async fn hello(&mut self, ehlo: &str) -> Result<(), SessionError> {
         let mut reply = self.command(&format!("EHLO {ehlo}"), "EHLO").await?;
         // RFC 5321 §4.1.1.1: a server without extensions.
@@ -263,6 +281,7 @@ impl Session {
         }
         let (io, version, chain) = handshake(self.io, config, host, self.timeouts.command).await?;
         (self.io, self.tls, self.chain) = (io, Some(version), chain);
+        self.recorder.did(format_args!("{version}"));
         self.hello(ehlo).await?;
         Ok(self)
     }
@@ -273,8 +292,10 @@ impl Session {
             self.out.extend_from_slice(b"RSET\r\n");
             self.reset_needed = false;
             self.reset_pending = true;
+            self.recorder.said("RSET");
         }
         let line = self.mail_line(envelope);
+        self.recorder.said_envelope(line.trim_end(), &envelope.recipient);
         self.out.extend_from_slice(line.as_bytes());
         self.out.extend_from_slice(b"RCPT TO:<");
         self.out.extend_from_slice(envelope.recipient.as_bytes());
@@ -299,6 +320,7 @@ impl Session {
 
     /// Begins a transaction: says the envelope, unless it was pushed and sent already, and reads what is answered.
     pub async fn begin(&mut self, envelope: &Envelope, already_sent: bool) -> Result<Begun, SessionError> {
+        self.recorder.begin(already_sent);
         if !self.capabilities.pipelining {
             return self.begin_stepwise(envelope).await;
         }
@@ -328,6 +350,7 @@ impl Session {
             if stage == Stage::Data && go_on && refused.is_some() {
                 // RFC 2920 §3.1: the server takes content for nobody. A dot alone ends that.
                 self.out.extend_from_slice(b".\r\n");
+                self.recorder.said(".");
                 self.send("the final dot").await?;
                 self.reply("the final dot", self.timeouts.final_dot).await?;
             } else if !go_on && refused.is_none() {
@@ -355,6 +378,7 @@ impl Session {
             }
         }
         self.out.extend_from_slice(b"DATA\r\n");
+        self.recorder.said("DATA");
         self.send("DATA").await?;
         let reply = self.reply("DATA", self.timeouts.data).await?;
         if reply.code != 354 {
@@ -368,8 +392,11 @@ impl Session {
     /// [`Session::is_dot_written`] says whether the dot may have arrived.
     pub async fn content(&mut self, message: &[u8], next: Option<&Envelope>) -> Result<(), SessionError> {
         let dot_end = wire::push_content(&mut self.out, message);
+        self.recorder.did(format_args!("the message, {} bytes, and its final dot", message.len()));
         if let Some(next) = next {
+            self.recorder.part(Part::Ahead);
             self.push_envelope(next);
+            self.recorder.part(Part::Now);
         }
         self.dot_end = dot_end;
         self.send("the content").await
@@ -398,6 +425,8 @@ impl Session {
     }
 
     pub(super) async fn command(&mut self, line: &str, at: &'static str) -> Result<Reply, SessionError> {
+        // What is said to sign in is a secret, and conversations are kept.
+        self.recorder.said(if at == "AUTH" { "AUTH and what belongs to it, not kept" } else { line });
         self.out.extend_from_slice(line.as_bytes());
         self.out.extend_from_slice(b"\r\n");
         self.send(at).await?;
@@ -435,10 +464,12 @@ impl Session {
 
     async fn reply(&mut self, at: &'static str, after: Duration) -> Result<Reply, SessionError> {
         // For the whole reply: a server that drips single bytes gains nothing.
-        let deadline = Instant::now() + after;
+        let began = Instant::now();
+        let deadline = began + after;
         loop {
             match self.replies.next() {
                 Ok(Some(reply)) => {
+                    self.recorder.heard(&reply, began);
                     // RFC 5321 §3.8: 421 means that the server is going away, whatever was asked.
                     self.closing |= reply.code == 421;
                     return Ok(reply);

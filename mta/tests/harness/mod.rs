@@ -1,4 +1,5 @@
 //! An engine in a simulated world. Its `finish` fails if anybody is unaccounted for.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use config::{Config, Source};
 use mail::{Address, RecipientState};
@@ -130,7 +131,13 @@ impl Voyage {
             streams: self.config.streams.clone(),
             routes: self.routes.clone(),
             shaping: Arc::new(mta::shaping::Snapshot::compile(&self.config.smtp, &self.config.shaping)),
-            retention: Retention { events: YEAR, finished: YEAR, unmatched_reports: YEAR },
+            retention: Retention {
+                events: YEAR,
+                finished: YEAR,
+                unmatched_reports: YEAR,
+                conversations: YEAR,
+                conversation_bytes: 1 << 30,
+            },
             tls: TlsParts {
                 dnssec: Some(self.sim.dns.clone()),
                 fetch: self.sim.fetch.clone(),

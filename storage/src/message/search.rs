@@ -238,8 +238,12 @@ mod tests {
             Search { state: Some(RecipientState::Bounced), tag: Some("t".to_owned()), ..Search::default() },
         ];
         let pages = filters.iter().map(|filter| page(WorkspaceId(1), filter, (0, 9), 10).0);
-        let statements: Vec<String> =
-            STATEMENTS.iter().map(|sql| (*sql).to_owned()).chain(pages).chain([super::super::RECIPIENTS.to_owned()]).collect();
+        let statements: Vec<String> = STATEMENTS
+            .iter()
+            .map(|sql| (*sql).to_owned())
+            .chain(pages)
+            .chain([super::super::RECIPIENTS.to_owned()])
+            .collect();
         for sql in statements {
             let plan = storage.read_blocking(|c| {
                 let mut statement = c.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;

@@ -3,10 +3,11 @@
 //! Strategy: transactional mail first, then bulk; each in turns between workspaces; a workspace's bulk in turns between
 //! its campaigns and what it submitted. Turns are shares: what one leaves of its share goes to the others. Within a
 //! feed the order is that of due times. Nothing here depends on the length of the queue: each feed's due recipients are
-//! read off the front of an index. Paused campaigns are not visited.
+//! read off the front of an index. Paused campaigns and workspaces are not visited.
 
 use super::settle::{self, Ending, Settlement};
 use super::{Claimed, Origin};
+use crate::pause::{self, PauseSet};
 use crate::{AddressHash, CampaignId, StorageError, WorkspaceId, suppression};
 use mail::{Address, StreamKind};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -85,14 +86,16 @@ const CLAIM_SUBMITTED: &str = claim!("campaign_id IS NULL AND kind = ?4 AND work
 /// The database's.
 pub fn take_due(tx: &Connection, due: Due) -> Result<Taken, StorageError> {
     let running = running(tx)?;
+    let pauses = pause::in_force(tx)?;
+    let open: Vec<_> = running.iter().copied().filter(|(workspace, _)| !pauses.stops_workspace(*workspace)).collect();
     let mut taking = Taking { tx, now_ms: due.now_ms, claimed: Vec::new(), settlements: Vec::new() };
     let mut turn = due.turn;
-    let submitters = submitters(tx, StreamKind::Transactional)?;
-    let urgent = in_turns(submitters, turn.transactional, due.transactional, |workspace, want| {
+    let urgent_of = submitters(tx, StreamKind::Transactional, &pauses)?;
+    let urgent = in_turns(urgent_of, turn.transactional, due.transactional, |workspace, want| {
         taking.submitted(workspace, StreamKind::Transactional, want)
     })?;
     turn.transactional = urgent.last.or(turn.transactional);
-    let feeds = bulk_feeds(tx, &running)?;
+    let feeds = bulk_feeds(tx, &open, &pauses)?;
     let workspaces: Vec<WorkspaceId> = feeds.keys().copied().collect();
     let bulk = in_turns(sorted(workspaces), turn.bulk, due.bulk, |workspace, want| {
         let own = feeds.get(&workspace).cloned().unwrap_or_default();
@@ -110,7 +113,7 @@ pub fn take_due(tx: &Connection, due: Due) -> Result<Taken, StorageError> {
     turn.feeds.retain(|workspace, _| feeds.contains_key(workspace));
     let more = (due.bulk > 0 && bulk.n == due.bulk) || (due.transactional > 0 && urgent.n == due.transactional);
     let wanted = Wanted { transactional: due.transactional > 0, bulk: due.bulk > 0 };
-    let next_due_ms = if more { None } else { next_due(tx, &running, wanted)? };
+    let next_due_ms = if more { None } else { next_due(tx, &open, &pauses, wanted)? };
     let Taking { claimed, settlements, .. } = taking;
     settle::settle(tx, &settlements)?;
     let running = running.into_iter().map(|(_, campaign)| campaign).collect();
@@ -164,9 +167,10 @@ fn sorted<T: Ord>(mut all: Vec<T>) -> Vec<T> {
 fn bulk_feeds(
     tx: &Connection,
     running: &[(WorkspaceId, CampaignId)],
+    pauses: &PauseSet,
 ) -> Result<HashMap<WorkspaceId, Vec<Feed>>, StorageError> {
     let mut feeds: HashMap<WorkspaceId, Vec<Feed>> = HashMap::new();
-    for workspace in submitters(tx, StreamKind::Bulk)? {
+    for workspace in submitters(tx, StreamKind::Bulk, pauses)? {
         feeds.entry(workspace).or_default().push(Feed::Submitted);
     }
     for (workspace, campaign) in running {
@@ -175,8 +179,8 @@ fn bulk_feeds(
     Ok(feeds)
 }
 
-/// Workspaces that have submitted mail of this kind in the queue.
-fn submitters(tx: &Connection, kind: StreamKind) -> Result<Vec<WorkspaceId>, StorageError> {
+/// Workspaces that have submitted mail of this kind in the queue and are not stopped.
+fn submitters(tx: &Connection, kind: StreamKind, pauses: &PauseSet) -> Result<Vec<WorkspaceId>, StorageError> {
     let mut statement = tx.prepare_cached(SUBMITTERS)?;
     let mut found = Vec::new();
     let mut after = WorkspaceId(0);
@@ -184,6 +188,7 @@ fn submitters(tx: &Connection, kind: StreamKind) -> Result<Vec<WorkspaceId>, Sto
         found.push(next);
         after = next;
     }
+    found.retain(|workspace| !pauses.stops_workspace(*workspace));
     Ok(found)
 }
 
@@ -204,6 +209,7 @@ struct Wanted {
 fn next_due(
     tx: &Connection,
     running: &[(WorkspaceId, CampaignId)],
+    pauses: &PauseSet,
     wanted: Wanted,
 ) -> Result<Option<i64>, StorageError> {
     let mut next: Option<i64> = None;
@@ -215,7 +221,7 @@ fn next_due(
     let mut submitted = tx.prepare_cached(NEXT_SUBMITTED)?;
     let kinds = [(StreamKind::Transactional, wanted.transactional), (StreamKind::Bulk, wanted.bulk)];
     for (kind, _) in kinds.into_iter().filter(|(_, wanted)| *wanted) {
-        for workspace in submitters(tx, kind)? {
+        for workspace in submitters(tx, kind, pauses)? {
             consider(submitted.query_row(params![kind.as_str(), workspace], |row| row.get(0)).optional()?);
         }
     }

@@ -11,6 +11,7 @@ const REQUEUE: &str = "UPDATE recipient SET state = 'queued', wait_reason = 'tur
 const REQUEUE_SINGLE: &str = "
     UPDATE recipient SET state = 'queued', wait_reason = 'turn'
     WHERE state IN ('claimed', 'sending') AND state = 'sending' AND kind = 'transactional'";
+const HELD_IN_HAND: &str = "UPDATE recipient SET in_hand = 0, wait_reason = 'held' WHERE in_hand = 1";
 const IN_DOUBT: &str = "SELECT id FROM recipient
     WHERE state IN ('claimed', 'sending') AND state = 'sending' AND kind = 'bulk'";
 
@@ -42,15 +43,19 @@ pub fn recover(tx: &Connection, now_ms: i64) -> Result<Recovered, StorageError> 
         })
         .collect();
     let unknown = settle::settle(tx, &settlements)?;
+    // Nobody has anybody in memory any more.
+    tx.prepare_cached(HELD_IN_HAND)?.execute([])?;
     let requeued = tx.prepare_cached(REQUEUE)?.execute([])? + tx.prepare_cached(REQUEUE_SINGLE)?.execute([])?;
     Ok(Recovered { requeued, unknown })
 }
 
-const WALK: &str =
-    "SELECT id, state IN ('queued', 'held') AND expires_ms <= ?3 FROM recipient WHERE id > ?1 ORDER BY id LIMIT ?2";
+const WALK: &str = "
+    SELECT id, state IN ('queued', 'held', 'claimed') AND expires_ms <= ?3 FROM recipient
+    WHERE id > ?1 ORDER BY id LIMIT ?2";
 
-/// Ends recipients whose time is over, in every waiting state, paused campaigns included. Looks at `chunk` recipients
-/// with ids above `after`; says where to go on, `None` at the end of the queue.
+/// Ends recipients whose time is over, in every state but "sending": held ones and those of paused campaigns, and those
+/// that stand in memory, which learn of it when they are marked. Looks at `chunk` recipients with ids above `after`;
+/// says where to go on, `None` at the end of the queue.
 ///
 /// # Errors
 /// The database's.
@@ -75,13 +80,14 @@ pub async fn expire(
     Ok(last)
 }
 
-const STILL_OVER: &str = "SELECT 1 FROM recipient WHERE id = ?1 AND state IN ('queued', 'held') AND expires_ms <= ?2";
+const STILL_OVER: &str = "
+    SELECT 1 FROM recipient WHERE id = ?1 AND state IN ('queued', 'held', 'claimed') AND expires_ms <= ?2";
 
 fn expire_all(tx: &Connection, ids: &[RecipientId], now_ms: i64) -> Result<usize, StorageError> {
     let mut still = tx.prepare_cached(STILL_OVER)?;
     let mut settlements = Vec::new();
     for id in ids {
-        // It may have been claimed since it was read.
+        // It may be on the wire since it was read.
         if still.exists(params![id, now_ms])? {
             settlements.push(Settlement {
                 id: *id,
@@ -133,4 +139,5 @@ pub async fn forget(storage: &Storage, before_ms: i64, limit: u32) -> Result<usi
 }
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[REQUEUE, REQUEUE_SINGLE, IN_DOUBT, WALK, STILL_OVER, OF_CAMPAIGN, OLDEST];
+pub(super) const STATEMENTS: &[&str] =
+    &[REQUEUE, REQUEUE_SINGLE, IN_DOUBT, WALK, STILL_OVER, OF_CAMPAIGN, OLDEST, HELD_IN_HAND];

@@ -57,6 +57,22 @@ pub fn ledger(
 ) -> Result<Ledger, StorageError> {
     // One transaction, so that tallies and rows are of the same moment. On the writer there is one already.
     let _moment = connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose()?;
+    let live = if campaign.is_some() { LIVE_OF } else { LIVE_ALL };
+    let queued =
+        connection.prepare_cached(live)?.query_row(params![workspace, campaign], |row| crate::words::count(row, 0))?;
+    Ok(Ledger { queued, ..tallied(connection, workspace, campaign)? })
+}
+
+/// The sums of a workspace whose live recipients were counted in the same transaction.
+pub(super) fn with_live(connection: &Connection, workspace: WorkspaceId, queued: u64) -> Result<Ledger, StorageError> {
+    Ok(Ledger { queued, ..tallied(connection, workspace, None)? })
+}
+
+fn tallied(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    campaign: Option<CampaignId>,
+) -> Result<Ledger, StorageError> {
     let mut ledger = Ledger::default();
     let mut tallies = connection.prepare_cached(TALLIES)?;
     let mut rows = tallies.query(params![workspace, campaign])?;
@@ -73,9 +89,6 @@ pub fn ledger(
             _ => ledger.unknown = n,
         }
     }
-    let live = if campaign.is_some() { LIVE_OF } else { LIVE_ALL };
-    ledger.queued =
-        connection.prepare_cached(live)?.query_row(params![workspace, campaign], |row| crate::words::count(row, 0))?;
     Ok(ledger)
 }
 

@@ -2,63 +2,97 @@
 
 use super::Wait;
 use super::settle::{self, Ending, GiveBack, Settlement};
-use crate::{CampaignId, RecipientId, StorageError, suppression};
+use crate::pause::{self, PauseSet};
+use crate::{AddressHash, CampaignId, RecipientId, StorageError, WorkspaceId, suppression};
 use mail::WaitReason;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A recipient whose message is about to go out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarkRequest {
+    /// The recipient.
+    pub id: RecipientId,
+    /// The source that it would leave from.
+    pub source: Arc<str>,
+    /// The provider that it would go to.
+    pub provider: Arc<str>,
+}
 
 /// What became of a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Marked {
     /// It is on disk: the message may go out.
     Go,
-    /// Its campaign does not run any more; the recipient is back in the queue.
+    /// Its campaign does not run any more, or something else of it is paused; the recipient is back in the queue.
     Paused,
     /// Suppressed in the meantime, and settled so.
     Suppressed,
-    /// Not claimed any more: cancelled or expired in the meantime.
+    /// Not claimed any more: cancelled, held or expired in the meantime.
     Gone,
 }
 
 const LOOK: &str = "
-    SELECT workspace_id, campaign_id, address_hash, due_ms FROM recipient WHERE id = ?1 AND state = 'claimed'";
+    SELECT workspace_id, campaign_id, address_hash, domain, due_ms, expires_ms
+    FROM recipient WHERE id = ?1 AND state = 'claimed'";
 const RUN_STATE: &str = "SELECT state = 'running' FROM campaign_run WHERE campaign_id = ?1";
 const MARK: &str = "UPDATE recipient SET state = 'sending' WHERE id = ?1";
+const PUT_DOWN: &str = "UPDATE recipient SET in_hand = 0, wait_reason = 'held' WHERE id = ?1 AND in_hand = 1";
 
-/// Marks claimed recipients as being sent; answers in the order of `ids`. Pausing, cancelling and suppressing take
-/// effect here for what is already in memory.
+/// What the look finds.
+struct Found {
+    workspace: WorkspaceId,
+    campaign: Option<CampaignId>,
+    hash: AddressHash,
+    domain: String,
+    due_ms: i64,
+    expires_ms: i64,
+}
+
+impl Found {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
+        Ok(Found {
+            workspace: row.get(0)?,
+            campaign: row.get(1)?,
+            hash: row.get(2)?,
+            domain: row.get(3)?,
+            due_ms: row.get(4)?,
+            expires_ms: row.get(5)?,
+        })
+    }
+}
+
+/// Marks claimed recipients as being sent; answers in the order of `requests`. Pausing, cancelling, holding and
+/// suppressing take effect here for what is already in memory.
 ///
 /// # Errors
 /// The database's.
-pub fn mark_sending(tx: &Connection, ids: &[RecipientId], now_ms: i64) -> Result<Vec<Marked>, StorageError> {
+pub fn mark_sending(tx: &Connection, requests: &[MarkRequest], now_ms: i64) -> Result<Vec<Marked>, StorageError> {
     let mut look = tx.prepare_cached(LOOK)?;
     let mut mark = tx.prepare_cached(MARK)?;
-    let mut runs: HashMap<CampaignId, bool> = HashMap::new();
-    let mut marked = Vec::with_capacity(ids.len());
+    let mut runs = Runs { tx, known: HashMap::new() };
+    let pauses = if requests.is_empty() { PauseSet::default() } else { pause::in_force(tx)? };
+    let mut marked = Vec::with_capacity(requests.len());
     let mut settlements = Vec::new();
     let mut back = Vec::new();
-    for id in ids {
-        let found = look.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).optional()?;
-        let Some((workspace, campaign, hash, due_ms)) = found else {
+    for request in requests {
+        let id = request.id;
+        let Some(found) = look.query_row([id], Found::read).optional()? else {
+            // Held while it was in memory: whoever had it has put it down now.
+            tx.prepare_cached(PUT_DOWN)?.execute([id])?;
             marked.push(Marked::Gone);
             continue;
         };
-        let campaign: Option<CampaignId> = campaign;
-        let runs = match campaign.map(|campaign| (campaign, runs.get(&campaign))) {
-            // Submitted mail has no run that could be paused.
-            None => true,
-            Some((_, Some(runs))) => *runs,
-            Some((campaign, None)) => {
-                let state = tx.prepare_cached(RUN_STATE)?.query_row([campaign], |row| row.get(0)).optional()?;
-                *runs.entry(campaign).or_insert(state.unwrap_or(false))
-            }
-        };
-        if !runs {
-            back.push(GiveBack { id: *id, wait: Wait { reason: WaitReason::Paused, due_ms } });
+        let settled = |ending| Settlement { id, at_ms: now_ms, ending, attempt: None, answer: None };
+        if let Some(due_ms) = runs.stopped(&found, request, &pauses, now_ms)? {
+            back.push(GiveBack { id, wait: Wait { reason: WaitReason::Paused, due_ms } });
             marked.push(Marked::Paused);
-        } else if let Some(reason) = suppression::check(tx, workspace, &hash, now_ms)? {
-            let ending = Ending::Suppressed(reason);
-            settlements.push(Settlement { id: *id, at_ms: now_ms, ending, attempt: None, answer: None });
+        } else if found.expires_ms <= now_ms {
+            settlements.push(settled(Ending::Expired));
+            marked.push(Marked::Gone);
+        } else if let Some(reason) = suppression::check(tx, found.workspace, &found.hash, now_ms)? {
+            settlements.push(settled(Ending::Suppressed(reason)));
             marked.push(Marked::Suppressed);
         } else {
             mark.execute(params![id])?;
@@ -70,5 +104,41 @@ pub fn mark_sending(tx: &Connection, ids: &[RecipientId], now_ms: i64) -> Result
     Ok(marked)
 }
 
+/// Whether campaigns run, each asked once.
+struct Runs<'a> {
+    tx: &'a Connection,
+    known: HashMap<CampaignId, bool>,
+}
+
+impl Runs<'_> {
+    /// When the recipient is due again, where something of it is paused.
+    fn stopped(
+        &mut self,
+        found: &Found,
+        request: &MarkRequest,
+        pauses: &PauseSet,
+        now_ms: i64,
+    ) -> Result<Option<i64>, StorageError> {
+        if !self.runs(found.campaign)? || pauses.stops_workspace(found.workspace) {
+            return Ok(Some(found.due_ms));
+        }
+        if let Some(until_ms) = pauses.waits_until(found.workspace, &found.domain, &request.provider, now_ms) {
+            return Ok(Some(until_ms));
+        }
+        // Another source may take it at once.
+        Ok(pauses.stops_source(&request.source).then_some(now_ms))
+    }
+
+    fn runs(&mut self, campaign: Option<CampaignId>) -> Result<bool, StorageError> {
+        // Submitted mail has no run that could be paused.
+        let Some(campaign) = campaign else { return Ok(true) };
+        if let Some(runs) = self.known.get(&campaign) {
+            return Ok(*runs);
+        }
+        let state = self.tx.prepare_cached(RUN_STATE)?.query_row([campaign], |row| row.get(0)).optional()?;
+        Ok(*self.known.entry(campaign).or_insert(state.unwrap_or(false)))
+    }
+}
+
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[LOOK, RUN_STATE, MARK];
+pub(super) const STATEMENTS: &[&str] = &[LOOK, RUN_STATE, MARK, PUT_DOWN];

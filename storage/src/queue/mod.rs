@@ -3,15 +3,19 @@
 //! ```text
 //! enqueue ──> queued ──take_due──> claimed ──mark──> sending ──settle──> final (recipient_done)
 //!               ^ <────give_back──────┴── give_back, defer ──┘
+//!               └──act──> held
 //! ```
 //! Claimed recipients go back at a start (`recover`), since nothing of their message was sent. Bulk recipients that
 //! were `sending` become `unknown`: their final dot may have gone out. Every transition writes its tallies and its
 //! event in the same commit.
 
+mod act;
+mod census;
 mod claim;
 mod enqueue;
 mod finish;
 mod ledger;
+mod live_filter;
 mod mark;
 mod origin;
 mod read;
@@ -24,13 +28,16 @@ use crate::{AddressHash, RecipientId, WorkspaceId};
 use mail::{BounceClass, EnhancedStatus, Reply, StreamKind, WaitReason};
 use std::sync::Arc;
 
+pub use act::{Acted, Action, Order, act};
+pub use census::{AGE_BOUNDS_MS, AGES, Ages, Census, DomainFigures, Figures, census};
 pub use claim::{Due, Taken, Turn, take_due};
 pub use enqueue::{NewRecipient, enqueue};
 pub use finish::{Recovered, cancel, expire, forget, recover};
 pub use ledger::{Ledger, ledger};
-pub use mark::{Marked, mark_sending};
+pub use live_filter::LiveFilter;
+pub use mark::{MarkRequest, Marked, mark_sending};
 pub use origin::Origin;
-pub use read::{LiveFilter, LogFilter, Recipient, Summary, campaign_log, find, live_count, live_page, summary};
+pub use read::{LogFilter, Matching, Recipient, campaign_log, count_live, find, live_page};
 pub use report::{Report, ReportKind, ReportMatch, settle_report};
 pub use settle::{Deferral, DeferralKind, Ending, GiveBack, Settlement, defer, give_back, settle};
 
@@ -127,6 +134,8 @@ pub struct Wait {
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static str> {
     [
+        act::STATEMENTS,
+        census::STATEMENTS,
         claim::STATEMENTS,
         enqueue::STATEMENTS,
         finish::STATEMENTS,

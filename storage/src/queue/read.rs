@@ -1,8 +1,8 @@
-//! Reading recipients: the queue in figures, live pages, one recipient, the log of a campaign.
+//! Reading recipients: live pages and counts, one recipient, the log of a campaign.
 //!
 //! Lists go by seek pagination. Filters narrow the rows of an index walk; none of them makes the walk start anew.
 
-use super::Origin;
+use super::{LiveFilter, Origin};
 use crate::words::{count, word, word_opt};
 use crate::{CampaignId, ContactId, RecipientId, StorageError, WorkspaceId};
 use mail::{BounceClass, RecipientState, WaitReason};
@@ -113,23 +113,6 @@ pub fn find(
     Ok(None)
 }
 
-/// What a page of live recipients shows.
-#[derive(Clone, Debug, Default)]
-pub struct LiveFilter {
-    /// Only this state.
-    pub state: Option<RecipientState>,
-    /// Only waiting for this reason.
-    pub reason: Option<WaitReason>,
-    /// Only this recipient domain.
-    pub domain: Option<String>,
-    /// Only those whose last attempt went from this source.
-    pub source: Option<String>,
-    /// Only this campaign.
-    pub campaign: Option<CampaignId>,
-    /// Only addresses that contain this.
-    pub q: String,
-}
-
 /// Live recipients with ids above `after` (0 for the first page), oldest first.
 ///
 /// # Errors
@@ -143,24 +126,7 @@ pub fn live_page(
 ) -> Result<Vec<Recipient>, StorageError> {
     let mut sql = concat!("SELECT ", live_columns!(), " FROM recipient WHERE workspace_id = ? AND id > ?").to_owned();
     let mut values: Vec<Value> = vec![workspace.0.into(), after.0.into()];
-    let words = [
-        (" AND state = ?", filter.state.map(|state| state.as_str().to_owned())),
-        (" AND wait_reason = ?", filter.reason.map(|reason| reason.as_str().to_owned())),
-        (" AND domain = ?", filter.domain.as_ref().map(|domain| domain.to_lowercase())),
-        (" AND source = ?", filter.source.clone()),
-    ];
-    for (condition, value) in words {
-        if let Some(value) = value {
-            sql.push_str(condition);
-            values.push(value.into());
-        }
-    }
-    if let Some(campaign) = filter.campaign {
-        // The plus keeps the walk on the ids: going by the campaign's index would sort the whole campaign per page.
-        sql.push_str(" AND +campaign_id = ?");
-        values.push(campaign.0.into());
-    }
-    contains(&mut sql, &mut values, &filter.q);
+    filter.push(&mut sql, &mut values);
     sql.push_str(" ORDER BY id LIMIT ?");
     values.push(i64::from(limit).into());
     let mut statement = connection.prepare_cached(&sql)?;
@@ -235,68 +201,48 @@ fn contains(sql: &mut String, values: &mut Vec<Value>, q: &str) {
     }
 }
 
-/// The live queue in figures.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// By state.
-    pub states: Vec<(RecipientState, u64)>,
-    /// By wait reason.
-    pub reasons: Vec<(WaitReason, u64)>,
-    /// By recipient domain, largest first.
-    pub domains: Vec<(String, u64)>,
-    /// By campaign, largest first.
-    pub campaigns: Vec<(CampaignId, u64)>,
-    /// When the oldest waiting recipient was accepted.
-    pub oldest_ms: Option<i64>,
+/// How many live recipients match, as far as they were counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Matching {
+    /// So many, or more where the count was not brought to its end.
+    pub count: u64,
+    /// Whether that is all.
+    pub exact: bool,
 }
 
-const STATES: &str = "
-    SELECT state, count(*) FROM recipient WHERE workspace_id = ?1 GROUP BY state ORDER BY state";
-const REASONS: &str = "
-    SELECT wait_reason, count(*) FROM recipient
-    WHERE workspace_id = ?1 AND wait_reason IS NOT NULL GROUP BY wait_reason ORDER BY 2 DESC, 1";
-const DOMAINS: &str = "
-    SELECT domain, count(*) FROM recipient WHERE workspace_id = ?1 GROUP BY domain ORDER BY 2 DESC, 1 LIMIT ?2";
-const CAMPAIGNS: &str = "
-    SELECT campaign_id, count(*) FROM recipient WHERE workspace_id = ?1 AND campaign_id IS NOT NULL
-    GROUP BY campaign_id ORDER BY 2 DESC, 1 LIMIT ?2";
-const OLDEST: &str = "SELECT accepted_ms FROM recipient WHERE workspace_id = ?1 ORDER BY id LIMIT 1";
+/// Recipients looked at before `go_on` is asked again.
+const COUNT_CHUNK: u32 = 50_000;
+const COUNT_END: &str = "
+    SELECT max(id) FROM (SELECT id FROM recipient WHERE id > ?1 ORDER BY id LIMIT ?2)";
 
-/// The queue in figures: a look at every live recipient, so not for every second.
+/// Counts live recipients that match, in chunks, as long as `go_on` says so.
 ///
 /// # Errors
 /// The database's.
-pub fn summary(connection: &Connection, workspace: WorkspaceId, top: u32) -> Result<Summary, StorageError> {
-    let mut summary = Summary::default();
-    let mut statement = connection.prepare_cached(STATES)?;
-    for row in statement.query_map([workspace], |row| Ok((word(row, 0, RecipientState::parse)?, count(row, 1)?)))? {
-        summary.states.push(row?);
+pub fn count_live(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    filter: &LiveFilter,
+    mut go_on: impl FnMut() -> bool,
+) -> Result<Matching, StorageError> {
+    let mut matching = Matching::default();
+    let mut after = RecipientId(0);
+    let mut end = connection.prepare_cached(COUNT_END)?;
+    let mut sql = "SELECT count(*) FROM recipient WHERE workspace_id = ? AND id > ? AND id <= ?".to_owned();
+    filter.push(&mut sql, &mut Vec::new());
+    let mut counting = connection.prepare_cached(&sql)?;
+    loop {
+        let up_to: Option<RecipientId> = end.query_row((after, COUNT_CHUNK), |row| row.get(0))?;
+        let Some(up_to) = up_to else { return Ok(Matching { exact: true, ..matching }) };
+        let mut values: Vec<Value> = vec![workspace.0.into(), after.0.into(), up_to.0.into()];
+        filter.push(&mut String::new(), &mut values);
+        matching.count += counting.query_row(params_from_iter(values), |row| count(row, 0))?;
+        after = up_to;
+        if !go_on() {
+            return Ok(matching);
+        }
     }
-    let mut statement = connection.prepare_cached(REASONS)?;
-    for row in statement.query_map([workspace], |row| Ok((word(row, 0, WaitReason::parse)?, count(row, 1)?)))? {
-        summary.reasons.push(row?);
-    }
-    let mut statement = connection.prepare_cached(DOMAINS)?;
-    for row in statement.query_map((workspace, top), |row| Ok((row.get(0)?, count(row, 1)?)))? {
-        summary.domains.push(row?);
-    }
-    let mut statement = connection.prepare_cached(CAMPAIGNS)?;
-    for row in statement.query_map((workspace, top), |row| Ok((row.get(0)?, count(row, 1)?)))? {
-        summary.campaigns.push(row?);
-    }
-    summary.oldest_ms = connection.prepare_cached(OLDEST)?.query_row([workspace], |row| row.get(0)).optional()?;
-    Ok(summary)
-}
-
-const COUNT: &str = "SELECT count(*) FROM recipient WHERE workspace_id = ?1";
-
-/// How many recipients are live.
-///
-/// # Errors
-/// The database's.
-pub fn live_count(connection: &Connection, workspace: WorkspaceId) -> Result<u64, StorageError> {
-    Ok(connection.prepare_cached(COUNT)?.query_row([workspace], |row| count(row, 0))?)
 }
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[FIND_LIVE, FIND_DONE, STATES, REASONS, DOMAINS, CAMPAIGNS, OLDEST, COUNT];
+pub(super) const STATEMENTS: &[&str] = &[FIND_LIVE, FIND_DONE, COUNT_END];

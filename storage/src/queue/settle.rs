@@ -257,9 +257,11 @@ pub struct Deferral {
 
 const WAS: &str = "
     SELECT workspace_id, campaign_id, contact_id, message_id, attempts, provider, class, deferrals
-    FROM recipient WHERE id = ?1";
+    FROM recipient WHERE id = ?1 AND (state IN ('claimed', 'sending') OR in_hand = 1)";
+// Who was held meanwhile stays held.
 const DEFER: &str = "
-    UPDATE recipient SET state = 'queued', due_ms = ?2, wait_reason = ?3, attempts = attempts + ?4,
+    UPDATE recipient SET state = iif(in_hand = 1, 'held', 'queued'), wait_reason = iif(in_hand = 1, 'held', ?3), in_hand = 0,
+        due_ms = ?2, attempts = attempts + ?4,
         deferrals = deferrals + ?13, source = coalesce(?5, source), site = coalesce(?6, site), provider = coalesce(?7, provider),
         class = ?8, reply_code = ?9, enhanced = ?10, reply = ?11, attempt_ms = ?12
     WHERE id = ?1";
@@ -326,8 +328,9 @@ pub struct GiveBack {
 }
 
 const GIVE_BACK: &str = "
-    UPDATE recipient SET state = 'queued', due_ms = ?2, wait_reason = ?3
-    WHERE id = ?1 AND state IN ('claimed', 'sending')";
+    UPDATE recipient SET state = iif(in_hand = 1, 'held', 'queued'), wait_reason = iif(in_hand = 1, 'held', ?3), in_hand = 0,
+        due_ms = ?2
+    WHERE id = ?1 AND (state IN ('claimed', 'sending') OR in_hand = 1)";
 
 /// Puts recipients back whose message provably was not sent: claimed ones, and marked ones whose final dot did not go
 /// out.
