@@ -394,7 +394,7 @@ mod tests {
             rows.iter().map(|row| row.id.0).collect()
         };
         assert_eq!((seen(Which::Open), seen(Which::All)), (vec![3], vec![3, 1]));
-        let open: Vec<i64> = storage.read_blocking(|c| open(c)).unwrap().iter().map(|row| row.id.0).collect();
+        let open: Vec<i64> = storage.read_blocking(open).unwrap().iter().map(|row| row.id.0).collect();
         assert_eq!(open, [2, 3]);
         let first = storage.read_blocking(|c| find(c, WorkspaceId(1), AutomationId(1))).unwrap().unwrap();
         assert_eq!(
@@ -402,7 +402,7 @@ mod tests {
             (Some(2), 1_000, Some(950), None)
         );
         assert_eq!(write(|tx| Ok(usize::from(end(tx, AutomationId(1), 960, Some("twice"))?.is_some()))), 0);
-        assert_eq!(storage.read_blocking(|c| crate::outbox::waiting(c)).unwrap(), 2, "one began, one ended");
+        assert_eq!(storage.read_blocking(crate::outbox::waiting).unwrap(), 2, "one began, one ended");
         assert_eq!(write(|tx| forget(tx, 940, 10)), 0);
         assert_eq!(write(|tx| forget(tx, 2_000, 10)), 1, "what is in force stays");
         assert_eq!(storage.read_blocking(newest).unwrap(), AutomationId(3));
