@@ -88,21 +88,20 @@ async fn google_is_left_alone_then_asked_with_one_connection() {
     check(
         &voyage,
         expect![[r#"
-        0: 421 4.7.28 1
-        10: 421 4.7.28 1
-        20: 250 2.0.0 19
-        21: 250 2.0.0 20
-        22: 250 2.0.0 20
-        23: 250 2.0.0 20
-        24: 250 2.0.0 20
-        25: 250 2.0.0 20
-        26: 250 2.0.0 20
-        27: 250 2.0.0 20
-        28: 250 2.0.0 20
-        29: 250 2.0.0 20
-        30: 250 2.0.0 1
-        google-unusual-rate from 0 until 80, ended at 25 recovered
-    "#]],
+            0: 421 4.7.28 1
+            10: 421 4.7.28 1
+            20: 250 2.0.0 20
+            21: 250 2.0.0 20
+            22: 250 2.0.0 20
+            23: 250 2.0.0 20
+            24: 250 2.0.0 20
+            25: 250 2.0.0 20
+            26: 250 2.0.0 20
+            27: 250 2.0.0 20
+            28: 250 2.0.0 20
+            29: 250 2.0.0 20
+            google-unusual-rate from 0 until 80, ended at 25 recovered
+        "#]],
     )
     .await;
     everybody_arrived(&voyage, 200).await;

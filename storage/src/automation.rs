@@ -327,3 +327,134 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Automation> {
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[PUT, END, SPAN, RELEASE, OPEN, NEWEST, PAGE, PAGE_OPEN, FIND, FORGET];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::{self, NewRecipient, Origin};
+    use crate::{CampaignId, ContactId, OpenOptions, address_hash};
+    use mail::{Address, StreamKind};
+
+    fn row(id: i64, workspace: i64, scope: Scope) -> Automation {
+        let of_source = matches!(scope, Scope::SourceSite | Scope::SourceProvider);
+        Automation {
+            id: AutomationId(id),
+            workspace_id: WorkspaceId(workspace),
+            scope,
+            source: of_source.then(|| "mx1".to_owned()),
+            site: None,
+            provider: "Google".to_owned(),
+            domain: None,
+            rule: "rule".to_owned(),
+            hold_until_ms: Some(600),
+            rate: None,
+            connections: Some(1),
+            recovers: true,
+            alarm: None,
+            reply: "421".to_owned(),
+            since_ms: 0,
+            until_ms: 900,
+            ended_ms: None,
+            ended_by: None,
+        }
+    }
+
+    fn storage() -> (Storage, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        (Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 2 }).unwrap(), dir)
+    }
+
+    #[test]
+    fn scopes_read_back() {
+        for scope in [Scope::SourceSite, Scope::SourceProvider, Scope::DomainProvider, Scope::WorkspaceProvider] {
+            assert_eq!(Scope::parse(scope.as_str()), Some(scope));
+        }
+        assert_eq!(Scope::parse("everywhere"), None);
+    }
+
+    #[test]
+    fn begun_extended_ended_forgotten() {
+        let (storage, _dir) = storage();
+        let write = |work: fn(&Connection) -> Result<usize, StorageError>| {
+            storage.queue().write_blocking(move |tx| work(tx)).unwrap()
+        };
+        write(|tx| {
+            put(tx, &row(1, 1, Scope::WorkspaceProvider), Some((0, "began")))?;
+            put(tx, &row(2, 2, Scope::WorkspaceProvider), None)?;
+            put(tx, &row(3, 2, Scope::SourceProvider), None)?;
+            put(
+                tx,
+                &Automation { connections: Some(2), until_ms: 1_000, ..row(1, 1, Scope::WorkspaceProvider) },
+                None,
+            )?;
+            Ok(end(tx, AutomationId(1), 950, None)?.map_or(0, |ended| ended.until_ms as usize))
+        });
+        let seen = |which| -> Vec<i64> {
+            let rows = storage.read_blocking(|c| page(c, WorkspaceId(1), which, i64::MAX, 10)).unwrap();
+            rows.iter().map(|row| row.id.0).collect()
+        };
+        assert_eq!((seen(Which::Open), seen(Which::All)), (vec![3], vec![3, 1]));
+        let open: Vec<i64> = storage.read_blocking(open).unwrap().iter().map(|row| row.id.0).collect();
+        assert_eq!(open, [2, 3]);
+        let first = storage.read_blocking(|c| find(c, WorkspaceId(1), AutomationId(1))).unwrap().unwrap();
+        assert_eq!(
+            (first.connections, first.until_ms, first.ended_ms, first.ended_by),
+            (Some(2), 1_000, Some(950), None)
+        );
+        assert_eq!(write(|tx| Ok(usize::from(end(tx, AutomationId(1), 960, Some("twice"))?.is_some()))), 0);
+        assert_eq!(storage.read_blocking(crate::outbox::waiting).unwrap(), 2, "one began, one ended");
+        assert_eq!(write(|tx| forget(tx, 940, 10)), 0);
+        assert_eq!(write(|tx| forget(tx, 2_000, 10)), 1, "what is in force stays");
+        assert_eq!(storage.read_blocking(newest).unwrap(), AutomationId(3));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_waited_for_it_is_due() {
+        let (storage, _dir) = storage();
+        let recipient = |contact: i64, workspace: i64| {
+            let address = Address::parse(&format!("c{contact}@a.example")).unwrap();
+            NewRecipient {
+                workspace_id: WorkspaceId(workspace),
+                origin: Origin::Campaign { campaign: CampaignId(1), contact: ContactId(contact) },
+                address_hash: address_hash(&address),
+                domain: address.domain().to_string(),
+                address: address.to_string(),
+                stream: "bulk".to_owned(),
+                kind: StreamKind::Bulk,
+                pool: "default".to_owned(),
+                due_ms: 0,
+                accepted_ms: 0,
+                expires_ms: 1_000_000,
+                dsn_notify: None,
+                dsn_orcpt: None,
+            }
+        };
+        let rows: Vec<_> = [(1, 1), (2, 1), (3, 2)].map(|(contact, ws)| recipient(contact, ws)).into();
+        storage
+            .queue()
+            .write(move |tx| {
+                queue::enqueue(tx, &rows)?;
+                // Two are held because of their domain, the second for something else.
+                let waits = [(1, "domain_hold"), (2, "rate"), (3, "domain_hold")];
+                for (id, reason) in waits {
+                    tx.execute("UPDATE recipient SET due_ms = 5000, wait_reason = ?2 WHERE id = ?1", (id, reason))?;
+                }
+                Ok(())
+            })
+            .await
+            .unwrap();
+        let (mut after, mut rounds) = (RecipientId(0), 0);
+        while let Some(next) =
+            release(&storage, (WaitReason::DomainHold, Some(WorkspaceId(1))), after, 1, 100).await.unwrap()
+        {
+            (after, rounds) = (next, rounds + 1);
+        }
+        assert_eq!(rounds, 3);
+        let due = storage.read(|c| {
+            let mut statement = c.prepare("SELECT due_ms FROM recipient ORDER BY id")?;
+            let rows = statement.query_map([], |row| row.get::<_, i64>(0))?;
+            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+        });
+        assert_eq!(due.await.unwrap(), [100, 5_000, 5_000]);
+    }
+}

@@ -67,10 +67,10 @@ fn answer(judged: &JudgedReply) -> AnyView {
     let text = |text: &Option<String>| text.clone().map_or_else(none, IntoAny::into_any);
     let class = judged.class.as_deref().map_or_else(none, |class| {
         let kind = judged.kind.clone().map(|kind| format!(" ({kind})")).unwrap_or_default();
-        let rule = judged.class_rule.clone().map(|rule| chip(rule));
+        let rule = judged.class_rule.clone().map(chip);
         view! { {tone::words(class)}{kind}" "{rule} }.into_any()
     });
-    let rule = judged.rule.clone().map_or_else(none, |rule| chip(rule));
+    let rule = judged.rule.clone().map_or_else(none, chip);
     view! {
         <dl class="facts">
             <dt>"Meaning"</dt><dd>{class}</dd>
