@@ -59,7 +59,9 @@ fn AddDialog(open: RwSignal<bool>, changed: Callback<()>) -> impl IntoView {
     let submit = Submit::new();
     Effect::new(move |_| {
         if open.get() {
-            [email, name, password].map(|field| field.set(String::new()));
+            for field in [email, name, password] {
+                field.set(String::new());
+            }
             submit.failure.set(None);
         }
     });
