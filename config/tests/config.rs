@@ -348,23 +348,6 @@ hosts = [{ host = "smtp" }, { port = 70000, host = "a.example" }, { tls = "never
 }
 
 #[test]
-fn submission_wants_a_certificate_where_it_listens() {
-    check(
-        "[submission]\nlisten_tls = [\"127.0.0.1:465\"]\nkey_file = \"/k.pem\"\nproxy_networks = [\"10.0.0.0/40\"]\n",
-        expect![[r#"
-            packetboat.toml:2:14: submission.certificate_file is missing: clients sign in over TLS alone; name the file, or take submission.listen_tls away
-            packetboat.toml:4:19: submission.proxy_networks[0] must be a network or address such as "192.0.2.0/24" or "2001:db8::/32", is "10.0.0.0/40""#]],
-    );
-    check(
-        "[submission]\nlisten_tls = [\"127.0.0.1:465\"]\nkey_file = \"/k.pem\"\n",
-        expect![
-            "packetboat.toml:2:14: submission.certificate_file is missing: clients sign in over TLS alone; name the file, or take submission.listen_tls away"
-        ],
-    );
-    check("[submission]\nmessage_max_mb = 10\n", expect!["good"]);
-}
-
-#[test]
 fn wrong_shapes() {
     check(
         "smtp = 5\n[source]\nname = \"x\"\n",

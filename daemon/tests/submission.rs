@@ -111,7 +111,10 @@ async fn harbour() -> Harbour {
     let dns = format!("servers = [\"{}\"]", internet.dns());
     let boat = boat_with(&more, Overrides::default(), &dns).await;
     let ana = boat.session(Role::Owner).await;
-    publish(&internet, &ana.post("/api/v1/domains", json!({ "domain": "sender.example" })).await);
+    let domain = ana.post("/api/v1/domains", json!({ "domain": "sender.example" })).await;
+    publish(&internet, &domain);
+    // Nothing signs before its record was seen.
+    ana.post(&format!("/api/v1/domains/{}/verify", domain["domain"]["id"]), json!({})).await;
     Harbour { boat, ana, internet, _dir: dir }
 }
 
@@ -262,7 +265,9 @@ async fn what_was_answered_with_250_survives_being_killed() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let config = configuration(folder.path(), &internet, port);
     let mut daemon = Daemon::start(&config, folder.path()).await;
-    publish(&internet, &daemon.post("/domains", json!({ "domain": "sender.example" })).await);
+    let domain = daemon.post("/domains", json!({ "domain": "sender.example" })).await;
+    publish(&internet, &domain);
+    daemon.post(&format!("/domains/{}/verify", domain["domain"]["id"]), json!({})).await;
     let pair = pair(&daemon.post("/smtp-credentials", json!({ "name": "shop" })).await);
 
     let mut accepted = Vec::new();
