@@ -104,6 +104,8 @@ fn SignedIn() -> impl IntoView {
                 <Route path=path!("/segments/new") view=pages::NewSegment/>
                 <Route path=path!("/segments/:id") view=pages::SegmentPage/>
                 <Route path=path!("/queue") view=pages::Queue/>
+                <Route path=path!("/messages") view=pages::Messages/>
+                <Route path=path!("/messages/:id") view=pages::MessagePage/>
                 <Route path=path!("/domains") view=pages::Domains/>
                 <Route path=path!("/domains/:id") view=pages::DomainPage/>
                 <Route path=path!("/egress") view=pages::EgressPage/>

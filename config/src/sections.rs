@@ -67,6 +67,9 @@ section! {
         session_days: u32 = 14 in 1..=365;
         /// Largest file that can be imported, in MiB.
         import_max_mb: u32 = 512 in 1..=10_240;
+        /// Largest message that can be sent by the API, its files included, in MiB. Many receivers take no more than
+        /// 25 MiB, counted after encoding.
+        message_max_mb: u32 = 20 in 1..=100;
     }
 }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use campaign::render::{RenderError, Renderer, Request};
 use campaign::unsubscribe::LinkKey;
 use dkim::Signer;
-use mail::{Address, Domain};
+use mail::{Address, Domain, StreamKind};
 use moka::sync::Cache;
 use mta::{ContentMaker, Made, MakeError};
 use std::sync::{Arc, Weak};
@@ -137,25 +137,20 @@ impl Content {
         self.addressed(recipient, message, &sender, recipient.address.needs_smtputf8(), now_ms)
     }
 
-    /// A submitted message, the same for each of its recipients.
+    /// A submitted message: the same for each of its recipients, but for the way to unsubscribe from bulk mail.
     fn submitted(&self, app: &App, recipient: &Claimed, id: MessageId) -> Result<Made, MakeError> {
         let now_ms = app.now_ms();
         let signed = match self.signed.get(&id) {
             Some(signed) => signed,
-            None => self.sign_submitted(app, recipient.workspace_id, id, now_ms)?,
+            None => self.sign_submitted(app, recipient, id, now_ms)?,
         };
         let smtputf8 = signed.smtputf8 || recipient.address.needs_smtputf8();
         let made = self.addressed(recipient, signed.message, &signed.sender, smtputf8, now_ms)?;
         Ok(Made { eight_bit: signed.eight_bit, ..made })
     }
 
-    fn sign_submitted(
-        &self,
-        app: &App,
-        workspace: WorkspaceId,
-        id: MessageId,
-        now_ms: i64,
-    ) -> Result<Signed, MakeError> {
+    fn sign_submitted(&self, app: &App, recipient: &Claimed, id: MessageId, now_ms: i64) -> Result<Signed, MakeError> {
+        let workspace = recipient.workspace_id;
         let found = app
             .storage
             .read_blocking(|c| Ok((message::find(c, workspace, id)?, message::content(c, id)?)))
@@ -164,16 +159,28 @@ impl Content {
             return Err(MakeError::Permanent(format!("the content of message {id} is gone")));
         };
         let sender = self.ready(app, workspace, row.domain_id)?;
+        let own_link = recipient.kind == StreamKind::Bulk && !mail::submission::has_field(&content, "List-Unsubscribe");
+        let content = if own_link { self.unsubscribable(recipient, &content) } else { content };
         let signed = Signed {
             message: Bytes::from(sealed(&sender, &trace(app, &row), &content, now_ms)?),
             eight_bit: row.eight_bit,
             smtputf8: row.smtputf8,
             sender,
         };
-        if row.recipients > 1 {
+        if row.recipients > 1 && !own_link {
             self.signed.insert(id, signed.clone());
         }
         Ok(signed)
+    }
+
+    /// The message with this recipient's link to unsubscribe (RFC 2369 §3.2, RFC 8058 §3.1).
+    fn unsubscribable(&self, recipient: &Claimed, content: &[u8]) -> Vec<u8> {
+        let token = self.links.encode(recipient.id);
+        let fields = format!(
+            "List-Unsubscribe: <{}/u/{token}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+            self.base_url
+        );
+        [fields.as_bytes(), content].concat()
     }
 
     fn ready(&self, app: &App, workspace: WorkspaceId, id: DomainId) -> Result<Arc<Sender>, MakeError> {

@@ -61,15 +61,23 @@ async fn run(shared: &Arc<Shared>, lane: &Arc<Lane>) {
     match no_session {
         NoSession::NotReached(class, answer) => lane.could_not_connect(shared, Trouble { class, answer }),
         NoSession::NoSource(why) => {
-            if shared.source_states.note(lane.source, Some(why.clone())) {
+            // The system says the same when it has no port left: the watch looks whether the address is there.
+            let is_gone = shared.sources[lane.source].ip.is_some_and(|ip| !shared.dial.has_source(ip));
+            if is_gone && shared.source_states.note(lane.source, Some(why.clone())) {
                 source_watch::tell(shared, lane.source, Some(&why)).await;
             }
             lane.hold(shared, WaitReason::Local, NO_SOURCE_HOLD, why);
         }
         NoSession::OtherFamily(why) => {
-            let source = &shared.sources[lane.source].name;
-            tracing::debug!(%source, why, "the site has no address of the source's family");
-            lane.hold(shared, WaitReason::Connect, OTHER_FAMILY_HOLD, why);
+            let source = &shared.sources[lane.source];
+            tracing::debug!(source = %source.name, why, "the site has no address of the source's family");
+            if shared.has_other_family(source) {
+                lane.hold(shared, WaitReason::Connect, OTHER_FAMILY_HOLD, why);
+            } else {
+                // No source has: who waits is told so.
+                let answer = Answer::of_trouble(BounceClass::Dns, why);
+                lane.could_not_connect(shared, Trouble { class: BounceClass::Dns, answer });
+            }
         }
         NoSession::Refused(stage, reply) => {
             let class = bounce::classify(&reply, stage).class;

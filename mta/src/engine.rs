@@ -117,7 +117,7 @@ impl Engine {
         let tls = client_config().map_err(StartError::Tls)?;
         let makers = Makers::start(parts.content, parts.maker_threads).map_err(StartError::Thread)?;
         let (book, writing) = Book::open(parts.storage.clone(), parts.clock.clone());
-        let routes = Routes::new(parts.routes, &parts.shaping);
+        let routes = Routes::new(parts.routes, &parts.shaping, &parts.tls.roots);
         let routes = routes.map_err(|(route, cause)| StartError::Route { route, cause })?;
         let connections_max = parts.smtp.connections_max;
         let policies = Policies::new(parts.tls, parts.dns.clone(), &parts.storage, &parts.smtp);

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use storage::automation::{Automation, Scope};
-use storage::{RecipientId, Storage, StorageError, automation, event, message, outbox, queue, unmatched_report};
+use storage::{
+    RecipientId, Storage, StorageError, automation, event, idempotency, message, outbox, queue, unmatched_report,
+};
 
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.
 const LANES_EVERY: Duration = Duration::from_secs(1);
@@ -140,6 +142,8 @@ enum Old {
     Finished,
     /// Submitted messages, which go with their recipients.
     Messages,
+    /// Answers to requests that may come again.
+    Answers,
     UnmatchedReports,
     /// Automations that have ended, as long as the events that tell of them.
     Automations,
@@ -151,6 +155,7 @@ async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageErr
         (Old::Events, retention.events),
         (Old::Finished, retention.finished),
         (Old::Messages, retention.finished),
+        (Old::Answers, Duration::from_millis(idempotency::KEPT_MS.unsigned_abs())),
         (Old::UnmatchedReports, retention.unmatched_reports),
         (Old::Automations, retention.events),
     ] {
@@ -173,6 +178,7 @@ async fn forget_some(storage: &Storage, old: Old, before_ms: i64) -> Result<usiz
         Old::Finished => queue::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Messages => storage.queue().write(move |tx| message::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::Automations => storage.queue().write(move |tx| automation::forget(tx, before_ms, RETENTION_CHUNK)).await,
+        Old::Answers => storage.queue().write(move |tx| idempotency::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::UnmatchedReports => unmatched_report::forget(storage, before_ms, RETENTION_CHUNK).await,
     }
 }

@@ -24,6 +24,7 @@ mod pace;
 mod peers;
 mod places;
 pub mod providers;
+mod relaying;
 mod route;
 mod scheduler;
 pub mod shaping;

@@ -16,6 +16,7 @@ use crate::tls::Policies;
 use config::{SmtpSection, Source};
 use mail::WaitReason;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use storage::Storage;
@@ -98,6 +99,12 @@ impl Shared {
             block: self.smtp.block_timeout,
             final_dot: self.smtp.final_dot_timeout,
         }
+    }
+
+    /// Whether any source may reach what this one cannot because of its address's family.
+    pub fn has_other_family(&self, source: &Source) -> bool {
+        let is_other = |ip: IpAddr| source.ip.is_some_and(|ours| ours.is_ipv4() != ip.is_ipv4());
+        self.sources.iter().any(|other| other.enabled && other.ip.is_none_or(is_other))
     }
 
     /// A place for one more connection of this lane, if every limit above the lane's own allows it. `restrained` is how

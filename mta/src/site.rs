@@ -33,12 +33,12 @@ pub struct Site {
     pub hosts: Vec<MxRecord>,
     /// Whose it is.
     pub provider: Arc<Provider>,
-    /// What its domains ask of TLS.
-    pub tls: SiteTls,
     /// How its hosts are reached, where a route says so.
     pub(crate) way: Option<Way>,
     /// The recipient domain that has this site to itself, because limits of its own are set for it.
     pub domain: Option<Arc<str>>,
+    /// What its domains ask of TLS.
+    pub tls: SiteTls,
 }
 
 /// Why a domain has no site.
@@ -169,11 +169,7 @@ impl Resolver {
 
     /// Addresses of a host that `source` can reach, IPv4 first: reputation is built there, and few sources have both.
     pub async fn addresses(&self, host: &str, source: Option<IpAddr>) -> Result<Vec<IpAddr>, DnsError> {
-        // A route may name an address instead of a host.
-        let mut ips = match host.parse() {
-            Ok(ip) => vec![ip],
-            Err(_) => self.dns.addresses(host).await?,
-        };
+        let mut ips = self.dns.addresses(host).await?;
         ips.retain(|ip| source.is_none_or(|source| source.is_ipv4() == ip.is_ipv4()));
         ips.sort_by_key(|ip| !ip.is_ipv4());
         Ok(ips)

@@ -20,6 +20,7 @@ pub mod field;
 pub mod filter;
 mod functions;
 mod hash;
+pub mod idempotency;
 mod ids;
 pub mod import;
 pub mod message;
@@ -47,7 +48,7 @@ pub mod workspace;
 mod writer;
 
 pub use error::StorageError;
-pub use hash::{AddressHash, address_hash, secret_hash};
+pub use hash::{AddressHash, address_hash, request_hash, secret_hash};
 pub use ids::{
     ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, MessageId, RecipientId,
     SegmentId, SuppressionId, TemplateId, TemplateVersionId, UserId, WorkspaceId,

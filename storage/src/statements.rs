@@ -8,12 +8,14 @@ fn every_statement_prepares() {
     let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 2 }).unwrap();
     let queue = crate::queue::statements();
     let domain = crate::domain::statements();
+    let message = crate::message::statements();
     let modules: &[(&str, &[&str])] = &[
         ("api_key", crate::api_key::STATEMENTS),
         ("automation", crate::automation::STATEMENTS),
         ("campaign_run", crate::campaign_run::STATEMENTS),
         ("event", crate::event::STATEMENTS),
-        ("message", crate::message::STATEMENTS),
+        ("idempotency", crate::idempotency::STATEMENTS),
+        ("message", &message),
         ("outbox", crate::outbox::STATEMENTS),
         ("source_check", crate::source_check::STATEMENTS),
         ("suppression", crate::suppression::STATEMENTS),

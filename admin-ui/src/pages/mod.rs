@@ -5,6 +5,7 @@ mod campaigns;
 mod contacts;
 mod domains;
 mod egress;
+mod messages;
 mod not_found;
 mod overview;
 mod people;
@@ -23,6 +24,7 @@ pub use campaigns::{CampaignPage, CampaignRecipients, Campaigns, EditCampaign, N
 pub use contacts::{ContactPage, Contacts, ImportPage, Imports, NewContact};
 pub use domains::{DomainPage, Domains};
 pub use egress::EgressPage;
+pub use messages::{MessagePage, Messages};
 pub use not_found::NotFound;
 pub use overview::Overview;
 pub use people::People;

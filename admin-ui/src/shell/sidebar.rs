@@ -25,6 +25,7 @@ const GROUPS: [(&str, &[Entry]); 5] = [
         "Delivery",
         &[
             ("/queue", "Queue", Icon::Queue),
+            ("/messages", "Messages", Icon::Messages),
             ("/domains", "Domains", Icon::Domains),
             ("/egress", "Egress", Icon::Egress),
             ("/providers", "Providers", Icon::Providers),

@@ -7,6 +7,7 @@ pub mod credential;
 pub mod domain;
 pub mod filter;
 pub mod import;
+pub mod message;
 pub mod number;
 pub mod progress;
 pub mod query;

@@ -11,6 +11,7 @@ mod contacts;
 mod credentials;
 mod delivery;
 mod domains;
+mod messages;
 mod people;
 mod shaping;
 mod sources;
@@ -97,6 +98,13 @@ enum Command {
         config: ConfigFile,
         #[command(subcommand)]
         command: campaigns::CampaignCommand,
+    },
+    /// Single messages.
+    Message {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: messages::MessageCommand,
     },
     /// Sending domains.
     Domain {
@@ -208,6 +216,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Campaign { config, command } => {
             with(&config, async |client| campaigns::run(client, command).await).await?;
+        }
+        Command::Message { config, command } => {
+            with(&config, async |client| messages::run(client, command).await).await?;
         }
         Command::Domain { config, command } => {
             with(&config, async |client| domains::run(client, command).await).await?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::{Context, anyhow, bail, ensure};
-use api_types::Role;
+use api_types::{KeyScope, NewApiKey, Role};
 use config::Config;
 use sandbox::{Internet, LedgerOptions, Providers};
 use storage::WorkspaceId;
@@ -66,7 +66,8 @@ impl Stage {
 
     /// A key for the API, as `packetboat api-key create` makes one.
     pub async fn api_key(&self) -> anyhow::Result<String> {
-        let made = ops::create_api_key(self.daemon.app(), WorkspaceId::MAIN, "demo", "demo").await;
+        let key = NewApiKey { name: "demo".to_owned(), scopes: vec![KeyScope::Admin], rate_per_minute: None };
+        let made = ops::create_api_key(self.daemon.app(), WorkspaceId::MAIN, key, "demo").await;
         Ok(made.map_err(|e| anyhow!("cannot make an API key: {e:?}"))?.1)
     }
 

@@ -150,7 +150,9 @@ impl Shared {
     /// What becomes of a recipient after such a reply.
     pub fn verdict(answered: Option<&Answered>, by_class: Verdict, policy: &RetryPolicy, case: &Case) -> Verdict {
         match answered {
-            Some(Answered { action, hold_until_ms }) => react::recipient(action, by_class, policy, case, *hold_until_ms),
+            Some(Answered { action, hold_until_ms }) => {
+                react::recipient(action, by_class, policy, case, *hold_until_ms)
+            }
             None => react::unanswered(by_class, policy, case),
         }
     }
