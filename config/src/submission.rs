@@ -12,9 +12,10 @@ section! {
     /// Mail that other programs hand in by SMTP. They sign in with a credential (`packetboat credential add`), over TLS
     /// alone. Without an address to listen on there is no such service.
     pub struct SubmissionSection in "submission" {
-        /// Addresses and ports where TLS begins with STARTTLS. Usual: ["0.0.0.0:587", "[::]:587"].
+        /// Addresses and ports where TLS begins with STARTTLS. Usual: ["[::]:587"], which hears IPv4 too, or
+        /// ["0.0.0.0:587"] on a host without IPv6.
         listen: Vec<SocketAddr> = [];
-        /// Addresses and ports where TLS is spoken from the first byte. Usual: ["0.0.0.0:465", "[::]:465"].
+        /// Addresses and ports where TLS is spoken from the first byte. Usual: ["[::]:465"] or ["0.0.0.0:465"].
         listen_tls: Vec<SocketAddr> = [];
         /// File of the certificate for `server.hostname`, with the chain behind it, in PEM form. Wanted as soon as there
         /// is an address to listen on. A changed file is taken over by itself.
