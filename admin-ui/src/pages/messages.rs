@@ -157,7 +157,9 @@ fn recipient(one: &MessageRecipient) -> AnyView {
     let waits = one.recipient.wait_reason.as_deref().map(|reason| chip(tone::words(reason)));
     let link = view! { <a href=format!("/recipients/{}", one.recipient.id)>"All about it"</a> };
     let actions = view! { <span class="actions">{badge(tone, word)}{waits}{link}</span> }.into_any();
-    view! { <Card title=one.recipient.address.clone() actions>{timeline(&one.timeline)}</Card> }.into_any()
+    // A card's content lives on its own, so what it needs is made here.
+    let happened = timeline(&one.timeline);
+    view! { <Card title=one.recipient.address.clone() actions>{happened}</Card> }.into_any()
 }
 
 #[component]
