@@ -106,7 +106,9 @@ fn the_queue_is_controlled_without_a_daemon() {
 
     assert!(good(&run(&["queue", "summary"])).starts_with("0 in the queue"));
     assert!(refused(&["queue", "hold"]).contains("The filter is empty"));
-    assert!(good(&run(&["queue", "hold", "--all"])).contains("hold everybody in the queue (finished): 0 of 0 looked at"));
+    assert!(
+        good(&run(&["queue", "hold", "--all"])).contains("hold everybody in the queue (finished): 0 of 0 looked at")
+    );
     let reroute = ["queue", "reroute", "--to", "source:default", "--state", "held", "--why", "another way"];
     assert!(good(&run(&reroute)).contains("reroute state held (finished)"));
     assert_eq!(good(&run(&["queue", "jobs"])).lines().count(), 2);
