@@ -148,7 +148,7 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
         #[command(subcommand)]
-        command: queue::QueueCommand,
+        command: Box<queue::QueueCommand>,
     },
     /// Sends one real message from a chosen source and shows the conversation.
     TestDelivery {
@@ -263,7 +263,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             with(&config, async |client| pauses::pause(client, command).await).await?;
         }
         Command::Resume { config, what } => with(&config, async |client| pauses::resume(client, what).await).await?,
-        Command::Queue { config, command } => with(&config, async |client| queue::run(client, command).await).await?,
+        Command::Queue { config, command } => with(&config, async |client| queue::run(client, *command).await).await?,
         Command::TestDelivery { config, test } => {
             return with(&config, async |client| queue::test_delivery(client, test).await).await;
         }
