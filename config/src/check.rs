@@ -7,6 +7,7 @@ use crate::sections::{
     DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
 };
 use crate::values::{Name, PoolMember};
+use crate::warmup::{self, WarmupChoice, WarmupPlan, WarmupPlanEntry};
 use mail::Domain;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -29,6 +30,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// `[[pool]]`, at least one; names are unique, members exist.
     pub pools: Vec<Pool>,
+    /// The built-in warm-up plans, then `[[warmup_plan]]`; names are unique.
+    pub warmup_plans: Vec<WarmupPlan>,
     /// `[dns]`
     pub dns: DnsSection,
     /// `[log]`
@@ -46,6 +49,21 @@ pub struct Source {
     pub ehlo: Domain,
     /// Whether mail may leave from it.
     pub enabled: bool,
+    /// The warm-up plan that it follows; it exists.
+    pub warmup: Option<Name>,
+    /// Other plans at single providers.
+    pub warmup_providers: Vec<WarmupChoice>,
+}
+
+impl Source {
+    /// The warm-up plan that it follows at a provider, if it is not warm there.
+    #[must_use]
+    pub fn warmup_at(&self, provider: &str) -> Option<&Name> {
+        match self.warmup_providers.iter().find(|choice| choice.provider.eq_ignore_ascii_case(provider)) {
+            Some(choice) => choice.plan.as_ref(),
+            None => self.warmup.as_ref(),
+        }
+    }
 }
 
 /// Sources that share a stream's mail by weight.
@@ -55,6 +73,8 @@ pub struct Pool {
     pub name: Name,
     /// At least one; each names an existing source, and each only once.
     pub sources: Vec<PoolMember>,
+    /// The pool that takes what these may not send for now; it exists, and does not lead back here.
+    pub overflow: Option<Name>,
 }
 
 impl Config {
@@ -147,22 +167,32 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let pool_entries: Vec<(PoolEntry, &DeTable<'_>)> = tables(root, problems);
     unique_sources(&source_entries, problems);
     check_pools(&pool_entries, &source_names(root), problems);
+    let warmup_plans = warmup::plans(root, problems);
+    warmup::check_sources(&source_entries, root, problems);
+    warmup::check_overflow(&pool_entries, problems);
     let server = server?;
     let sources = sources(source_entries, &server.hostname);
     let pools = pools(pool_entries, &sources);
     check_smtp(smtp.as_ref(), root, problems);
-    Some(Config { server, storage: storage?, http: http?, smtp: smtp?, sources, pools, dns: dns?, log: log? })
+    Some(Config { server, storage: storage?, http: http?, smtp: smtp?, sources, pools, warmup_plans, dns: dns?, log: log? })
 }
+
+/// `[[source]]` sections as read, each with its table.
+pub(crate) type SourceEntries<'t> = [(SourceEntry, &'t DeTable<'t>)];
 
 fn sources(entries: Vec<(SourceEntry, &DeTable<'_>)>, hostname: &Domain) -> Vec<Source> {
     if entries.is_empty() {
-        return vec![Source { name: Name::coined("default"), ip: None, ehlo: hostname.clone(), enabled: true }];
+        let name = Name::coined("default");
+        let (warmup, warmup_providers) = (None, Vec::new());
+        return vec![Source { name, ip: None, ehlo: hostname.clone(), enabled: true, warmup, warmup_providers }];
     }
     let source = |entry: SourceEntry| Source {
         name: entry.name,
         ip: entry.ip,
         ehlo: entry.ehlo.unwrap_or_else(|| hostname.clone()),
         enabled: entry.enabled,
+        warmup: entry.warmup,
+        warmup_providers: entry.warmup_providers,
     };
     entries.into_iter().map(|(entry, _)| source(entry)).collect()
 }
@@ -170,9 +200,10 @@ fn sources(entries: Vec<(SourceEntry, &DeTable<'_>)>, hostname: &Domain) -> Vec<
 fn pools(entries: Vec<(PoolEntry, &DeTable<'_>)>, sources: &[Source]) -> Vec<Pool> {
     if entries.is_empty() {
         let all = sources.iter().map(|source| PoolMember { source: source.name.clone(), weight: 1 });
-        return vec![Pool { name: Name::coined("default"), sources: all.collect() }];
+        return vec![Pool { name: Name::coined("default"), sources: all.collect(), overflow: None }];
     }
-    entries.into_iter().map(|(entry, _)| Pool { name: entry.name, sources: entry.sources }).collect()
+    let pool = |entry: PoolEntry| Pool { name: entry.name, sources: entry.sources, overflow: entry.overflow.0 };
+    entries.into_iter().map(|(entry, _)| pool(entry)).collect()
 }
 
 /// Every section and its keys, for "it belongs to [http]".
@@ -188,15 +219,17 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<LogSection>(name))
         .or_else(|| has::<SourceEntry>(name))
         .or_else(|| has::<PoolEntry>(name))
+        .or_else(|| has::<WarmupPlanEntry>(name))
 }
 
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
     SmtpSection::KEY,
     SourceEntry::KEY,
     PoolEntry::KEY,
+    WarmupPlanEntry::KEY,
     DnsSection::KEY,
     LogSection::KEY,
 ];
@@ -229,7 +262,7 @@ fn table<S: Section>(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option
 }
 
 /// Reads `[[key]]` sections; those with mistakes are reported and left out.
-fn tables<'t, S: Section>(root: &'t DeTable<'t>, problems: &mut Collector<'_>) -> Vec<(S, &'t DeTable<'t>)> {
+pub(crate) fn tables<'t, S: Section>(root: &'t DeTable<'t>, problems: &mut Collector<'_>) -> Vec<(S, &'t DeTable<'t>)> {
     let Some(value) = root.get(S::KEY) else { return Vec::new() };
     let Some(array) = value.get_ref().as_array() else {
         problems.add(&value.span(), S::KEY, format!("{key} must be written [[{key}]]", key = S::KEY));
@@ -258,7 +291,7 @@ fn source_names<'t>(root: &'t DeTable<'_>) -> Vec<&'t str> {
     array.iter().filter_map(name).collect()
 }
 
-fn span_of(table: &DeTable<'_>, key: &str) -> Range<usize> {
+pub(crate) fn span_of(table: &DeTable<'_>, key: &str) -> Range<usize> {
     table.get(key).map_or(0..0, Spanned::span)
 }
 

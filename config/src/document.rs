@@ -4,6 +4,7 @@ use crate::declare::{Declared, Section};
 use crate::sections::{
     DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
 };
+use crate::warmup::WarmupPlanEntry;
 use std::fmt::Write;
 
 /// How often a section may stand in the file.
@@ -26,7 +27,7 @@ fn entry<S: Section>(times: Times) -> Entry {
 }
 
 /// All sections in reading order.
-fn entries() -> [Entry; 8] {
+fn entries() -> [Entry; 9] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),
@@ -34,6 +35,7 @@ fn entries() -> [Entry; 8] {
         entry::<SmtpSection>(Times::Once),
         entry::<SourceEntry>(Times::Many),
         entry::<PoolEntry>(Times::Many),
+        entry::<WarmupPlanEntry>(Times::Many),
         entry::<DnsSection>(Times::Once),
         entry::<LogSection>(Times::Once),
     ]

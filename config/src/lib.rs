@@ -14,6 +14,7 @@ mod sections;
 mod setting;
 mod suggest;
 mod values;
+mod warmup;
 
 pub use check::{Config, Pool, Source, load, parse};
 pub use document::{example, reference};
@@ -22,3 +23,4 @@ pub use sections::{
     DnsSection, HttpSection, LogFormat, LogLevel, LogSection, ServerSection, SmtpSection, StorageSection, TlsMode,
 };
 pub use values::{DnsServer, Label, Name, PoolMember, PublicUrl};
+pub use warmup::{WarmupChoice, WarmupPlan};

@@ -3,6 +3,7 @@
 use crate::declare::section;
 use crate::setting::choice;
 use crate::values::{DnsServer, Label, Name, PoolMember, PublicUrl};
+use crate::warmup::{PoolName, WarmupChoice};
 use mail::Domain;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -127,6 +128,12 @@ section! {
         ehlo: Option<Domain> = none example "mx1.example.com";
         /// Whether mail may leave from it.
         enabled: bool = true;
+        /// The plan by which a new address earns its volume, provider by provider: "standard", "gradual", or one of
+        /// your own. Unset: it is warm, and sends as much as there is.
+        warmup: Option<Name> = none example "standard";
+        /// Other plans at single providers; "none" where it is warm already, such as
+        /// [{ provider = "Google", plan = "gradual" }, { provider = "GMX", plan = "none" }].
+        warmup_providers: Vec<WarmupChoice> = [];
     }
 }
 
@@ -138,6 +145,9 @@ section! {
         name: Name = required example "default";
         /// Its sources and their shares.
         sources: Vec<PoolMember> = required example [{ source = "mx1", weight = 1 }];
+        /// The pool that takes what these sources may not send for now, since a provider refuses them or their
+        /// warm-up allows no more today. Without one it waits.
+        overflow: PoolName = "";
     }
 }
 

@@ -100,7 +100,7 @@ return_path_label = "a.b"
 level = "verbose"
 "#,
         expect![[r#"
-            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, source, pool, dns, log
+            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, source, pool, warmup_plan, dns, log
             packetboat.toml:2:2: unknown section htpp; did you mean http?
             packetboat.toml:4:1: unknown key http.lisen; did you mean listen?
             packetboat.toml:5:16: http.session_days must be a whole number, 1 to 365, is 0
@@ -172,6 +172,81 @@ sources = [{ weight = 1 }, "mx1", { source = "mx1", wait = 1 }]
         expect!["packetboat.toml:3:23: pool a names source mx1, which does not exist; sources: default"],
     );
     check("[[pool]]\nname = \"a\"\nsources = [{ source = \"default\" }]", expect![["good"]]);
+}
+
+#[test]
+fn warmup_and_overflow() {
+    check(
+        r#"
+[[source]]
+name = "mx1"
+warmup = "standart"
+[[source]]
+name = "mx2"
+warmup = "gentle"
+warmup_providers = [{ provider = "Google", plan = "none" }, { provider = "GMX", plan = "fast" }]
+[[source]]
+name = "mx3"
+warmup_providers = [{ provider = "Google" }]
+[[pool]]
+name = "a"
+sources = [{ source = "mx1" }]
+overflow = "b"
+[[pool]]
+name = "b"
+sources = [{ source = "mx2" }]
+overflow = "c"
+[[pool]]
+name = "c"
+sources = [{ source = "mx2" }]
+overflow = "a"
+[[pool]]
+name = "d"
+sources = [{ source = "mx2" }]
+overflow = "elsewhere"
+[[pool]]
+name = "e"
+sources = [{ source = "mx2" }]
+overflow = "a"
+[[warmup_plan]]
+name = "standard"
+stages = [1]
+[[warmup_plan]]
+name = "gentle"
+stages = [50, 20]
+[[warmup_plan]]
+name = "steep"
+stages = { start = 1000, factor = 9.0, days = 40 }
+[[warmup_plan]]
+name = "typo"
+stages = { start = 1000, faktor = 9.0, days = 40 }
+"#,
+        expect![[""]],
+    );
+    let config = config::parse(
+        "x",
+        r#"
+        [[source]]
+        name = "mx1"
+        warmup = "own"
+        warmup_providers = [{ provider = "Google", plan = "gradual" }, { provider = "GMX", plan = "none" }]
+        [[pool]]
+        name = "a"
+        sources = [{ source = "mx1" }]
+        overflow = "b"
+        [[pool]]
+        name = "b"
+        sources = [{ source = "mx1" }]
+        [[warmup_plan]]
+        name = "own"
+        stages = { start = 10, factor = 2, days = 4 }
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.warmup_plans[2].stages, [10, 20, 40, 80]);
+    assert_eq!(config.pools[0].overflow.as_ref().unwrap().as_str(), "b");
+    let at = |provider: &str| config.sources[0].warmup_at(provider).map(|plan| plan.as_str());
+    assert_eq!((at("Yahoo"), at("google"), at("GMX")), (Some("own"), Some("gradual"), None));
 }
 
 #[test]
@@ -264,5 +339,6 @@ fn the_example_shows_the_defaults() {
     let defaults = Config::default();
     config.sources = defaults.sources.clone();
     config.pools = defaults.pools.clone();
+    assert_eq!(config.warmup_plans.pop().unwrap().name.as_str(), "gentle");
     assert_eq!(config, defaults);
 }

@@ -131,6 +131,7 @@ fn parts(storage: &Storage, connections: u32) -> Parts {
         smtp: config.smtp,
         sources: config.sources,
         pools: config.pools,
+        warmup_plans: config.warmup_plans,
         default_pool: "default".to_owned(),
         retention: Retention { events: day, finished: day, unmatched_reports: day },
     }

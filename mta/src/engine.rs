@@ -10,6 +10,7 @@ use crate::scheduler;
 use crate::shared::{Open, Shared};
 use crate::site::Resolver;
 use crate::smtp::client_config;
+use crate::warmup::{self, Board, Plans};
 use config::{Pool, SmtpSection, Source};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,6 +48,8 @@ pub struct Parts {
     pub sources: Vec<Source>,
     /// `[[pool]]`.
     pub pools: Vec<Pool>,
+    /// The warm-up plans, built-in ones and own ones.
+    pub warmup_plans: Vec<config::WarmupPlan>,
     /// Pool for recipients whose own is not configured any more.
     pub default_pool: String,
     /// How long finished things are kept.
@@ -93,6 +96,8 @@ impl Engine {
         let (book, writing) = Book::open(parts.storage.clone(), parts.clock.clone());
         let providers = Providers::builtin(parts.smtp.connections_per_lane, parts.smtp.messages_per_connection);
         let connections_max = parts.smtp.connections_max;
+        let board = Board::new(Plans::new(&parts.warmup_plans), &parts.sources);
+        warmup::refresh(&board, &parts.storage, now_ms).await.map_err(StartError::Recover)?;
         let shared = Arc::new(Shared {
             storage: parts.storage,
             resolver: Resolver::new(parts.dns, providers),
@@ -100,7 +105,9 @@ impl Engine {
             random: parts.random,
             dial: parts.dial,
             pools: pools(&parts.pools, &parts.sources),
+            overflow: overflow(&parts.pools),
             default_pool: parts.default_pool,
+            warmup: board,
             smtp: parts.smtp,
             sources: parts.sources,
             tls,
@@ -117,6 +124,7 @@ impl Engine {
             tokio::spawn(scheduler::run(shared.clone())),
             tokio::spawn(housekeeping::lanes(shared.clone())),
             tokio::spawn(housekeeping::expiry(shared.clone())),
+            tokio::spawn(warmup::nights(shared.clone())),
             tokio::spawn(housekeeping::events(shared.clone())),
             tokio::spawn(housekeeping::retention(shared.clone(), parts.retention)),
         ];
@@ -134,6 +142,11 @@ fn pools(pools: &[Pool], sources: &[Source]) -> HashMap<String, Vec<(usize, u32)
         (pool.name.to_string(), enabled.collect())
     };
     pools.iter().map(members).collect()
+}
+
+/// The overflow pool of each pool that has one.
+fn overflow(pools: &[Pool]) -> HashMap<String, String> {
+    pools.iter().filter_map(|pool| Some((pool.name.to_string(), pool.overflow.as_ref()?.to_string()))).collect()
 }
 
 /// A running engine. Stop it; dropping it leaves its tasks running.
@@ -226,6 +239,22 @@ impl Waker {
     /// Something new may be due.
     pub fn wake(&self) {
         self.0.book.counts.wake.notify_one();
+    }
+
+    /// A warm-up was changed by hand: what is stored is read anew, and who waits for it may find a place.
+    ///
+    /// # Errors
+    /// The database's; what is stored is in force from the next night on.
+    pub async fn warmup_changed(&self) -> Result<(), StorageError> {
+        warmup::refresh(&self.0.warmup, &self.0.storage, self.0.clock.now_ms()).await?;
+        self.wake();
+        Ok(())
+    }
+
+    /// The provider of a recipient domain, if its site can be found now.
+    pub async fn provider_of(&self, domain: &str) -> Option<Arc<str>> {
+        let found = self.0.resolver.resolve(domain, self.0.clock.now_ms()).await;
+        found.ok().map(|site| site.provider.name.clone())
     }
 
     /// As [`EngineHandle::lanes`].

@@ -2,7 +2,8 @@
 //!
 //! In the order of a recipient's way: `scheduler` takes what is due, `site` finds where it goes, `egress` chooses the
 //! source, `lane` owns connections and limits, `content` has the message made, `connection` and `smtp` bring it over,
-//! `outcome` decides what the answer means, `book` writes it down. `inbound` takes what comes back.
+//! `outcome` decides what the answer means, `book` writes it down. `inbound` takes what comes back. `warmup` says how much
+//! may leave from a source that is new.
 //!
 //! RFC 5321, 2920, 1870, 6152, 3207, 7505, 7435; the return path: 3464.
 
@@ -10,7 +11,7 @@ mod book;
 mod connection;
 pub mod content;
 mod dialing;
-pub mod egress;
+mod egress;
 mod engine;
 mod hand;
 mod hold;
@@ -26,6 +27,7 @@ mod scheduler;
 mod shared;
 pub mod site;
 mod smtp;
+pub mod warmup;
 
 pub use content::{ContentMaker, Made, MakeError};
 pub use engine::{Engine, EngineHandle, Parts, StartError, Waker};

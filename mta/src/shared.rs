@@ -2,19 +2,21 @@
 
 use crate::book::Book;
 use crate::content::Makers;
-use crate::egress::{Candidate, Choice, choose};
+use crate::egress::{Asking, Candidate, Choice, choose};
 use crate::hand::Hand;
 use crate::lane::Lane;
 use crate::outcome::RetryPolicy;
 use crate::places::{Place, Places, Urgency};
 use crate::site::{Resolver, Site};
 use crate::smtp::Timeouts;
+use crate::warmup::{Board, Look, Permits, Subject, Tracks};
 use config::{SmtpSection, Source, TlsMode};
-use mail::StreamKind;
+use mail::{StreamKind, WaitReason};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use storage::Storage;
+use storage::queue::Wait;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use world::{Clock, Dial, Random};
@@ -40,6 +42,9 @@ pub(crate) struct Shared {
     pub sources: Vec<Source>,
     pub pools: HashMap<String, Vec<(usize, u32)>>,
     pub default_pool: String,
+    /// Which pool takes what another may not send.
+    pub overflow: HashMap<String, String>,
+    pub warmup: Arc<Board>,
     pub tls: Arc<rustls::ClientConfig>,
     pub book: Book,
     pub makers: Makers,
@@ -77,6 +82,14 @@ impl Drop for ConnectionPermit {
         // Nothing is begun here: the runtime may be ending. The connection's task goes on, or the look at all lanes.
         self.lane.connection_closed();
     }
+}
+
+/// Where a recipient goes.
+enum Way {
+    /// To this source's lane, with what it may use up.
+    Use(usize, Permits),
+    /// Back into the queue.
+    Wait(Wait),
 }
 
 impl Shared {
@@ -125,10 +138,13 @@ impl Shared {
     pub fn route(self: &Arc<Self>, site: &Arc<Site>, hands: Vec<Hand>) {
         let now_ms = self.clock.now_ms();
         let mut touched: Vec<Arc<Lane>> = Vec::new();
-        for hand in hands {
+        for mut hand in hands {
+            // Of a way that it did not go.
+            hand.permits.clear();
             match self.choose(site, &hand, now_ms) {
-                Choice::Wait(wait) => hand.give_back(wait),
-                Choice::Use(source) => {
+                Way::Wait(wait) => hand.give_back(wait),
+                Way::Use(source, permits) => {
+                    hand.permits = permits;
                     let lane = self.lane(source, site, now_ms);
                     match lane.room(self, now_ms) {
                         Some(wait) => hand.give_back(wait),
@@ -147,21 +163,71 @@ impl Shared {
         }
     }
 
-    fn choose(&self, site: &Arc<Site>, hand: &Hand, now_ms: i64) -> Choice {
-        let pool = self.pools.get(&hand.claimed.pool).or_else(|| self.pools.get(&self.default_pool));
-        let lanes = lock(&self.open.lanes);
-        let candidates: Vec<Candidate> = pool
-            .into_iter()
-            .flatten()
-            .map(|(source, weight)| {
-                let held = lanes.get(&(*source, site.name.clone())).and_then(|lane| lane.held(now_ms));
-                Candidate { source: *source, weight: *weight, held }
-            })
-            .collect();
-        drop(lanes);
+    fn choose(&self, site: &Arc<Site>, hand: &Hand, now_ms: i64) -> Way {
+        let provider = &site.provider.name;
+        let idle = self.warmup.is_idle();
+        // Held until the permits are taken, so that what was seen is still there.
+        let mut tracks = (!idle).then(|| self.warmup.tracks());
+        let mut look = |subject| {
+            tracks.as_mut().map_or(Look::Open, |tracks| self.warmup.look(tracks, subject, provider, now_ms))
+        };
+        let sender = hand.sender.map(Subject::Domain);
+        if let Some(sender) = sender
+            && !matches!(look(sender), Look::Open | Look::Now)
+        {
+            return self.in_line(sender, tracks, provider, now_ms);
+        }
         let last = hand.claimed.source.as_deref();
         let last = last.and_then(|name| self.sources.iter().position(|source| source.name.as_str() == name));
-        choose(&candidates, last, now_ms, self.random.below(u64::MAX))
+        let asking = Asking { kind: hand.claimed.kind, last, now_ms, draw: self.random.below(u64::MAX) };
+        match choose(&self.candidates(site, &hand.claimed.pool, &mut look, now_ms), &asking) {
+            Choice::Wait(wait) => Way::Wait(wait),
+            Choice::Queue(source) => self.in_line(Subject::Source(source), tracks, provider, now_ms),
+            Choice::Use(source) => {
+                let subjects = [Some(Subject::Source(source)), sender].into_iter().flatten();
+                let permits = tracks.as_mut().map(|tracks| {
+                    subjects.filter_map(|subject| self.warmup.take(tracks, subject, provider, now_ms)).collect()
+                });
+                Way::Use(source, permits.unwrap_or_default())
+            }
+        }
+    }
+
+    /// A place in the line of who waits for a warm-up.
+    fn in_line(
+        &self,
+        subject: Subject,
+        tracks: Option<MutexGuard<'_, Tracks>>,
+        provider: &Arc<str>,
+        now_ms: i64,
+    ) -> Way {
+        let due_ms = tracks.map_or(now_ms, |mut tracks| self.warmup.queue(&mut tracks, subject, provider, now_ms));
+        Way::Wait(Wait { reason: WaitReason::WarmUp, due_ms })
+    }
+
+    /// The sources of a pool, of its overflow pool, and so on, as they stand at a site.
+    fn candidates(
+        &self,
+        site: &Arc<Site>,
+        pool: &str,
+        look: &mut impl FnMut(Subject) -> Look,
+        now_ms: i64,
+    ) -> Vec<Vec<Candidate>> {
+        let lanes = lock(&self.open.lanes);
+        let mut all = Vec::new();
+        let mut pool = if self.pools.contains_key(pool) { pool } else { &self.default_pool };
+        loop {
+            let candidate = |(source, weight): &(usize, u32)| {
+                let held = lanes.get(&(*source, site.name.clone())).and_then(|lane| lane.held(now_ms));
+                Candidate { source: *source, weight: *weight, held, look: look(Subject::Source(*source)) }
+            };
+            all.push(self.pools.get(pool).into_iter().flatten().map(candidate).collect());
+            // The configuration refuses circles.
+            match self.overflow.get(pool) {
+                Some(overflow) => pool = overflow,
+                None => return all,
+            }
+        }
     }
 
     fn lane(&self, source: usize, site: &Arc<Site>, now_ms: i64) -> Arc<Lane> {

@@ -38,6 +38,7 @@ pub mod template;
 pub mod unmatched_report;
 pub mod unsubscribe;
 pub mod user;
+pub mod warmup;
 mod words;
 pub mod workspace;
 mod writer;

@@ -7,6 +7,7 @@ fn every_statement_prepares() {
     let dir = tempfile::tempdir().unwrap();
     let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 2 }).unwrap();
     let queue = crate::queue::statements();
+    let warmup = crate::warmup::statements();
     let modules: &[(&str, &[&str])] = &[
         ("api_key", crate::api_key::STATEMENTS),
         ("campaign_run", crate::campaign_run::STATEMENTS),
@@ -18,6 +19,7 @@ fn every_statement_prepares() {
         ("unmatched_report", crate::unmatched_report::STATEMENTS),
         ("unsubscribe", crate::unsubscribe::STATEMENTS),
         ("queue", &queue),
+        ("warmup", &warmup),
         ("domain", crate::domain::STATEMENTS),
         ("meta", crate::meta::STATEMENTS),
         ("session", crate::session::STATEMENTS),

@@ -164,6 +164,7 @@ async fn start_sending(app: &Shared, dial: Arc<dyn Dial>) -> anyhow::Result<Engi
         smtp: config.smtp.clone(),
         sources: config.sources.clone(),
         pools: config.pools.clone(),
+        warmup_plans: config.warmup_plans.clone(),
         default_pool: config.default_pool().name.to_string(),
         retention: Retention {
             events: DAY * config.storage.event_retention_days,

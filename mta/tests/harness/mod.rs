@@ -117,6 +117,7 @@ impl Voyage {
             smtp: self.config.smtp.clone(),
             sources: self.config.sources.clone(),
             pools: self.config.pools.clone(),
+            warmup_plans: self.config.warmup_plans.clone(),
             default_pool: "default".to_owned(),
             retention: Retention { events: YEAR, finished: YEAR, unmatched_reports: YEAR },
         };
