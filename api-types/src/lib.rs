@@ -11,6 +11,7 @@ mod filter;
 mod segment;
 mod session;
 mod template;
+mod warmup;
 
 pub use campaign::*;
 pub use common::*;
@@ -20,3 +21,4 @@ pub use filter::*;
 pub use segment::*;
 pub use session::*;
 pub use template::*;
+pub use warmup::*;

@@ -221,7 +221,18 @@ stages = { start = 1000, factor = 9.0, days = 40 }
 name = "typo"
 stages = { start = 1000, faktor = 9.0, days = 40 }
 "#,
-        expect![[""]],
+        expect![[r#"
+            packetboat.toml:4:10: source mx1 follows the warm-up plan standart, which does not exist; did you mean standard?
+            packetboat.toml:8:20: source mx2 follows the warm-up plan fast, which does not exist; plans: standard, gradual, gentle, steep, typo
+            packetboat.toml:11:21: source[2].warmup_providers[0] must be a table such as { provider = "Google", plan = "gradual" }, with the plan "none" where it is warm, is { provider = "Google" }
+            packetboat.toml:15:12: pool a overflows into itself: a → b → c → a
+            packetboat.toml:19:12: pool b overflows into itself: b → c → a → b
+            packetboat.toml:23:12: pool c overflows into itself: c → a → b → c
+            packetboat.toml:27:12: pool d overflows into elsewhere, which does not exist; pools: a, b, c, d, e
+            packetboat.toml:33:8: there is a warm-up plan named standard already; choose another name
+            packetboat.toml:37:10: warmup_plan[1].stages must be a list of messages a day such as [50, 100, 200], none below the one before, or a table such as { start = 50, factor = 1.4, days = 30 }, is [50, 20]
+            packetboat.toml:40:10: warmup_plan[2].stages must be a list of messages a day such as [50, 100, 200], none below the one before, or a table such as { start = 50, factor = 1.4, days = 30 }, is { start = 1000, factor = 9.0, days = 40 …
+            packetboat.toml:43:10: warmup_plan[3].stages must be a list of messages a day such as [50, 100, 200], none below the one before, or a table such as { start = 50, factor = 1.4, days = 30 }, is { start = 1000, faktor = 9.0, days = 40 …"#]],
     );
     let config = config::parse(
         "x",

@@ -12,5 +12,6 @@ pub mod ops;
 mod passwords;
 pub mod serve;
 mod text;
+mod warmup;
 
 pub use http::error::ApiError;

@@ -60,6 +60,10 @@ impl Client {
         read(self.request(Method::POST, path).json(body)).await
     }
 
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        read(self.request(Method::DELETE, path)).await
+    }
+
     pub async fn upload<T: DeserializeOwned>(&self, path: &str, file: &Path) -> anyhow::Result<T> {
         let form = multipart::Form::new().file("file", file).await;
         let form = form.with_context(|| format!("cannot read {}", file.display()))?;

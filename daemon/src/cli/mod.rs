@@ -10,6 +10,7 @@ mod client;
 mod contacts;
 mod delivery;
 mod people;
+mod warmup;
 
 use clap::{Args, Parser, Subcommand};
 use client::Client;
@@ -93,6 +94,13 @@ enum Command {
         #[command(subcommand)]
         command: delivery::SuppressionCommand,
     },
+    /// How new sources and sending domains earn their volume.
+    Warmup {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: warmup::WarmupCommand,
+    },
     /// Sends a real campaign over a simulated internet on this host, and proves that every mail arrived once.
     Demo(crate::demo::Options),
     /// Checks the data: the ledger's sum and the database files.
@@ -155,6 +163,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Suppressions { config, command } => {
             with(&config, async |client| delivery::suppression(client, command).await).await?;
         }
+        Command::Warmup { config, command } => with(&config, async |client| warmup::run(client, command).await).await?,
         Command::Demo(options) => return crate::demo::run(options).await,
         Command::Doctor { config } => return with(&config, async |client| check::doctor(client).await).await,
     }

@@ -24,6 +24,7 @@ mod stream;
 mod suppressions;
 mod templates;
 mod timeline;
+mod warmup;
 
 use crate::app::Shared;
 use access::Access;
@@ -114,6 +115,15 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(stream::stream))
         .add(VIEWER, routes!(campaigns::recipients))
         .add(VIEWER, routes!(egress::show))
+        .add(VIEWER, routes!(warmup::list))
+        .add(VIEWER, routes!(warmup::plans))
+        .add(ADMIN, routes!(warmup::pause))
+        .add(ADMIN, routes!(warmup::resume))
+        .add(ADMIN, routes!(warmup::set_stage))
+        .add(VIEWER, routes!(warmup::domains))
+        .add(ADMIN, routes!(warmup::begin_domain))
+        .add(ADMIN, routes!(warmup::end_domain))
+        .add(VIEWER, routes!(warmup::forecast))
         .add(VIEWER, routes!(overview::overview))
         .add_slow(ADMIN, SLOW, routes!(overview::doctor))
         .finish()

@@ -115,6 +115,7 @@ impl Board {
     /// Begins `day` with what is stored, or goes on with what was changed by hand on the same day.
     pub fn load(&self, day: i64, lines: &[Line], domains: Vec<DomainWarmup>) {
         let mut tracks = lock(&self.tracks);
+        let same_day = tracks.day == day;
         let mut all = HashMap::new();
         for line in lines {
             let Some(plan) = self.plan_of(&line.key, &domains) else { continue };
@@ -137,7 +138,7 @@ impl Board {
             match all.get_mut(&key) {
                 Some((track, _)) => track.inherit(&before),
                 // Its first message is on its way, and not stored yet.
-                None if before.is_busy() && tracks.day == day => {
+                None if before.is_busy() && same_day => {
                     all.insert(key, (before, stored));
                 }
                 None => {}

@@ -77,7 +77,7 @@ pub fn forecast(waiting: u64, ways: &[Way<'_>], now_ms: i64) -> Forecast {
 impl Way<'_> {
     /// The number of a day to come; `None` when nothing is limited then.
     fn at(&self, days: u32) -> Option<u64> {
-        self.plan.target(if self.paused { self.stage } else { self.stage + days })
+        self.plan.target(if self.paused { self.stage } else { self.stage.saturating_add(days) })
     }
 
     /// What may still leave today, as close together as it may.

@@ -13,6 +13,8 @@ pub mod forecast;
 mod ladder;
 mod night;
 mod plan;
+#[cfg(test)]
+mod tests;
 mod track;
 
 pub use plan::{Plan, Plans};

@@ -1,4 +1,5 @@
 //! An engine in a simulated world. Its `finish` fails if anybody is unaccounted for.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use config::{Config, Source};
 use mail::{Address, RecipientState};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use storage::campaign_run::{self, AudienceChunk};
 use storage::contact::Member;
 use storage::queue::{self, Claimed, Ledger, LogFilter, Recipient};
-use storage::{CampaignId, ContactId, OpenOptions, Storage, WorkspaceId, address_hash};
+use storage::{CampaignId, ContactId, DomainId, OpenOptions, Storage, WorkspaceId, address_hash};
 use world::Clock;
 
 pub const WS: WorkspaceId = WorkspaceId::MAIN;
@@ -183,6 +184,19 @@ impl Voyage {
                 mta::inbound::serve_one(&inbound, connection.stream, connection.source, &stop).await;
             }
         })
+    }
+
+    /// A sending domain, and the campaign's row that names it.
+    pub async fn sending_domain(&self, name: &'static str, campaign: CampaignId) -> DomainId {
+        let storage = self.storage.clone();
+        let work = move |tx: &storage::Transaction<'_>| {
+            let id = storage::domain::insert(tx, WS, (name, &format!("bounce.{name}")), &[], 0)?;
+            let row = "INSERT INTO campaign (id, workspace_id, name, from_email, from_name, reply_to, pool, created_by, \
+                created_ms, updated_ms, domain_id) VALUES (?1, ?2, 'c', '', '', '', 'default', 'ana', 0, 0, ?3)";
+            tx.execute(row, (campaign, WS, id))?;
+            Ok(id)
+        };
+        tokio::task::spawn_blocking(move || storage.main().write_blocking(work)).await.unwrap().unwrap()
     }
 
     pub async fn ledger(&self) -> Ledger {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 pub use count::{Counts, Fate, complained, is_sending};
 pub use domain::{DomainWarmup, add_domain, domains, remove_domain, senders};
-pub use waiting::{hasten, waiting_by_domain};
+pub use waiting::{Waiting, hasten, waiting_by_domain};
 
 /// What earns its volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -137,7 +137,7 @@ const PAGE: &str = line!(
 );
 const FIND: &str = line!("WHERE id = :id AND workspace_id IN (0, :workspace_id)");
 const AT: &str = line!("WHERE axis = :axis AND subject = :subject AND provider = :provider");
-const OVER: &str = line!("WHERE day < ?1 AND (sent > 0 OR complained > 0) ORDER BY id");
+const OVER: &str = line!("WHERE day < ?1 AND (sent > 0 OR complained > 0) ORDER BY day, id");
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Line> {
     let text = |column| row.get::<_, String>(column).map(Arc::from);

@@ -162,18 +162,20 @@ fn a_complaint_counts_where_the_mail_went() {
     assert!(bed.told().ends_with("sent 1, delivered 1, deferred 0, blocked 0, bounced 0, complained 1"), "{}", bed.told());
 }
 
-#[tokio::test]
-async fn who_waits_for_a_warm_up_is_made_due() {
+#[test]
+fn who_waits_for_a_warm_up_is_made_due() {
     let bed = Bed::new();
     enqueue(&bed, 3);
     bed.queue(|tx| {
         let sql = "UPDATE recipient SET due_ms = 9000, wait_reason = iif(id = 2, 'lane_full', 'warm_up')";
         Ok(tx.execute(sql, [])?)
     });
-    assert_eq!(bed.storage.read(|c| waiting_by_domain(c, WS, None, 5)).await.unwrap(), [("gull.example".to_owned(), 3)]);
+    let all = Waiting { pool: "default".to_owned(), domain: "gull.example".to_owned(), count: 3 };
+    assert_eq!(bed.storage.read_blocking(|c| waiting_by_domain(c, WS, None, 5)).unwrap(), [all]);
     let other = |c: &Connection| waiting_by_domain(c, WS, Some(CampaignId(2)), 5);
-    assert_eq!(bed.storage.read(other).await.unwrap(), []);
-    assert_eq!(hasten(&bed.storage, 5).await.unwrap(), 2);
+    assert_eq!(bed.storage.read_blocking(other).unwrap(), []);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert_eq!(runtime.block_on(hasten(&bed.storage, 5)).unwrap(), 2);
     let due = bed.queue(|tx| {
         let mut rows = tx.prepare("SELECT due_ms FROM recipient ORDER BY id")?;
         Ok(rows.query_map([], |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()?)

@@ -5,14 +5,27 @@ use crate::{CampaignId, RecipientId, Storage, StorageError, WorkspaceId};
 use rusqlite::{Connection, params};
 
 const OF_CAMPAIGN: &str = "
-    SELECT domain, count(*) FROM recipient
-    WHERE workspace_id = ?1 AND campaign_id = ?2 AND state = 'queued' GROUP BY domain ORDER BY 2 DESC, 1 LIMIT ?3";
+    SELECT pool, domain, count(*) FROM recipient
+    WHERE workspace_id = ?1 AND campaign_id = ?2 AND state = 'queued'
+    GROUP BY pool, domain ORDER BY 3 DESC, 2 LIMIT ?3";
 const OF_ALL: &str = "
-    SELECT domain, count(*) FROM recipient
-    WHERE workspace_id = ?1 AND state = 'queued' AND ?2 IS NULL GROUP BY domain ORDER BY 2 DESC, 1 LIMIT ?3";
+    SELECT pool, domain, count(*) FROM recipient
+    WHERE workspace_id = ?1 AND state = 'queued' AND ?2 IS NULL
+    GROUP BY pool, domain ORDER BY 3 DESC, 2 LIMIT ?3";
 
-/// The recipient domains that most of the workspace's queued recipients are of, or of one of its campaigns', with how
-/// many. A look at each of them, so not for every second.
+/// Queued recipients of a domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The pool that they leave from.
+    pub pool: String,
+    /// Their domain.
+    pub domain: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// The domains that most of the workspace's queued recipients are of, or of one of its campaigns'. A look at each
+/// recipient, so not for every second.
 ///
 /// # Errors
 /// The database's.
@@ -21,10 +34,12 @@ pub fn waiting_by_domain(
     workspace: WorkspaceId,
     campaign: Option<CampaignId>,
     limit: u32,
-) -> Result<Vec<(String, u64)>, StorageError> {
+) -> Result<Vec<Waiting>, StorageError> {
     let sql = if campaign.is_some() { OF_CAMPAIGN } else { OF_ALL };
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map(params![workspace, campaign, limit], |row| Ok((row.get(0)?, count(row, 1)?)))?;
+    let rows = statement.query_map(params![workspace, campaign, limit], |row| {
+        Ok(Waiting { pool: row.get(0)?, domain: row.get(1)?, count: count(row, 2)? })
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
