@@ -80,10 +80,7 @@ pub(crate) async fn of_queue(
 ) -> Result<WarmupForecast, ApiError> {
     let read = move |c: &Connection| {
         let launch = campaign.map(|id| storage::campaign::find(c, workspace, id)).transpose()?.flatten();
-        let total = match campaign {
-            Some(id) => storage::campaign_run::live(c, id)?.queued,
-            None => storage::queue::live_count(c, workspace)?,
-        };
+        let total = storage::queue::ledger(c, workspace, campaign)?.queued;
         let waiting = warmup::waiting_by_domain(c, workspace, campaign, DOMAINS_MAX)?;
         Ok((launch, waiting, total))
     };

@@ -6,6 +6,7 @@ use view::tone::{self, Tone};
 
 use crate::api::use_api;
 use crate::load::load;
+use crate::pages::warmup::WarmupCard;
 use crate::parts::*;
 
 #[component]
@@ -22,6 +23,7 @@ pub fn EgressPage() -> impl IntoView {
             <Card title="Pools">{move || pools_table(&pools.get())}</Card>
             <Card title="Lanes now">{move || lanes_table(&lanes.get())}</Card>
         }.into_any())}
+        <WarmupCard/>
     }
     .into_any()
 }

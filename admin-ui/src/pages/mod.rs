@@ -13,6 +13,7 @@ mod segments;
 mod sign_in;
 mod suppressions;
 mod templates;
+mod warmup;
 
 pub use api_keys::ApiKeys;
 pub use campaigns::{CampaignPage, CampaignRecipients, Campaigns, EditCampaign, NewCampaign};

@@ -11,4 +11,5 @@ pub mod query;
 pub mod setup;
 pub mod template;
 pub mod tone;
+pub mod warmup;
 pub mod when;
