@@ -174,7 +174,17 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let sources = sources(source_entries, &server.hostname);
     let pools = pools(pool_entries, &sources);
     check_smtp(smtp.as_ref(), root, problems);
-    Some(Config { server, storage: storage?, http: http?, smtp: smtp?, sources, pools, warmup_plans, dns: dns?, log: log? })
+    Some(Config {
+        server,
+        storage: storage?,
+        http: http?,
+        smtp: smtp?,
+        sources,
+        pools,
+        warmup_plans,
+        dns: dns?,
+        log: log?,
+    })
 }
 
 /// `[[source]]` sections as read, each with its table.

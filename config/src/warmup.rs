@@ -96,7 +96,8 @@ fn number(value: &DeValue<'_>) -> Option<f64> {
 
 impl Setting for WarmupChoice {
     fn kind() -> String {
-        "a table such as { provider = \"Google\", plan = \"gradual\" }, with the plan \"none\" where it is warm".to_owned()
+        "a table such as { provider = \"Google\", plan = \"gradual\" }, with the plan \"none\" where it is warm"
+            .to_owned()
     }
 
     fn read(value: &Spanned<DeValue<'_>>, _: Bounds) -> Result<Self, Vec<Wrong>> {
@@ -154,14 +155,16 @@ pub(crate) fn check_sources(entries: &SourceEntries<'_>, root: &DeTable<'_>, pro
     let known = plan_names(root);
     for (entry, table) in entries {
         let own = entry.warmup.iter().map(|plan| (plan, "warmup"));
-        let others = entry.warmup_providers.iter().filter_map(|choice| Some((choice.plan.as_ref()?, "warmup_providers")));
+        let others =
+            entry.warmup_providers.iter().filter_map(|choice| Some((choice.plan.as_ref()?, "warmup_providers")));
         for (plan, key) in own.chain(others).filter(|(plan, _)| !known.iter().any(|name| name == plan.as_str())) {
             let names: Vec<&str> = known.iter().map(String::as_str).collect();
             let hint = match crate::suggest::nearest(plan.as_str(), &names) {
                 Some(near) => format!("did you mean {near}?"),
                 None => format!("plans: {}", names.join(", ")),
             };
-            let message = format!("source {} follows the warm-up plan {plan}, which does not exist; {hint}", entry.name);
+            let message =
+                format!("source {} follows the warm-up plan {plan}, which does not exist; {hint}", entry.name);
             problems.add(&span_of(table, key), &format!("source.{key}"), message);
         }
     }
@@ -171,7 +174,8 @@ pub(crate) fn check_sources(entries: &SourceEntries<'_>, root: &DeTable<'_>, pro
 fn plan_names(root: &DeTable<'_>) -> Vec<String> {
     let mut names: Vec<String> = builtin().into_iter().map(|plan| plan.name.to_string()).collect();
     let own = root.get(WarmupPlanEntry::KEY).and_then(|value| value.get_ref().as_array());
-    let name = |item: &Spanned<DeValue<'_>>| Some(item.get_ref().as_table()?.get("name")?.get_ref().as_str()?.to_owned());
+    let name =
+        |item: &Spanned<DeValue<'_>>| Some(item.get_ref().as_table()?.get("name")?.get_ref().as_str()?.to_owned());
     for name in own.into_iter().flat_map(|array| array.iter()).filter_map(name) {
         if !names.contains(&name) {
             names.push(name);

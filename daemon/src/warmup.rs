@@ -122,10 +122,13 @@ pub(crate) async fn check_point(
     let (domains, total) = audience.await?;
     let waiting = domains.into_iter().map(|(domain, count)| Waiting { pool: pool.clone(), domain, count }).collect();
     let forecast = foresee(app, waiting, total, sender).await?;
-    Ok(point(&forecast))
+    let expiry = app.config.smtp.bulk_expiry;
+    let given_up_ms = now_ms.saturating_add(i64::try_from(expiry.as_millis()).unwrap_or(i64::MAX));
+    Ok(point(&forecast, &time(given_up_ms)))
 }
 
-fn point(forecast: &WarmupForecast) -> Option<CheckPoint> {
+/// `given_up_at` is when mail of now is given up; moments of the API compare as texts.
+fn point(forecast: &WarmupForecast, given_up_at: &str) -> Option<CheckPoint> {
     let name = "warm_up".to_owned();
     let limited = || forecast.providers.iter().filter_map(|at| Some((at, at.allowed_today?)));
     let short: Vec<_> = limited().filter(|(at, allowed)| at.waiting > *allowed).collect();
@@ -142,7 +145,13 @@ fn point(forecast: &WarmupForecast) -> Option<CheckPoint> {
         Some(at) => format!("If every day goes well, it finishes about {} (UTC).", spoken(at)),
         None => "It would not be finished within a year.".to_owned(),
     };
-    let message = format!("The warm-up allows {}. {end}", told.join("; "));
+    let expires = if forecast.finishes_at.as_deref().is_none_or(|at| at > given_up_at) {
+        let end = spoken(given_up_at);
+        format!(" What has not left by {end} is given up: raise smtp.bulk_expiry, or write to fewer.")
+    } else {
+        String::new()
+    };
+    let message = format!("The warm-up allows {}. {end}{expires}", told.join("; "));
     Some(CheckPoint { name, level: CheckLevel::Warning, message })
 }
 
@@ -159,7 +168,8 @@ async fn foresee(
     sender: Option<DomainId>,
 ) -> Result<WarmupForecast, ApiError> {
     let Some(engine) = app.engine.get() else {
-        let message = "The daemon does not run, so nobody can say which providers the recipients are at. Start it first.";
+        let message =
+            "The daemon does not run, so nobody can say which providers the recipients are at. Start it first.";
         return Err(ApiError::wrong_state(message));
     };
     let look_ups = futures_util::stream::iter(waiting)
@@ -279,8 +289,14 @@ mod tests {
             finishes_at: None,
         };
         let told = |providers: &[WarmupProvider], finishes_at: Option<&str>| {
-            let forecast = WarmupForecast { providers: providers.to_vec(), finishes_at: finishes_at.map(str::to_owned), others: 0 };
-            point(&forecast).map(|point| format!("{:?}: {}", point.level, point.message)).unwrap_or_default()
+            let forecast = WarmupForecast {
+                providers: providers.to_vec(),
+                finishes_at: finishes_at.map(str::to_owned),
+                others: 0,
+            };
+            point(&forecast, "2026-01-09T00:00:00.000Z")
+                .map(|point| format!("{:?}: {}", point.level, point.message))
+                .unwrap_or_default()
         };
         let thursday = Some("2026-01-08T14:00:00.000Z");
         let (google, gmx) = (at("Google", 11_200, Some(4_000)), at("GMX", 50, Some(200)));
@@ -291,6 +307,11 @@ mod tests {
             "Warning: The warm-up allows 4000 to Google today, this campaign needs 11200. If every day goes well, it \
              finishes about Thursday 2026-01-08 14:00 (UTC)."
         );
-        assert!(told(&[google], None).ends_with("It would not be finished within a year."));
+        let too_late =
+            "What has not left by Friday 2026-01-09 00:00 is given up: raise smtp.bulk_expiry, or write to fewer.";
+        assert!(
+            told(&[google.clone()], None).ends_with(&format!("It would not be finished within a year. {too_late}"))
+        );
+        assert!(told(&[google], Some("2026-01-09T00:00:01.000Z")).ends_with(too_late));
     }
 }

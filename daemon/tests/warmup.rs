@@ -117,7 +117,10 @@ async fn a_campaign_from_a_new_source() {
     assert_eq!(told(line), format!("\"new\" \"{PROVIDER}\" \"running\" 1 5 1 1"), "{lines}");
 
     let listed = packetboat(&boat, &["list"]).await;
-    assert!(listed.contains("source new") && listed.contains("stage 1 of 2") && listed.contains("today 1 of 5"), "{listed}");
+    assert!(
+        listed.contains("source new") && listed.contains("stage 1 of 2") && listed.contains("today 1 of 5"),
+        "{listed}"
+    );
     assert!(packetboat(&boat, &["pause", "new", PROVIDER]).await.contains("stage 1 of 2, paused"));
     let again = ana.send(Method::POST, &format!("/api/v1/warmup/{}/pause", line["id"]), None).await;
     assert_eq!(bad(again).await.0, 409);

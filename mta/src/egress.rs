@@ -154,7 +154,12 @@ mod tests {
             ("used up", vec![warming(0, L::Later(900))], vec![warm], (C::Use(9), C::Use(9))),
             ("used up, another one", vec![warming(0, L::Later(900)), warm], vec![], (C::Use(9), C::Use(9))),
             ("blocked", vec![blocked], vec![warm], (C::Use(9), C::Use(9))),
-            ("all of it used up", vec![warming(0, L::Later(900))], vec![warming(1, L::Later(800))], (C::Queue(1), C::Queue(1))),
+            (
+                "all of it used up",
+                vec![warming(0, L::Later(900))],
+                vec![warming(1, L::Later(800))],
+                (C::Queue(1), C::Queue(1)),
+            ),
             ("blocked for less", vec![warming(0, L::Later(900)), blocked], vec![], {
                 let wait = C::Wait(Wait { reason: WaitReason::SourceBlocked, due_ms: 700 });
                 (wait, wait)

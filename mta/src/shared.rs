@@ -168,9 +168,8 @@ impl Shared {
         let idle = self.warmup.is_idle();
         // Held until the permits are taken, so that what was seen is still there.
         let mut tracks = (!idle).then(|| self.warmup.tracks());
-        let mut look = |subject| {
-            tracks.as_mut().map_or(Look::Open, |tracks| self.warmup.look(tracks, subject, provider, now_ms))
-        };
+        let mut look =
+            |subject| tracks.as_mut().map_or(Look::Open, |tracks| self.warmup.look(tracks, subject, provider, now_ms));
         let sender = hand.sender.map(Subject::Domain);
         if let Some(sender) = sender
             && !matches!(look(sender), Look::Open | Look::Now)

@@ -98,7 +98,8 @@ async fn days_pass_and_a_crash_in_the_middle_of_one_sends_no_more() {
     assert_eq!(line(&voyage).await.figures.sent, 24);
     let due: Vec<i64> = voyage.log().await.iter().filter_map(|r| r.due_ms).map(|due_ms| due_ms / DAY_MS).collect();
     let today = voyage.sim.clock.now_ms() / DAY_MS;
-    let (tomorrow, later) = (due.iter().filter(|day| **day == today).count(), due.iter().filter(|day| **day > today).count());
+    let (tomorrow, later) =
+        (due.iter().filter(|day| **day == today).count(), due.iter().filter(|day| **day > today).count());
     assert!((40..=56).contains(&tomorrow) && tomorrow + later == 76, "{tomorrow} tomorrow, {later} later");
     let made = voyage.letters.made.load(std::sync::atomic::Ordering::SeqCst);
     assert!(made < 40, "{made} made: who waits is not made a message of");

@@ -76,11 +76,7 @@ pub fn WarmupCard() -> impl IntoView {
     .into_any()
 }
 
-fn line_row(
-    line: &WarmupLine,
-    act: Callback<(i64, &'static str)>,
-    setting: RwSignal<Option<WarmupLine>>,
-) -> Row {
+fn line_row(line: &WarmupLine, act: Callback<(i64, &'static str)>, setting: RwSignal<Option<WarmupLine>>) -> Row {
     let (tone, word) = warmup::state(line.state);
     let id = line.id;
     let whose = format!("{} at {}", line.subject, line.provider);
@@ -152,7 +148,9 @@ fn StageDialog(setting: RwSignal<Option<WarmupLine>>, changed: Callback<()>) -> 
         });
     };
     let whose = move || {
-        setting.with(|line| line.as_ref().map(|line| format!("{} at {}", line.subject, line.provider))).unwrap_or_default()
+        setting
+            .with(|line| line.as_ref().map(|line| format!("{} at {}", line.subject, line.provider)))
+            .unwrap_or_default()
     };
     view! {
         <Dialog open title="Set the stage">
@@ -185,7 +183,8 @@ fn Domains(changed: Callback<()>) -> impl IntoView {
     });
     let body = move |begun: &[WarmupDomain]| {
         if begun.is_empty() {
-            let about = "A domain that never sent earns its volume too, whatever the source. Begin before its first campaign.";
+            let about =
+                "A domain that never sent earns its volume too, whatever the source. Begin before its first campaign.";
             return view! { <p class="muted">{about}</p> }.into_any();
         }
         let row = |domain: &WarmupDomain| {
@@ -224,7 +223,10 @@ fn BeginDialog(open: RwSignal<bool>, changed: Callback<()>) -> impl IntoView {
     let plans = load(move || api.get::<Vec<WarmupPlan>>("/warmup/plans".to_owned()));
     let domain_options = Signal::derive(move || {
         let known = domains.data.with(|page| {
-            page.iter().flat_map(|page| &page.items).map(|row| (row.domain.clone(), row.domain.clone())).collect::<Vec<_>>()
+            page.iter()
+                .flat_map(|page| &page.items)
+                .map(|row| (row.domain.clone(), row.domain.clone()))
+                .collect::<Vec<_>>()
         });
         std::iter::once((String::new(), "Choose a domain".to_owned())).chain(known).collect::<Vec<_>>()
     });

@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn choices_in_words() {
-        let told: Vec<String> = stage_choices(&[200, 5000]).into_iter().map(|(word, label)| format!("{word} {label}")).collect();
+        let told: Vec<String> =
+            stage_choices(&[200, 5000]).into_iter().map(|(word, label)| format!("{word} {label}")).collect();
         assert_eq!(told, ["1 1: 200 a day", "2 2: 5,000 a day", "3 Warm: no limit"]);
         let plan = WarmupPlan { name: "own".to_owned(), stages: vec![50, 1000] };
         assert_eq!(plan_choice(&plan).1, "own: 50 to 1,000 a day in 2 days");

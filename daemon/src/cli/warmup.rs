@@ -4,7 +4,8 @@ use super::client::Client;
 use crate::warmup::spoken;
 use anyhow::bail;
 use api_types::{
-    Done, NewWarmupDomain, SetWarmupStage, WarmupAxis, WarmupDomain, WarmupForecast, WarmupLine, WarmupPlan, WarmupState,
+    Done, NewWarmupDomain, SetWarmupStage, WarmupAxis, WarmupDomain, WarmupForecast, WarmupLine, WarmupPlan,
+    WarmupState,
 };
 use clap::{Args, Subcommand};
 
@@ -67,13 +68,11 @@ pub(crate) struct Which {
 pub(crate) async fn run(client: &Client, command: WarmupCommand) -> anyhow::Result<()> {
     match command {
         WarmupCommand::List { subject } => {
-            let lines = client.list::<WarmupLine>("/warmup").await?;
-            let lines = lines.iter().filter(|line| subject.as_ref().is_none_or(|subject| line.subject == *subject));
-            let told: Vec<String> = lines.map(told).collect();
-            if told.is_empty() {
+            let lines = client.list::<WarmupLine>(&of(subject.as_deref().unwrap_or(""))).await?;
+            if lines.is_empty() {
                 println!("Nothing was sent under a warm-up yet.");
             }
-            told.iter().for_each(|line| println!("{line}"));
+            lines.iter().for_each(|line| println!("{}", told(line)));
         }
         WarmupCommand::Plans => {
             for plan in client.get::<Vec<WarmupPlan>>("/warmup/plans").await? {
@@ -122,8 +121,8 @@ async fn act(client: &Client, which: &Which, verb: &str) -> anyhow::Result<()> {
 }
 
 async fn find(client: &Client, which: &Which) -> anyhow::Result<WarmupLine> {
-    let lines = client.list::<WarmupLine>("/warmup").await?;
-    let is = |line: &WarmupLine| line.subject == which.subject && line.provider.eq_ignore_ascii_case(&which.provider);
+    let lines = client.list::<WarmupLine>(&of(&which.subject)).await?;
+    let is = |line: &WarmupLine| line.provider.eq_ignore_ascii_case(&which.provider);
     match lines.into_iter().find(is) {
         Some(line) => Ok(line),
         None => bail!(
@@ -132,6 +131,12 @@ async fn find(client: &Client, which: &Which) -> anyhow::Result<WarmupLine> {
             which.provider
         ),
     }
+}
+
+/// The path of a source's or sending domain's lines.
+fn of(subject: &str) -> String {
+    let subject: String = subject.bytes().map(|b| format!("%{b:02X}")).collect();
+    format!("/warmup?subject={subject}")
 }
 
 fn told(line: &WarmupLine) -> String {

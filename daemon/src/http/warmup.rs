@@ -134,20 +134,23 @@ async fn change(
         return Err(ApiError::wrong_state("It follows no warm-up plan any more; nothing is limited."));
     };
     let stages = u32::try_from(plan.stages.len()).unwrap_or(u32::MAX);
+    let was = (line.stage, line.state == LineState::Done);
     let changed = Line { note_ms: app.now_ms(), ..how(line, stages)? };
     let stored = changed.clone();
     app.storage.queue().write(move |tx| warmup::set(tx, workspace, &stored)).await?;
-    tell_engine(app).await?;
+    tell_engine(app, (changed.stage, changed.state == LineState::Done) != was).await?;
     let line = app.storage.read(move |c| warmup::find(c, workspace, id)).await?;
     Ok(Json(shape(app, line.unwrap_or(changed), &domains)))
 }
 
-/// What is stored is in force at once, and who waits finds a place anew.
-async fn tell_engine(app: &Shared) -> Result<(), ApiError> {
+/// What is stored is in force at once; where allowances changed, who waits finds a place anew.
+async fn tell_engine(app: &Shared, allowances_changed: bool) -> Result<(), ApiError> {
     let Some(engine) = app.engine.get() else { return Ok(()) };
     engine.warmup_changed().await?;
-    warmup::hasten(&app.storage, app.now_ms()).await?;
-    engine.wake();
+    if allowances_changed {
+        warmup::hasten(&app.storage, app.now_ms()).await?;
+        engine.wake();
+    }
     Ok(())
 }
 
@@ -195,7 +198,7 @@ pub(crate) async fn begin_domain(
     };
     let stored = new.clone();
     app.storage.queue().write(move |tx| warmup::add_domain(tx, &stored)).await?;
-    tell_engine(&app).await?;
+    tell_engine(&app, true).await?;
     Ok(Json(domain_shape(new)))
 }
 
@@ -211,7 +214,7 @@ pub(crate) async fn end_domain(
     if !app.storage.queue().write(move |tx| warmup::remove_domain(tx, workspace, id)).await? {
         return Err(ApiError::not_found("warm-up of a domain"));
     }
-    tell_engine(&app).await?;
+    tell_engine(&app, true).await?;
     Ok(Json(Done { message: "The domain's warm-up has ended.".to_owned() }))
 }
 
@@ -223,7 +226,8 @@ pub(crate) struct ForecastQuery {
     campaign_id: Option<i64>,
 }
 
-/// When those who are in the queue will have left, as far as warm-ups limit them and if every day goes well.
+/// When those who are in the queue will have left, as far as warm-ups limit them and if every day goes well. That of a
+/// sending domain is looked at for a single campaign.
 #[utoipa::path(get, path = "/api/v1/warmup/forecast", tag = "warmup", params(ForecastQuery),
     responses((status = 200, body = WarmupForecast)))]
 pub(crate) async fn forecast(

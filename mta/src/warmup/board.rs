@@ -29,6 +29,8 @@ pub(crate) struct Board {
     tracks: Mutex<Tracks>,
     /// No source and no domain warms up: nobody needs to ask.
     idle: AtomicBool,
+    /// Held while a day is begun, or read anew.
+    turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -79,13 +81,18 @@ impl Drop for Permit {
 
 impl Board {
     pub fn new(plans: Plans, sources: &[Source]) -> Arc<Board> {
-        let (tracks, idle) = (Mutex::default(), AtomicBool::new(true));
-        Arc::new(Board { plans, sources: sources.to_vec(), tracks, idle })
+        let (tracks, idle, turn) = (Mutex::default(), AtomicBool::new(true), tokio::sync::Mutex::default());
+        Arc::new(Board { plans, sources: sources.to_vec(), tracks, idle, turn })
     }
 
     /// Whether nothing warms up at all.
     pub fn is_idle(&self) -> bool {
         self.idle.load(Relaxed)
+    }
+
+    /// The right to begin a day, or to read everything anew.
+    pub async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// The day up to which everything is judged.

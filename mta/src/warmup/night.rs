@@ -22,18 +22,21 @@ const LOOK_MAX_MS: i64 = 600_000;
 /// # Errors
 /// The database's.
 pub(crate) async fn refresh(board: &Arc<Board>, storage: &Storage, now_ms: i64) -> Result<(), StorageError> {
+    // One at a time: what was read first must not be loaded last.
+    let _turn = board.turn().await;
     // Within the first moments of a day the one before may still get answers.
     let day = day_of(now_ms - JUDGE_AFTER_MS).max(board.day());
     let (storage, judging) = (storage.clone(), board.clone());
     let work = move |tx: &Transaction<'_>| {
         let domains = warmup::domains(tx, None)?;
         turn(tx, &judging, &domains, day, now_ms)?;
-        // Read before the next mark can count: both are on the one writer.
-        let lines = warmup::all(tx)?;
-        judging.load(day, &lines, domains);
-        Ok(())
+        Ok((warmup::all(tx)?, domains))
     };
-    hold::blocking(move || storage.queue().write_blocking(work)).await.unwrap_or(Err(StorageError::Closed))
+    let written = hold::blocking(move || storage.queue().write_blocking(work)).await;
+    // Only what is committed is loaded: a day that is not begun on disk would not be counted there.
+    let (lines, domains) = written.unwrap_or(Err(StorageError::Closed))?;
+    board.load(day, &lines, domains);
+    Ok(())
 }
 
 /// Runs until it is dropped.

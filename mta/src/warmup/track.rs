@@ -184,16 +184,27 @@ mod tests {
             }
         }
         let told = hours.iter().skip((from / HOUR) as usize).map(u64::to_string).collect::<Vec<_>>().join(" ");
-        expected.assert_eq(&format!("{told}; {first_minute} in the first minute, {} in all", hours.iter().sum::<u64>()));
+        expected
+            .assert_eq(&format!("{told}; {first_minute} in the first minute, {} in all", hours.iter().sum::<u64>()));
     }
 
     #[test]
     fn a_day_is_spread() {
         check(200, 0, expect!["9 8 8 9 8 8 9 8 8 9 8 8 9 8 8 9 8 8 9 8 8 9 8 8; 1 in the first minute, 200 in all"]);
-        check(200, 9 * HOUR, expect!["14 13 14 13 13 14 13 13 14 13 13 14 13 13 13; 1 in the first minute, 200 in all"]);
+        check(
+            200,
+            9 * HOUR,
+            expect!["14 13 14 13 13 14 13 13 14 13 13 14 13 13 13; 1 in the first minute, 200 in all"],
+        );
         check(200, 20 * HOUR, expect!["51 50 50 49; 1 in the first minute, 200 in all"]);
         check(100_000, 23 * HOUR + 30 * MINUTE, expect!["50251; 1917 in the first minute, 50251 in all"]);
-        check(10_000_000, 12 * HOUR, expect!["835234 833150 833150 833150 833150 833150 833150 833150 833150 833151 833150 833136; 15969 in the first minute, 9999871 in all"]);
+        check(
+            10_000_000,
+            12 * HOUR,
+            expect![
+                "835234 833150 833150 833150 833150 833150 833150 833150 833150 833151 833150 833136; 15969 in the first minute, 9999871 in all"
+            ],
+        );
     }
 
     #[test]
@@ -204,7 +215,8 @@ mod tests {
         assert!(track.take(HOUR));
         let hours: Vec<f64> = (0..16).map(|_| track.queue(HOUR) as f64 / HOUR as f64).collect();
         let told: Vec<String> = hours.iter().map(|hours| format!("{hours:.2}")).collect();
-        expect!["6.75 14.41 22.08 29.75 32.75 35.75 38.75 41.75 44.75 47.75 50.75 52.25 53.75 55.25 56.75 58.25"].assert_eq(&told.join(" "));
+        expect!["6.75 14.41 22.08 29.75 32.75 35.75 38.75 41.75 44.75 47.75 50.75 52.25 53.75 55.25 56.75 58.25"]
+            .assert_eq(&told.join(" "));
         // Nobody else comes between them today.
         assert!(matches!(track.look(HOUR), Look::Later(_)));
         track.put_back(0, false);

@@ -143,12 +143,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Line> {
     let text = |column| row.get::<_, String>(column).map(Arc::from);
     Ok(Line {
         id: row.get(0)?,
-        key: Key {
-            workspace_id: row.get(1)?,
-            axis: word(row, 2, Axis::parse)?,
-            subject: text(3)?,
-            provider: text(4)?,
-        },
+        key: Key { workspace_id: row.get(1)?, axis: word(row, 2, Axis::parse)?, subject: text(3)?, provider: text(4)? },
         state: word(row, 5, State::parse)?,
         stage: row.get(6)?,
         note: row.get(7)?,

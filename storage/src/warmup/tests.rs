@@ -159,7 +159,11 @@ fn a_complaint_counts_where_the_mail_went() {
             },
         )
     });
-    assert!(bed.told().ends_with("sent 1, delivered 1, deferred 0, blocked 0, bounced 0, complained 1"), "{}", bed.told());
+    assert!(
+        bed.told().ends_with("sent 1, delivered 1, deferred 0, blocked 0, bounced 0, complained 1"),
+        "{}",
+        bed.told()
+    );
 }
 
 #[test]
