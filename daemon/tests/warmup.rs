@@ -124,9 +124,9 @@ async fn a_campaign_from_a_new_source() {
     assert!(packetboat(&boat, &["pause", "new", PROVIDER]).await.contains("stage 1 of 2, paused"));
     let again = ana.send(Method::POST, &format!("/api/v1/warmup/{}/pause", line["id"]), None).await;
     assert_eq!(bad(again).await.0, 409);
-    // At five a day: the rest of today, then three days and four more.
+    // At five a day: the rest of today, then three whole days.
     let foreseen = packetboat(&boat, &["forecast", "--campaign", &id.to_string()]).await;
-    assert!(foreseen.contains("19 waiting  4 today, finishes about Thursday 2026-01-08"), "{foreseen}");
+    assert!(foreseen.contains("19 waiting  4 today, finishes about Friday 2026-01-09 00:00"), "{foreseen}");
     assert!(packetboat(&boat, &["resume", "new", PROVIDER]).await.contains("resumed by terminal"));
     let wrong = json!({ "stage": 9 });
     let wrong = ana.send(Method::POST, &format!("/api/v1/warmup/{}/stage", line["id"]), Some(wrong)).await;
