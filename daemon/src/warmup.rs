@@ -288,30 +288,26 @@ mod tests {
             allowed_today,
             finishes_at: None,
         };
-        let told = |providers: &[WarmupProvider], finishes_at: Option<&str>| {
-            let forecast = WarmupForecast {
-                providers: providers.to_vec(),
-                finishes_at: finishes_at.map(str::to_owned),
-                others: 0,
-            };
+        let told = |providers: Vec<WarmupProvider>, finishes_at: Option<&str>| {
+            let forecast = WarmupForecast { providers, finishes_at: finishes_at.map(str::to_owned), others: 0 };
             point(&forecast, "2026-01-09T00:00:00.000Z")
                 .map(|point| format!("{:?}: {}", point.level, point.message))
                 .unwrap_or_default()
         };
         let thursday = Some("2026-01-08T14:00:00.000Z");
         let (google, gmx) = (at("Google", 11_200, Some(4_000)), at("GMX", 50, Some(200)));
-        assert_eq!(told(&[at("Google", 11_200, None)], None), "");
-        assert_eq!(told(&[gmx.clone()], thursday), "Ok: The warm-up allows all of it today, spread over the day.");
+        assert_eq!(told(vec![at("Google", 11_200, None)], None), "");
+        assert_eq!(told(vec![gmx.clone()], thursday), "Ok: The warm-up allows all of it today, spread over the day.");
         assert_eq!(
-            told(&[google.clone(), gmx], thursday),
+            told(vec![google.clone(), gmx], thursday),
             "Warning: The warm-up allows 4000 to Google today, this campaign needs 11200. If every day goes well, it \
              finishes about Thursday 2026-01-08 14:00 (UTC)."
         );
         let too_late =
             "What has not left by Friday 2026-01-09 00:00 is given up: raise smtp.bulk_expiry, or write to fewer.";
         assert!(
-            told(&[google.clone()], None).ends_with(&format!("It would not be finished within a year. {too_late}"))
+            told(vec![google.clone()], None).ends_with(&format!("It would not be finished within a year. {too_late}"))
         );
-        assert!(told(&[google], Some("2026-01-09T00:00:01.000Z")).ends_with(too_late));
+        assert!(told(vec![google], Some("2026-01-09T00:00:01.000Z")).ends_with(too_late));
     }
 }

@@ -12,11 +12,12 @@ use world::Clock;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY_MS: i64 = 86_400_000;
+const STAGES: &str = "[24, 48, 96]";
 /// 2026-01-05 20:00 UTC: four hours are left of the day.
 const START_MS: i64 = 1_767_643_200_000;
 
 /// Source `new` in the pool `default`; `more` goes into that pool.
-fn warming(more: &str) -> String {
+fn warming(more: &str, stages: &str) -> String {
     format!(
         "bulk_expiry = \"14d\"
         [[source]]
@@ -32,7 +33,7 @@ fn warming(more: &str) -> String {
         sources = [{{ source = \"one\" }}]
         [[warmup_plan]]
         name = \"own\"
-        stages = [24, 48, 96]"
+        stages = {stages}"
     )
 }
 
@@ -51,9 +52,10 @@ async fn until(voyage: &Voyage, midnights: i64, after: Duration) {
     voyage.sim.clock.sleep(Duration::from_millis(wait)).await;
 }
 
-async fn evening(more: &str) -> Voyage {
+async fn evening(more: &str, stages: &str) -> Voyage {
     let providers = world(vec![provider("gull", 1, Manners::default())]);
-    Voyage::start_with(providers, &warming(more), SimOptions { start_ms: START_MS, ..SimOptions::default() }).await
+    Voyage::start_with(providers, &warming(more, stages), SimOptions { start_ms: START_MS, ..SimOptions::default() })
+        .await
 }
 
 async fn line(voyage: &Voyage) -> warmup::Line {
@@ -62,7 +64,7 @@ async fn line(voyage: &Voyage) -> warmup::Line {
 
 #[tokio::test(start_paused = true)]
 async fn what_exceeds_the_allowance_overflows_and_the_line_fills_the_day() {
-    let mut voyage = evening("overflow = \"old\"").await;
+    let mut voyage = evening("overflow = \"old\"", STAGES).await;
     voyage.launch(CAMPAIGN, people("fine-", "gull.example", 100)).await;
     voyage.sim.clock.sleep(Duration::from_secs(60)).await;
     let soon = by_source(&voyage).await;
@@ -85,7 +87,7 @@ async fn what_exceeds_the_allowance_overflows_and_the_line_fills_the_day() {
 
 #[tokio::test(start_paused = true)]
 async fn days_pass_and_a_crash_in_the_middle_of_one_sends_no_more() {
-    let mut voyage = evening("").await;
+    let mut voyage = evening("", STAGES).await;
     voyage.launch(CAMPAIGN, people("fine-", "gull.example", 100)).await;
     voyage.sim.clock.sleep(HOUR).await;
     let before = by_source(&voyage).await["new"];
@@ -111,8 +113,20 @@ async fn days_pass_and_a_crash_in_the_middle_of_one_sends_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_the_last_stage_everybody_goes() {
+    let mut voyage = evening("", "[24]").await;
+    voyage.launch(CAMPAIGN, people("fine-", "gull.example", 100)).await;
+    until(&voyage, 1, Duration::ZERO).await;
+    assert_eq!(by_source(&voyage).await["new"], 24);
+    until(&voyage, 1, Duration::from_secs(60)).await;
+    assert_eq!(by_source(&voyage).await["new"], 100);
+    assert_eq!(line(&voyage).await.state, warmup::State::Done);
+    voyage.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_new_sending_domain_earns_its_volume_too() {
-    let mut voyage = evening("overflow = \"old\"").await;
+    let mut voyage = evening("overflow = \"old\"", STAGES).await;
     let now_ms = voyage.sim.clock.now_ms();
     // The campaign's domain is in main.db, where the sender of a campaign is looked up.
     let domain = voyage.sending_domain("sender.example", CAMPAIGN).await;

@@ -17,11 +17,11 @@ const TROUBLE_WAIT: Duration = Duration::from_secs(5);
 /// The date is looked at so often at least: a computer that slept has missed its midnight.
 const LOOK_MAX_MS: i64 = 600_000;
 
-/// Judges what is over and reads everything anew.
+/// Judges what is over and reads everything anew. Whether a line became warm.
 ///
 /// # Errors
 /// The database's.
-pub(crate) async fn refresh(board: &Arc<Board>, storage: &Storage, now_ms: i64) -> Result<(), StorageError> {
+pub(crate) async fn refresh(board: &Arc<Board>, storage: &Storage, now_ms: i64) -> Result<bool, StorageError> {
     // One at a time: what was read first must not be loaded last.
     let _turn = board.turn().await;
     // Within the first moments of a day the one before may still get answers.
@@ -29,14 +29,14 @@ pub(crate) async fn refresh(board: &Arc<Board>, storage: &Storage, now_ms: i64) 
     let (storage, judging) = (storage.clone(), board.clone());
     let work = move |tx: &Transaction<'_>| {
         let domains = warmup::domains(tx, None)?;
-        turn(tx, &judging, &domains, day, now_ms)?;
-        Ok((warmup::all(tx)?, domains))
+        let warm = turn(tx, &judging, &domains, day, now_ms)?;
+        Ok((warmup::all(tx)?, domains, warm))
     };
     let written = hold::blocking(move || storage.queue().write_blocking(work)).await;
     // Only what is committed is loaded: a day that is not begun on disk would not be counted there.
-    let (lines, domains) = written.unwrap_or(Err(StorageError::Closed))?;
+    let (lines, domains, warm) = written.unwrap_or(Err(StorageError::Closed))?;
     board.load(day, &lines, domains);
-    Ok(())
+    Ok(warm)
 }
 
 /// Runs until it is dropped.
@@ -44,10 +44,14 @@ pub(crate) async fn nights(shared: Arc<Shared>) {
     loop {
         let now_ms = shared.clock.now_ms();
         if day_of(now_ms - JUDGE_AFTER_MS) > shared.warmup.day() {
-            if let Err(error) = refresh(&shared.warmup, &shared.storage, now_ms).await {
-                tracing::error!(%error, "the warm-up's day cannot be judged; nothing leaves under it until then");
-                shared.clock.sleep(TROUBLE_WAIT).await;
-                continue;
+            match refresh(&shared.warmup, &shared.storage, now_ms).await {
+                Ok(true) => let_go(&shared, now_ms).await,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!(%error, "the warm-up's day cannot be judged; nothing leaves under it until then");
+                    shared.clock.sleep(TROUBLE_WAIT).await;
+                    continue;
+                }
             }
             shared.book.counts.wake.notify_one();
         }
@@ -57,18 +61,30 @@ pub(crate) async fn nights(shared: Arc<Shared>) {
     }
 }
 
-/// Judges every line whose day is over.
+/// Who waits for a source that is warm now need not wait for the due time that was foreseen.
+async fn let_go(shared: &Shared, now_ms: i64) {
+    let storage = shared.storage.clone();
+    let hastened = hold::off_clock(async move { warmup::hasten(&storage, now_ms).await }).await;
+    if let Some(Err(error)) = hastened {
+        tracing::warn!(%error, "those who wait for a warm-up that is done come when they are due");
+    }
+}
+
+/// Judges every line whose day is over. Whether one became warm.
 fn turn(
     tx: &Transaction<'_>,
     board: &Board,
     domains: &[DomainWarmup],
     day: i64,
     now_ms: i64,
-) -> Result<(), StorageError> {
+) -> Result<bool, StorageError> {
     let gates = Gates::builtin();
+    let mut warm = false;
     for line in warmup::over(tx, day)? {
         let plan = board.plan_of(&line.key, domains);
+        let was = line.state;
         let next = climbed(line, plan.as_deref(), &gates, day, now_ms);
+        warm |= next.state != was && next.state == State::Done;
         warmup::begin_day(tx, &next)?;
     }
     let before_day = day - FORGET_DAYS;
@@ -76,7 +92,7 @@ fn turn(
     if forgotten > 0 {
         tracing::info!(forgotten, "warm-ups that rested too long begin anew");
     }
-    Ok(())
+    Ok(warm)
 }
 
 /// The line on its new day. One that follows no plan any more stays as it is.
