@@ -109,6 +109,9 @@ fn SignedIn() -> impl IntoView {
                 <Route path=path!("/egress") view=pages::EgressPage/>
                 <Route path=path!("/suppressions") view=pages::Suppressions/>
                 <Route path=path!("/api-keys") view=pages::ApiKeys/>
+                <Route path=path!("/smtp-credentials") view=pages::SmtpCredentials/>
+                <Route path=path!("/workspace") view=pages::WorkspacePage/>
+                <Route path=path!("/people") view=pages::People/>
             </FlatRoutes>
         </Shell>
     }

@@ -37,7 +37,9 @@ pub struct Campaign {
     pub from_name: String,
     /// Where answers go; From when empty.
     pub reply_to: String,
-    /// The pool of egress sources.
+    /// The stream that its mail belongs to.
+    pub stream: String,
+    /// The pool of egress sources; that of the stream when empty.
     pub pool: String,
     /// When made.
     pub created_at: Time,
@@ -84,7 +86,10 @@ pub struct CampaignInput {
     /// Where answers go.
     #[serde(default)]
     pub reply_to: String,
-    /// The pool of egress sources; `default` when empty.
+    /// The stream that its mail belongs to; `bulk` when empty.
+    #[serde(default)]
+    pub stream: String,
+    /// The pool of egress sources; that of the stream when empty.
     #[serde(default)]
     pub pool: String,
 }

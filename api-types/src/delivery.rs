@@ -1,8 +1,7 @@
-//! Overview, queue, domains, egress, suppressions.
+//! Overview, queue, egress, suppressions.
 //!
 //! `GET /api/v1/overview` · `GET /api/v1/queue` · `GET /api/v1/recipients` (`state`, `domain`, `source`, `campaign_id`, `q`, `cursor`,
-//! `limit`; live ones) · `GET /api/v1/recipients/{id}` · `GET, POST /api/v1/domains` · `GET, DELETE /api/v1/domains/{id}` ·
-//! `POST /api/v1/domains/{id}/verify` · `GET /api/v1/egress` · `GET, POST /api/v1/suppressions` (`q`, `reason`, `cursor`, `limit`) ·
+//! `limit`; live ones) · `GET /api/v1/recipients/{id}` · `GET /api/v1/egress` · `GET, POST /api/v1/suppressions` (`q`, `reason`, `cursor`, `limit`) ·
 //! `POST /api/v1/suppressions/{id}/remove` · `GET /api/v1/doctor` (list of `CheckPoint`)
 
 use serde::{Deserialize, Serialize};
@@ -117,97 +116,6 @@ pub struct Ledger {
     pub holds: bool,
 }
 
-/// A domain that mail is sent from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct SendingDomain {
-    /// Id.
-    pub id: i64,
-    /// The name.
-    pub domain: String,
-    /// Domain of the return path.
-    pub return_path_domain: String,
-    /// When added.
-    pub created_at: Time,
-    /// When its records were last looked up.
-    pub checked_at: Option<Time>,
-    /// Records found as wanted.
-    pub records_ok: u32,
-    /// Records in all.
-    pub records_total: u32,
-}
-
-/// A new sending domain; keys are made with it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct NewDomain {
-    /// The name.
-    pub domain: String,
-}
-
-/// A sending domain with its records to publish.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct DomainDetail {
-    /// The domain.
-    pub domain: SendingDomain,
-    /// The records.
-    pub records: Vec<DomainRecord>,
-    /// The signing keys.
-    pub keys: Vec<DomainKey>,
-}
-
-/// A record to publish.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct DomainRecord {
-    /// What it is for, for example "DKIM key (RSA)".
-    pub purpose: String,
-    /// Whether mail suffers without it.
-    pub required: bool,
-    /// `TXT`, `MX`, `CNAME`, `A`, `PTR`.
-    pub kind: String,
-    /// Full name.
-    pub name: String,
-    /// Value as wanted.
-    pub wanted: String,
-    /// Values found at the last look-up.
-    pub found: Vec<String>,
-    /// How it stands.
-    pub status: RecordStatus,
-    /// What differs, or what to do.
-    pub message: String,
-}
-
-/// How a record stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum RecordStatus {
-    /// Not looked up yet.
-    Unchecked,
-    /// As wanted.
-    Found,
-    /// Not there.
-    Missing,
-    /// There, but different.
-    Differs,
-    /// The look-up failed for now.
-    Failed,
-}
-
-/// A signing key.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct DomainKey {
-    /// Selector.
-    pub selector: String,
-    /// `rsa-sha256` or `ed25519-sha256`.
-    pub algorithm: String,
-    /// When made.
-    pub created_at: Time,
-}
-
 /// Sources, pools and lanes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -216,6 +124,10 @@ pub struct Egress {
     pub sources: Vec<EgressSource>,
     /// Pools of the configuration.
     pub pools: Vec<EgressPool>,
+    /// Streams of the configuration, and the two that always exist.
+    pub streams: Vec<crate::EgressStream>,
+    /// Routes of the configuration, in the order in which they are tried.
+    pub routes: Vec<crate::EgressRoute>,
     /// Lanes with work or connections now, busiest first, at most 200.
     pub lanes: Vec<Lane>,
 }

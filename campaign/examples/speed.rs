@@ -3,8 +3,8 @@
 //! Prints the time of one recipient's message in its parts, of taking an audience into the queue, and of an import. The
 //! whole way to the wire is measured by `cargo xtask bench`.
 
-use api_types::{CampaignInput, ImportExisting, ImportStart, TemplateInput, TemplateKind};
-use campaign::mailing::{self, Releaser};
+use api_types::{CampaignInput, ImportExisting, ImportStart, KeyStep, TemplateInput, TemplateKind};
+use campaign::mailing::{self, Egress, Releaser};
 use campaign::render::{Renderer, Request};
 use campaign::{import, template};
 use mail::{Address, Body, Draft, compose};
@@ -36,7 +36,15 @@ async fn measure(storage: &Storage) -> Result<(), Box<dyn std::error::Error>> {
         private_sealed: Vec::new(),
         public_key: String::new(),
     };
-    storage.main().write(move |tx| domain::insert(tx, W, ("example.com", "b.example.com"), &[key], 0)).await?;
+    let signing = move |tx: &storage::Transaction<'_>| {
+        let id = domain::insert(tx, W, ("example.com", "b.example.com"), &[key], 0)?;
+        for mut key in domain::keys(tx, W, id)? {
+            key.step = KeyStep::Active;
+            domain::set_step(tx, W, &key)?;
+        }
+        Ok(())
+    };
+    storage.main().write(signing).await?;
     let html = launch(storage, "html", TemplateKind::Html, html_source()).await?;
     let mjml = launch(storage, "mjml", TemplateKind::Mjml, mjml_source("")).await?;
     let each = launch(storage, "mjml each", TemplateKind::Mjml, mjml_source(" width=\"{{ '600px' }}\"")).await?;
@@ -107,10 +115,12 @@ async fn launch(
         from_email: "news@example.com".into(),
         from_name: "Example".into(),
         reply_to: String::new(),
+        stream: String::new(),
         pool: String::new(),
     };
     let made = mailing::create(storage, W, input, "me".into(), 0).await?;
-    mailing::launch(storage, (W, made.id), "me".into(), vec!["default".into()], SystemClock.now_ms()).await?;
+    let egress = Egress { streams: config::Config::default().streams, pools: vec!["default".into()] };
+    mailing::launch(storage, (W, made.id), "me".into(), egress, SystemClock.now_ms()).await?;
     Ok(made.id)
 }
 
@@ -172,7 +182,7 @@ fn render(storage: &Storage, name: &str, id: CampaignId, rounds: i64) -> Result<
 }
 
 async fn take_in(storage: &Storage, id: CampaignId) -> Result<(), StorageError> {
-    let releaser = Releaser::new(storage.clone(), Arc::new(SystemClock), Duration::from_secs(3600));
+    let releaser = Releaser::new(storage.clone(), Arc::new(SystemClock), config::Config::default().streams);
     let began = Instant::now();
     while releaser.round().await? {}
     let taken = storage.read(move |tx| storage::queue::ledger(tx, W, None)).await?.accepted;

@@ -2,10 +2,16 @@
 
 use crate::declare::Section;
 use crate::problem::{Collector, Problem, Problems};
+use crate::rate::Rate;
 use crate::read::Reader;
+use crate::route::{self, Route};
 use crate::sections::{
-    DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
+    DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
+    StorageSection, StreamEntry,
 };
+use crate::sections::{HealthSection, RouteEntry};
+use crate::stream::{self, Streams};
+use crate::submission::SubmissionSection;
 use crate::values::{Name, PoolMember};
 use crate::warmup::{self, WarmupChoice, WarmupPlan, WarmupPlanEntry};
 use mail::Domain;
@@ -26,12 +32,22 @@ pub struct Config {
     pub http: HttpSection,
     /// `[smtp]`
     pub smtp: SmtpSection,
+    /// `[submission]`; with certificate and key where it listens.
+    pub submission: SubmissionSection,
     /// `[[source]]`, at least one; names and addresses are unique.
     pub sources: Vec<Source>,
     /// `[[pool]]`, at least one; names are unique, members exist.
     pub pools: Vec<Pool>,
     /// The built-in warm-up plans, then `[[warmup_plan]]`; names are unique.
     pub warmup_plans: Vec<WarmupPlan>,
+    /// `[[stream]]`, and the two that always exist.
+    pub streams: Streams,
+    /// `[domains]`
+    pub domains: DomainsSection,
+    /// `[[route]]`, in the order in which they are tried; names are unique, streams exist.
+    pub routes: Vec<Route>,
+    /// `[health]`
+    pub health: HealthSection,
     /// `[dns]`
     pub dns: DnsSection,
     /// `[log]`
@@ -49,6 +65,8 @@ pub struct Source {
     pub ehlo: Domain,
     /// Whether mail may leave from it.
     pub enabled: bool,
+    /// Messages over all sites at most.
+    pub max_rate: Option<Rate>,
     /// The warm-up plan that it follows; it exists.
     pub warmup: Option<Name>,
     /// Other plans at single providers.
@@ -87,7 +105,7 @@ impl Config {
     /// The pool for mail that names none: `default`, or the first.
     #[must_use]
     pub fn default_pool(&self) -> &Pool {
-        self.pools.iter().find(|pool| pool.name.as_str() == "default").unwrap_or(&self.pools[0])
+        stream::default_pool(&self.pools)
     }
 }
 
@@ -109,7 +127,7 @@ macro_rules! default_section {
     )+ };
 }
 default_section!(ServerSection => server, StorageSection => storage, HttpSection => http, SmtpSection => smtp,
-    DnsSection => dns, LogSection => log);
+    SubmissionSection => submission, DomainsSection => domains, HealthSection => health, DnsSection => dns, LogSection => log);
 
 /// Reads and checks a file.
 ///
@@ -161,12 +179,19 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let storage = table(root, problems);
     let http = table(root, problems);
     let smtp = table(root, problems);
+    let submission = table(root, problems);
+    let domains = table(root, problems);
+    let health = table(root, problems);
     let dns = table(root, problems);
     let log = table(root, problems);
     let source_entries: Vec<(SourceEntry, &DeTable<'_>)> = tables(root, problems);
     let pool_entries: Vec<(PoolEntry, &DeTable<'_>)> = tables(root, problems);
+    let stream_entries: Vec<(StreamEntry, &DeTable<'_>)> = tables(root, problems);
+    let route_entries: Vec<(RouteEntry, &DeTable<'_>)> = tables(root, problems);
     unique_sources(&source_entries, problems);
-    check_pools(&pool_entries, &source_names(root), problems);
+    check_pools(&pool_entries, &names_in::<SourceEntry>(root, &["default"]), problems);
+    stream::check(&stream_entries, &names_in::<PoolEntry>(root, &["default"]), problems);
+    route::check(&route_entries, &stream_names(root), problems);
     let warmup_plans = warmup::plans(root, problems);
     warmup::check_sources(&source_entries, root, problems);
     warmup::check_overflow(&pool_entries, problems);
@@ -174,14 +199,24 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let sources = sources(source_entries, &server.hostname);
     let pools = pools(pool_entries, &sources);
     check_smtp(smtp.as_ref(), root, problems);
+    check_submission(submission.as_ref(), root, problems);
+    let smtp = smtp?;
+    let stream_entries = stream_entries.into_iter().map(|(entry, _)| entry).collect();
+    let streams = Streams::of(stream_entries, &smtp, &stream::default_pool(&pools).name);
+    let routes = route_entries.into_iter().map(|(entry, _)| Route::of(entry)).collect();
     Some(Config {
         server,
         storage: storage?,
         http: http?,
-        smtp: smtp?,
+        smtp,
+        submission: submission?,
         sources,
         pools,
+        streams,
+        routes,
         warmup_plans,
+        health: health?,
+        domains: domains?,
         dns: dns?,
         log: log?,
     })
@@ -194,13 +229,15 @@ fn sources(entries: Vec<(SourceEntry, &DeTable<'_>)>, hostname: &Domain) -> Vec<
     if entries.is_empty() {
         let name = Name::coined("default");
         let (warmup, warmup_providers) = (None, Vec::new());
-        return vec![Source { name, ip: None, ehlo: hostname.clone(), enabled: true, warmup, warmup_providers }];
+        let (ip, enabled, max_rate) = (None, true, None);
+        return vec![Source { name, ip, ehlo: hostname.clone(), enabled, max_rate, warmup, warmup_providers }];
     }
     let source = |entry: SourceEntry| Source {
         name: entry.name,
         ip: entry.ip,
         ehlo: entry.ehlo.unwrap_or_else(|| hostname.clone()),
         enabled: entry.enabled,
+        max_rate: entry.max_rate,
         warmup: entry.warmup,
         warmup_providers: entry.warmup_providers,
     };
@@ -225,21 +262,31 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<StorageSection>(name))
         .or_else(|| has::<HttpSection>(name))
         .or_else(|| has::<SmtpSection>(name))
+        .or_else(|| has::<SubmissionSection>(name))
+        .or_else(|| has::<DomainsSection>(name))
         .or_else(|| has::<DnsSection>(name))
         .or_else(|| has::<LogSection>(name))
         .or_else(|| has::<SourceEntry>(name))
         .or_else(|| has::<PoolEntry>(name))
+        .or_else(|| has::<StreamEntry>(name))
+        .or_else(|| has::<RouteEntry>(name))
+        .or_else(|| has::<HealthSection>(name))
         .or_else(|| has::<WarmupPlanEntry>(name))
 }
 
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 14] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
     SmtpSection::KEY,
+    SubmissionSection::KEY,
     SourceEntry::KEY,
     PoolEntry::KEY,
     WarmupPlanEntry::KEY,
+    StreamEntry::KEY,
+    DomainsSection::KEY,
+    RouteEntry::KEY,
+    HealthSection::KEY,
     DnsSection::KEY,
     LogSection::KEY,
 ];
@@ -292,13 +339,21 @@ pub(crate) fn tables<'t, S: Section>(root: &'t DeTable<'t>, problems: &mut Colle
     good
 }
 
-/// Names of all sources in the file, those with other mistakes too: a pool that names one of these doesn't dangle.
-fn source_names<'t>(root: &'t DeTable<'_>) -> Vec<&'t str> {
-    let Some(array) = root.get(SourceEntry::KEY).and_then(|value| value.get_ref().as_array()) else {
-        return vec!["default"];
+/// Names of all sources, pools or streams in the file, those with other mistakes too: who names one of these doesn't
+/// dangle. Without any there are the `usual` ones.
+fn names_in<'t, S: Section>(root: &'t DeTable<'_>, usual: &[&'t str]) -> Vec<&'t str> {
+    let Some(array) = root.get(S::KEY).and_then(|value| value.get_ref().as_array()) else {
+        return usual.to_vec();
     };
     let name = |item: &'t Spanned<DeValue<'_>>| item.get_ref().as_table()?.get("name")?.get_ref().as_str();
     array.iter().filter_map(name).collect()
+}
+
+/// Names of all streams, the two that always exist among them.
+fn stream_names<'t>(root: &'t DeTable<'_>) -> Vec<&'t str> {
+    let mut names = vec!["transactional", "bulk"];
+    names.extend(names_in::<StreamEntry>(root, &[]));
+    names
 }
 
 pub(crate) fn span_of(table: &DeTable<'_>, key: &str) -> Range<usize> {
@@ -365,6 +420,21 @@ fn check_smtp(smtp: Option<&SmtpSection>, root: &DeTable<'_>, problems: &mut Col
         if schedule.is_empty() {
             let message = format!("smtp.{key} must have at least one wait, such as [\"5m\"]");
             problems.add(&span_of(table, key), &format!("smtp.{key}"), message);
+        }
+    }
+}
+
+fn check_submission(submission: Option<&SubmissionSection>, root: &DeTable<'_>, problems: &mut Collector<'_>) {
+    let Some(table) = root.get(SubmissionSection::KEY).and_then(|value| value.get_ref().as_table()) else { return };
+    let Some(submission) = submission.filter(|submission| submission.is_on()) else { return };
+    let listens = if submission.listen.is_empty() { "listen_tls" } else { "listen" };
+    for (key, file) in [("certificate_file", &submission.certificate_file), ("key_file", &submission.key_file)] {
+        if file.is_none() {
+            let message = format!(
+                "submission.{key} is missing: clients sign in over TLS alone; name the file, or take \
+                 submission.{listens} away"
+            );
+            problems.add(&span_of(table, listens), &format!("submission.{key}"), message);
         }
     }
 }

@@ -2,8 +2,11 @@
 
 use crate::declare::{Declared, Section};
 use crate::sections::{
-    DnsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry, StorageSection,
+    DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
+    StorageSection, StreamEntry,
 };
+use crate::sections::{HealthSection, RouteEntry};
+use crate::submission::SubmissionSection;
 use crate::warmup::WarmupPlanEntry;
 use std::fmt::Write;
 
@@ -27,15 +30,20 @@ fn entry<S: Section>(times: Times) -> Entry {
 }
 
 /// All sections in reading order.
-fn entries() -> [Entry; 9] {
+fn entries() -> [Entry; 14] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),
         entry::<HttpSection>(Times::Once),
         entry::<SmtpSection>(Times::Once),
+        entry::<SubmissionSection>(Times::Once),
         entry::<SourceEntry>(Times::Many),
         entry::<PoolEntry>(Times::Many),
         entry::<WarmupPlanEntry>(Times::Many),
+        entry::<StreamEntry>(Times::Many),
+        entry::<DomainsSection>(Times::Once),
+        entry::<RouteEntry>(Times::Many),
+        entry::<HealthSection>(Times::Once),
         entry::<DnsSection>(Times::Once),
         entry::<LogSection>(Times::Once),
     ]

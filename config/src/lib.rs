@@ -7,11 +7,16 @@
 mod check;
 mod declare;
 mod document;
+mod inline;
 mod problem;
+mod rate;
 mod read;
+mod route;
 pub mod secret;
 mod sections;
 mod setting;
+mod stream;
+mod submission;
 mod suggest;
 mod values;
 mod warmup;
@@ -19,8 +24,13 @@ mod warmup;
 pub use check::{Config, Pool, Source, load, parse};
 pub use document::{example, reference};
 pub use problem::{Place, Problem, Problems};
+pub use rate::{Per, Rate};
+pub use route::{DomainPattern, Route, RouteHost, RouteTls};
 pub use sections::{
-    DnsSection, HttpSection, LogFormat, LogLevel, LogSection, ServerSection, SmtpSection, StorageSection, TlsMode,
+    DnsSection, DomainsSection, HealthSection, HttpSection, LogFormat, LogLevel, LogSection, ServerSection,
+    SmtpSection, StorageSection, TlsMode,
 };
+pub use stream::{Stream, Streams};
+pub use submission::{Network, SubmissionSection};
 pub use values::{DnsServer, Label, Name, PoolMember, PublicUrl};
 pub use warmup::{WarmupChoice, WarmupPlan};

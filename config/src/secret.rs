@@ -17,6 +17,12 @@ pub enum SecretError {
         #[source]
         cause: std::io::Error,
     },
+    /// A secret that is needed is nowhere.
+    #[error("the secret {name} is nowhere: name a file for it, or give it as systemd credential or as PACKETBOAT_{}", name.to_ascii_uppercase())]
+    Absent {
+        /// Which secret.
+        name: String,
+    },
     /// Found, but with nothing in it.
     #[error("the secret {name} from {origin} is empty")]
     Empty {

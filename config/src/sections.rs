@@ -1,6 +1,14 @@
 //! The declarations: every setting of `packetboat.toml`, with its type, default, bounds and sentences.
 
+mod domains;
+mod health;
+mod route;
+mod stream;
+
+pub use domains::DomainsSection;
+
 use crate::declare::section;
+use crate::rate::Rate;
 use crate::setting::choice;
 use crate::values::{DnsServer, Label, Name, PoolMember, PublicUrl};
 use crate::warmup::{PoolName, WarmupChoice};
@@ -8,6 +16,10 @@ use mail::Domain;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use health::HealthSection;
+pub(crate) use route::RouteEntry;
+pub(crate) use stream::StreamEntry;
 
 section! {
     /// The host itself.
@@ -19,6 +31,9 @@ section! {
         /// Keep a copy apart from the database's backups. Unset: `master.key` in `storage.dir`. The systemd
         /// credential `master_key` or the environment variable PACKETBOAT_MASTER_KEY can stand in for the file.
         master_key_file: Option<PathBuf> = none example "/etc/packetboat/master.key";
+        /// Above this much memory of the daemon, new mail is put off (SMTP 452, HTTP 503) until it is less. Delivery
+        /// goes on. In MiB.
+        memory_max_mb: u32 = 1024 in 64..=1_000_000;
     }
 }
 
@@ -35,8 +50,8 @@ section! {
         finished_retention_days: u32 = 400 in 1..=3650;
         /// Days that a returned mail which could not be assigned to a recipient is kept for reading.
         unmatched_report_days: u32 = 30 in 1..=365;
-        /// Below this much free space on the disk new campaigns are not started and imports are refused. Delivery
-        /// goes on. In MiB.
+        /// Below this much free space on the disk new campaigns are not started, imports are refused and new mail is
+        /// put off (SMTP 452, HTTP 503) until there is more. Delivery goes on. In MiB.
         min_free_mb: u32 = 500 in 0..=1_000_000;
     }
 }
@@ -103,6 +118,11 @@ section! {
         idle_timeout: Duration = "60s" in "0s"..="10m";
         /// When TLS is used: "opportunistic" where the other server offers it, "required", or "off".
         tls: TlsMode = "opportunistic";
+        /// Whether MTA-STS policies of other domains are fetched and obeyed (RFC 8461). With `tls = "off"` nothing is.
+        mta_sts: bool = true;
+        /// Whether DANE is obeyed (RFC 7672). Needs a resolver in `dns.servers` that hands DNSSEC signatures through:
+        /// with one that strips them, mail to every signed domain waits. `packetboat check` tries it.
+        dane: bool = false;
         /// Waits before each new attempt at campaign mail; the last one repeats.
         bulk_retry: Vec<Duration> = ["5m", "15m", "30m", "1h", "2h", "4h", "8h"] in "1s"..="24h";
         /// Age at which campaign mail is given up.
@@ -128,6 +148,9 @@ section! {
         ehlo: Option<Domain> = none example "mx1.example.com";
         /// Whether mail may leave from it.
         enabled: bool = true;
+        /// Messages that leave from it at most, over all receivers: a second ("20/s"), a minute ("600/m") or an hour
+        /// ("5000/h"). What is more waits, or leaves from other sources of its pool. Unset: as many as can be.
+        max_rate: Option<Rate> = none example "5000/h";
         /// The plan by which a new address earns its volume, provider by provider: "standard", "gradual", or one of
         /// your own. Unset: it is warm, and sends as much as there is.
         warmup: Option<Name> = none example "standard";

@@ -1,7 +1,7 @@
 //! The configuration's own types: what is more than a number or a text and not of `mail` either.
 
 use crate::setting::{Bounds, Setting, Wrong};
-use mail::Domain;
+use mail::{Domain, StreamKind};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use toml::Spanned;
@@ -136,6 +136,17 @@ impl Setting for PublicUrl {
         };
         rest.filter(good).ok_or_else(|| Wrong::at(value))?;
         Ok(PublicUrl(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+impl Setting for StreamKind {
+    fn kind() -> String {
+        let words: Vec<&str> = StreamKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        crate::setting::one_of(&words)
+    }
+
+    fn read(value: &Spanned<DeValue<'_>>, _: Bounds) -> Result<Self, Vec<Wrong>> {
+        value.get_ref().as_str().and_then(StreamKind::parse).ok_or_else(|| Wrong::at(value))
     }
 }
 

@@ -100,7 +100,7 @@ return_path_label = "a.b"
 level = "verbose"
 "#,
         expect![[r#"
-            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, source, pool, warmup_plan, dns, log
+            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, source, pool, warmup_plan, stream, route, health, dns, log
             packetboat.toml:2:2: unknown section htpp; did you mean http?
             packetboat.toml:4:1: unknown key http.lisen; did you mean listen?
             packetboat.toml:5:16: http.session_days must be a whole number, 1 to 365, is 0
@@ -261,6 +261,179 @@ stages = { start = 1000, faktor = 9.0, days = 40 }
 }
 
 #[test]
+fn streams() {
+    let config = config::parse(
+        "x",
+        r#"
+        [smtp]
+        bulk_retry = ["7m"]
+        [[pool]]
+        name = "slow"
+        sources = [{ source = "default" }]
+        [[stream]]
+        name = "bulk"
+        kind = "bulk"
+        expiry = "1d"
+        [[stream]]
+        name = "news"
+        kind = "bulk"
+        pool = "slow"
+        retry = ["1h"]
+        "#,
+    )
+    .unwrap();
+    let shown: Vec<String> = config
+        .streams
+        .iter()
+        .map(|s| format!("{} {} {} {:?} {:?}", s.name, s.kind, s.pool, &s.retry[..1], s.expiry))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "transactional transactional slow [60s] 86400s",
+            "bulk bulk slow [420s] 86400s",
+            "news bulk slow [3600s] 172800s",
+        ]
+    );
+    assert_eq!(config.streams.find("news").unwrap().pool.as_str(), "slow");
+    assert_eq!(config.streams.find("other"), None);
+    let single = config.streams.default_of(mail::StreamKind::Transactional);
+    assert_eq!(single.name.as_str(), "transactional");
+    check(
+        r#"
+[[stream]]
+name = "transactional"
+kind = "bulk"
+[[stream]]
+name = "news"
+kind = "mass"
+[[stream]]
+name = "alerts"
+kind = "transactional"
+pool = "defualt"
+retry = []
+[[stream]]
+name = "alerts"
+kind = "transactional"
+expiry = "30d"
+"#,
+        expect![[r#"
+            packetboat.toml:4:8: the stream transactional must be of the kind "transactional"; give yours another name
+            packetboat.toml:7:8: stream[1].kind must be "transactional" or "bulk", is "mass"
+            packetboat.toml:11:8: stream alerts names pool defualt, which does not exist; did you mean default?
+            packetboat.toml:12:9: stream alerts must have at least one wait in retry, such as ["5m"]
+            packetboat.toml:14:8: two streams are named alerts; names must be unique
+            packetboat.toml:16:10: stream[3].expiry must be a duration such as "90s", "5m" or "48h", 1m to 14d, is "30d""#]],
+    );
+}
+
+#[test]
+fn submission_wants_a_certificate_where_it_listens() {
+    check(
+        "[submission]\nlisten_tls = [\"127.0.0.1:465\"]\nkey_file = \"/k.pem\"\nproxy_networks = [\"10.0.0.0/40\"]\n",
+        expect![[
+            r#"packetboat.toml:4:19: submission.proxy_networks[0] must be a network or address such as "192.0.2.0/24" or "2001:db8::/32", is "10.0.0.0/40""#
+        ]],
+    );
+    check(
+        "[submission]\nlisten_tls = [\"127.0.0.1:465\"]\nkey_file = \"/k.pem\"\n",
+        expect![
+            "packetboat.toml:2:14: submission.certificate_file is missing: clients sign in over TLS alone; name the file, or take submission.listen_tls away"
+        ],
+    );
+    check("[submission]\nmessage_max_mb = 10\n", expect!["good"]);
+}
+
+#[test]
+fn routes() {
+    let config = config::parse(
+        "x",
+        r#"
+        [[source]]
+        name = "mx1"
+        max_rate = "5000/h"
+        [[route]]
+        name = "re-lay"
+        streams = ["bulk"]
+        domains = ["example.com", "*.example.org"]
+        hosts = [
+            { host = "smtp.example.com", tls = "implicit", user = "me", password_file = "/x" },
+            { host = "192.0.2.1", tls = "opportunistic" },
+            { host = "2001:db8::1", port = 26 },
+            { host = "b.example.com", user = "me" },
+        ]
+        then_direct = true
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.sources[0].max_rate.unwrap().to_string(), "5000/h");
+    let route = &config.routes[0];
+    let hosts: Vec<String> =
+        route.hosts.iter().map(|host| format!("{} {} {}", host.host, host.port, host.tls.as_str())).collect();
+    assert_eq!(
+        hosts,
+        [
+            "smtp.example.com 465 implicit",
+            "192.0.2.1 25 opportunistic",
+            "2001:db8::1 26 required",
+            "b.example.com 587 required"
+        ]
+    );
+    for (domain, fits) in [
+        ("example.com", true),
+        ("a.example.com", false),
+        ("a.example.org", true),
+        ("example.org", false),
+        ("xexample.org", false),
+    ] {
+        assert_eq!(route.domains.iter().any(|pattern| pattern.fits(domain)), fits, "{domain}");
+    }
+    // The first host's password is in a file that is not there.
+    let error = route.passwords(|_| None).unwrap_err().to_string();
+    assert_eq!(error, "the secret route_password_re_lay cannot be read from /x");
+    let mut route = route.clone();
+    route.hosts.remove(0);
+    let error = route.passwords(|_| None).unwrap_err().to_string();
+    expect!["the secret route_password_re_lay_3 is nowhere: name a file for it, or give it as systemd credential or as PACKETBOAT_ROUTE_PASSWORD_RE_LAY_3"]
+        .assert_eq(&error);
+    let given =
+        route.passwords(|name| (name == "PACKETBOAT_ROUTE_PASSWORD_RE_LAY_3").then(|| "secret".into())).unwrap();
+    assert_eq!(given, [None, None, Some("secret".to_owned())]);
+    check(
+        r#"
+[[source]]
+name = "mx1"
+max_rate = "many"
+[[route]]
+name = "a"
+hosts = []
+[[route]]
+name = "a"
+streams = ["bluk"]
+domains = ["*.x"]
+hosts = [{ host = "smtp" }, { port = 70000, host = "a.example" }, { tls = "never", host = "a.example" },
+         { host = "a.example", tls = "none", user = "me" }, { host = "a.example", password_file = "/x" }, { hosts = "a.example" }, 5]
+"#,
+        expect![[r#"
+            packetboat.toml:4:12: source[0].max_rate must be a rate of messages such as "20/s", "600/m" or "5000/h", 1 to 1000000, is "many"
+            packetboat.toml:7:9: route a has no hosts; name at least one
+            packetboat.toml:11:12: route[1].domains[0] must be a domain name such as "example.com" or "*.example.com", is "*.x"
+            packetboat.toml:12:19: route[1].hosts[0].host must be a host name such as "smtp.example.com", or an IP address, is "smtp"
+            packetboat.toml:12:38: route[1].hosts[1].port must be a whole number, 1 to 65535, is 70000
+            packetboat.toml:12:75: route[1].hosts[2].tls must be "none", "opportunistic", "required" or "implicit", is "never"
+            packetboat.toml:13:38: route[1].hosts[3].tls must be "required" or "implicit": AUTH is never said without TLS
+            packetboat.toml:13:99: route[1].hosts[4].password_file stands there without user
+            packetboat.toml:13:107: route[1].hosts[5] has no host
+            packetboat.toml:13:109: route[1].hosts[5] has the unknown key hosts; known here: host, port, tls, user, password_file
+            packetboat.toml:13:132: route[1].hosts[6] must be a table such as { host = "smtp.example.com", port = 587, tls = "required", user = "me" }, is 5"#]],
+    );
+    check(
+        "[[route]]\nname = \"a\"\nstreams = [\"bluk\"]\nhosts = [{ host = \"a.example\" }]",
+        expect!["packetboat.toml:3:11: route a names stream bluk, which does not exist; streams: transactional, bulk"],
+    );
+}
+
+#[test]
 fn wrong_shapes() {
     check(
         "smtp = 5\n[source]\nname = \"x\"\n",
@@ -351,5 +524,8 @@ fn the_example_shows_the_defaults() {
     config.sources = defaults.sources.clone();
     config.pools = defaults.pools.clone();
     assert_eq!(config.warmup_plans.pop().unwrap().name.as_str(), "gentle");
+    config.streams = defaults.streams.clone();
+    assert_eq!(config.routes[0].hosts[0].port, 587);
+    config.routes.clear();
     assert_eq!(config, defaults);
 }

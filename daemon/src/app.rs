@@ -2,16 +2,19 @@
 
 use crate::http::limits::Limits;
 use crate::passwords::Passwords;
+use crate::pressure::Pressure;
 use crate::serve::Keys;
 use crate::text::time;
 use campaign::mailing;
 use config::Config;
+use mta::health::Checker;
+use mta::tls::TlsParts;
 use std::sync::{Arc, OnceLock};
 use storage::Storage;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use world::{Clock, Dns, Random};
+use world::{Clock, Dial, Dns, Random};
 
 /// Live progress streams at once: each holds a connection and asks the database every second.
 const STREAMS_MAX: usize = 64;
@@ -30,8 +33,16 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Keys and tokens.
     pub random: Arc<dyn Random>,
-    /// Records of sending domains.
+    /// Where mail goes.
     pub dns: Arc<dyn Dns>,
+    /// Records of sending domains: asked anew each time, since somebody waits for what has just been published.
+    pub record_dns: Arc<dyn Dns>,
+    /// What TLS policies of other domains need.
+    pub tls: TlsParts,
+    /// Outgoing connections.
+    pub dial: Arc<dyn Dial>,
+    /// Looks at the sources.
+    pub(crate) checker: Checker,
     /// Cancelled when the daemon stops.
     pub stop: CancellationToken,
     /// Password hashing, a few at a time.
@@ -40,6 +51,10 @@ pub struct App {
     pub(crate) limits: Limits,
     /// The engine, while mail is sent from this process.
     pub(crate) engine: OnceLock<mta::Waker>,
+    /// Whether something is short.
+    pub(crate) pressure: Arc<Pressure>,
+    /// The submission service, where mail can be handed in by SMTP.
+    pub(crate) submission: OnceLock<Arc<mta::submission::Submission>>,
     /// The releaser, likewise.
     pub(crate) releaser: OnceLock<mailing::Waker>,
     /// Samples for the campaigns' rates.
@@ -61,23 +76,44 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// Keys and tokens.
     pub random: Arc<dyn Random>,
-    /// DNS.
+    /// DNS that remembers.
     pub dns: Arc<dyn Dns>,
+    /// DNS that asks anew each time.
+    pub record_dns: Arc<dyn Dns>,
+    /// What TLS policies of other domains need.
+    pub tls: TlsParts,
+    /// Outgoing connections.
+    pub dial: Arc<dyn Dial>,
 }
 
 impl App {
     pub(crate) fn new(config: Config, storage: Storage, keys: Keys, world: World) -> App {
+        let checker = Checker {
+            storage: storage.clone(),
+            clock: world.clock.clone(),
+            dns: world.dns.clone(),
+            dial: world.dial.clone(),
+            sources: config.sources.clone(),
+            health: config.health.clone(),
+            turn: tokio::sync::Mutex::default(),
+        };
         App {
+            checker,
+            dial: world.dial,
             storage,
             config,
             keys,
             clock: world.clock,
             random: world.random,
             dns: world.dns,
+            record_dns: world.record_dns,
+            tls: world.tls,
             stop: CancellationToken::new(),
             passwords: Passwords::new(),
             limits: Limits::new(),
             engine: OnceLock::new(),
+            pressure: Arc::default(),
+            submission: OnceLock::new(),
             releaser: OnceLock::new(),
             rates: mailing::Rates::default(),
             tasks: TaskTracker::new(),
@@ -113,12 +149,13 @@ impl App {
         }
     }
 
-    /// Pools with a source in use: those that a campaign can leave from.
-    pub(crate) fn pools(&self) -> Vec<String> {
+    /// The streams, and the pools with a source in use: how a campaign can leave.
+    pub(crate) fn campaign_egress(&self) -> mailing::Egress {
         let enabled =
             |name: &config::Name| self.config.sources.iter().any(|source| source.enabled && source.name == *name);
         let usable = |pool: &&config::Pool| pool.sources.iter().any(|member| enabled(&member.source));
-        self.config.pools.iter().filter(usable).map(|pool| pool.name.to_string()).collect()
+        let pools = self.config.pools.iter().filter(usable).map(|pool| pool.name.to_string()).collect();
+        mailing::Egress { streams: self.config.streams.clone(), pools }
     }
 
     /// Milliseconds since 1970.

@@ -6,6 +6,7 @@
 
 use crate::app::App;
 use crate::domains;
+use crate::text::mail_date;
 use bytes::Bytes;
 use campaign::render::{RenderError, Renderer, Request};
 use campaign::unsubscribe::LinkKey;
@@ -15,6 +16,7 @@ use moka::sync::Cache;
 use mta::{ContentMaker, Made, MakeError};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use storage::message::{Message, Submission};
 use storage::queue::{Claimed, Origin};
 use storage::{CampaignId, ContactId, DomainId, MessageId, WorkspaceId, domain, message};
 
@@ -130,7 +132,7 @@ impl Content {
             .map_err(|e| MakeError::Temporary(e.to_string()))?
             .map_err(refused)?;
         let sender = self.ready(app, recipient.workspace_id, rendered.domain_id)?;
-        let message = sealed(&sender, &rendered.message, now_ms)?;
+        let message = sealed(&sender, "", &rendered.message, now_ms)?;
         self.addressed(recipient, message, &sender.return_path, recipient.address.needs_smtputf8(), now_ms)
     }
 
@@ -162,7 +164,7 @@ impl Content {
         };
         let sender = self.ready(app, workspace, row.domain_id)?;
         let signed = Signed {
-            message: Bytes::from(sealed(&sender, &content, now_ms)?),
+            message: Bytes::from(sealed(&sender, &trace(app, &row), &content, now_ms)?),
             eight_bit: row.eight_bit,
             smtputf8: row.smtputf8,
             return_path: sender.return_path.clone(),
@@ -194,11 +196,24 @@ impl Content {
     }
 }
 
-/// The message with its signatures before it.
-fn sealed(sender: &Sender, message: &[u8], now_ms: i64) -> Result<Vec<u8>, MakeError> {
+/// How the message came in, with our id (RFC 5321 §4.4). From whom stays between us and the submitter.
+fn trace(app: &App, row: &Message) -> String {
+    // RFC 3848 names SMTP with TLS and AUTH; HTTP has no such name.
+    let with = match row.submission {
+        Submission::Smtp => "ESMTPSA",
+        Submission::Http => "HTTP",
+        Submission::System => "local",
+    };
+    let host = &app.config.server.hostname;
+    format!("Received: by {host} (Packetboat) with {with} id {};\r\n\t{}\r\n", row.id, mail_date(row.accepted_ms))
+}
+
+/// The message with its signatures and its trace before it. The trace is not signed: each host on the way adds one.
+fn sealed(sender: &Sender, trace: &str, message: &[u8], now_ms: i64) -> Result<Vec<u8>, MakeError> {
     let signatures = sender.signer.sign(message, now_ms).map_err(|e| MakeError::Temporary(e.to_string()))?;
-    let mut sealed = Vec::with_capacity(signatures.len() + message.len());
+    let mut sealed = Vec::with_capacity(signatures.len() + trace.len() + message.len());
     sealed.extend_from_slice(&signatures);
+    sealed.extend_from_slice(trace.as_bytes());
     sealed.extend_from_slice(message);
     Ok(sealed)
 }

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::http::error::ApiError;
 use api_types::ErrorCode;
+use mta::submission::Pressure as _;
 use std::path::Path;
 
 const MIB: u64 = 1024 * 1024;
@@ -19,11 +20,22 @@ pub(crate) fn low(app: &App) -> Option<u64> {
     (free < u64::from(app.config.storage.min_free_mb)).then_some(free)
 }
 
-/// Refuses what would fill a disk that is nearly full. Delivery goes on all the same.
+/// Refuses what would fill a disk that is nearly full, and what comes while memory is short. Delivery goes on all the
+/// same.
 pub(crate) fn refuse_when_low(app: &App) -> Result<(), ApiError> {
-    let Some(free) = low(app) else { return Ok(()) };
+    let Some(free) = low(app) else { return enough_memory(app) };
     let message = format!(
         "The server's disk has only {free} MiB left. Free some space, or lower [storage] min_free_mb, and try again."
     );
     Err(ApiError::new(ErrorCode::Unavailable, message))
+}
+
+fn enough_memory(app: &App) -> Result<(), ApiError> {
+    match app.pressure.shortage() {
+        None => Ok(()),
+        Some(what) => {
+            let message = format!("The server is short of {what} for the moment. Try again in a minute.");
+            Err(ApiError::new(ErrorCode::Unavailable, message))
+        }
+    }
 }

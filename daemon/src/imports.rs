@@ -1,9 +1,18 @@
 //! Imports under way: each on a thread of its own, one at a time, since all write to the same file. What was
-//! interrupted goes on at the next start.
+//! interrupted goes on at the next start. What was uploaded and never started goes after a week, file and all.
 
 use crate::app::Shared;
 use campaign::import::{self, Outcome};
+use std::time::Duration;
+use storage::StorageError;
 use storage::import::Import;
+
+/// An upload that was not started is kept for this long.
+const DRAFT_KEPT_MS: i64 = 7 * 24 * 3_600_000;
+/// Looked for so often.
+const TIDY_EVERY: Duration = Duration::from_hours(6);
+/// Uploads deleted at a time.
+const TIDY_CHUNK: u32 = 100;
 
 /// Goes on with what was interrupted.
 pub(crate) async fn resume(app: &Shared) -> anyhow::Result<()> {
@@ -13,6 +22,33 @@ pub(crate) async fn resume(app: &Shared) -> anyhow::Result<()> {
         begin(app, import);
     }
     Ok(())
+}
+
+/// Deletes uploads that nobody started, until the daemon stops.
+pub(crate) async fn tidy(app: Shared) {
+    loop {
+        if let Err(error) = forget_drafts(&app).await {
+            tracing::warn!(%error, "old uploads cannot be deleted; trying again later");
+        }
+        tokio::select! {
+            () = app.stop.cancelled() => return,
+            () = tokio::time::sleep(TIDY_EVERY) => {}
+        }
+    }
+}
+
+async fn forget_drafts(app: &Shared) -> Result<(), StorageError> {
+    let before_ms = app.now_ms() - DRAFT_KEPT_MS;
+    loop {
+        let gone = app.storage.main().write(move |tx| storage::import::abandon(tx, before_ms, TIDY_CHUNK)).await?;
+        for id in &gone {
+            // The row is gone first: a file that stays behind is only space.
+            let _ = tokio::fs::remove_file(import::path(app.storage.dir(), *id)).await;
+        }
+        if gone.len() < TIDY_CHUNK as usize {
+            return Ok(());
+        }
+    }
 }
 
 /// Uploads that ended with the last run.

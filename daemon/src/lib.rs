@@ -3,6 +3,7 @@
 pub mod app;
 pub mod cli;
 mod content;
+pub mod credentials;
 mod demo;
 mod disk;
 pub mod domains;
@@ -10,6 +11,8 @@ pub mod http;
 mod imports;
 pub mod ops;
 mod passwords;
+mod pressure;
+mod routes;
 pub mod serve;
 mod text;
 mod warmup;

@@ -13,6 +13,13 @@ pub(crate) fn time(at_ms: i64) -> String {
     }
 }
 
+/// A moment as mail writes it: RFC 5322 §3.3, UTC.
+pub(crate) fn mail_date(at_ms: i64) -> String {
+    let at = jiff::Timestamp::from_millisecond(at_ms).map(|at| at.to_zoned(jiff::tz::TimeZone::UTC));
+    // Beyond the year 9999: nothing of ours writes that.
+    at.and_then(|at| jiff::fmt::rfc2822::to_string(&at)).unwrap_or_default()
+}
+
 /// 256 random bits as text that may stand in URLs and cookies.
 pub(crate) fn token(random: &dyn Random) -> String {
     let mut bytes = [0; 32];
@@ -26,6 +33,11 @@ mod tests {
     fn times_have_milliseconds() {
         assert_eq!(super::time(1_700_000_000_007), "2023-11-14T22:13:20.007Z");
         assert_eq!(super::time(0), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn mail_dates() {
+        assert_eq!(super::mail_date(1_700_000_000_007), "Tue, 14 Nov 2023 22:13:20 +0000");
     }
 
     #[test]

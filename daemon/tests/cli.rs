@@ -35,9 +35,38 @@ fn check_names_every_mistake_at_once() {
     assert_eq!(output.status.code(), Some(1), "{out}");
     assert!(out.contains("bad.toml:2:1:") && out.contains("bad.toml:3:16:") && out.contains("2 mistakes"), "{out}");
 
-    std::fs::write(&file, "[[source]]\nname = \"a\"\nip = \"192.0.2.1\"\n").unwrap();
+    let submission =
+        "[submission]\nlisten = [\"127.0.0.1:0\"]\ncertificate_file = \"/none.pem\"\nkey_file = \"/k.pem\"\n";
+    std::fs::write(&file, format!("{submission}[[source]]\nname = \"a\"\nip = \"192.0.2.1\"\n")).unwrap();
     let out = good(&packetboat(dir.path(), &["check", file.to_str().unwrap()]));
+    assert!(out.contains("submission.certificate_file: cannot read /none.pem: No such file"), "{out}");
     assert!(out.contains("warning: source a: this host does not have 192.0.2.1"), "{out}");
+}
+
+#[test]
+fn credentials_are_made_shown_once_and_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| packetboat(dir.path(), args);
+    good(&run(&["domain", "add", "example.com"]));
+    let out = good(&run(&["credential", "add", "shop", "--domain", "Example.com", "--per-minute", "60"]));
+    let line = |word: &str| out.lines().find_map(|line| line.strip_prefix(word)).unwrap().trim().to_owned();
+    let (login, secret) = (line("Login:"), line("Secret:"));
+    assert!(login.starts_with("pb") && login.len() == 14 && secret.len() == 32, "{out}");
+    assert!(out.contains("No listener is configured yet"), "{out}");
+    let listed = good(&run(&["credential", "list"]));
+    assert!(listed.contains(&login) && listed.contains("transactional, example.com, last used never"), "{listed}");
+    assert!(!listed.contains(&secret), "{listed}");
+    let refused = |args: &[&str]| String::from_utf8_lossy(&run(args).stderr).into_owned();
+    assert!(refused(&["credential", "add", "shop"]).contains("name: There is a credential of this name already."));
+    assert!(refused(&["credential", "add", "x", "--stream", "none"]).contains("There is no stream none."));
+    assert!(
+        refused(&["credential", "add", "x", "--domain", "b.example"]).contains("b.example is not a sending domain")
+    );
+    assert!(refused(&["credential", "add", "x", "--per-minute", "0"]).contains("must be 1 to 1000000"));
+    assert!(good(&run(&["credential", "disable", "shop"])).contains("works no longer"));
+    assert!(good(&run(&["credential", "list"])).contains(", disabled"));
+    assert!(good(&run(&["credential", "remove", &login])).contains("no longer works"));
+    assert_eq!(good(&run(&["credential", "list"])), "");
 }
 
 #[test]
@@ -54,6 +83,19 @@ fn commands_work_without_a_daemon() {
 
     assert!(good(&run(&["api-key", "create", "shop"])).starts_with("pbk_"));
     assert!(good(&run(&["domain", "add", "example.com"])).contains("_dmarc.example.com"));
+    assert!(good(&run(&["domain", "list"])).contains("not checked yet"));
+    let keys = good(&run(&["domain", "keys", "example.com"]));
+    assert!(keys.contains("waiting") && keys.contains("Publish its record."), "{keys}");
+    let selector = keys.split_whitespace().next().unwrap();
+    let forced = good(&run(&["domain", "keys", "example.com", "--sign-anyway", selector]));
+    assert!(forced.contains("active") && forced.contains("terminal let it sign without its record on"), "{forced}");
+    let rotated = good(&run(&["domain", "rotate", "example.com"]));
+    assert!(rotated.contains(&format!("{selector}2._domainkey.example.com")), "{rotated}");
+    assert!(!run(&["domain", "rotate", "example.com"]).status.success(), "new keys wait already");
+    good(&run(&["domain", "keys", "example.com", "--remove", &format!("{selector}2")]));
+    assert!(good(&run(&["domain", "rotate", "example.com", "--every", "90"])).contains("every 90 days"));
+    assert!(!run(&["domain", "rotate", "example.com", "--every", "3"]).status.success());
+    assert!(!run(&["domain", "keys", "nowhere.example"]).status.success());
     good(&run(&["suppressions", "add", "no@example.com", "--note", "asked"]));
     assert!(good(&run(&["suppressions", "list"])).contains("no@example.com"));
     good(&run(&["suppressions", "remove", "no@example.com", "--reason", "asked again"]));

@@ -145,6 +145,7 @@ async fn prepare(daemon: &Daemon, zone: &Zone, addresses: impl Iterator<Item = &
     for record in domain.records.iter().filter(|record| record.kind == "TXT") {
         zone.publish_txt(&record.name, &record.wanted);
     }
+    let _: DomainDetail = daemon.post(&format!("/domains/{}/verify", domain.domain.id), &()).await;
     let csv = addresses.fold("email\n".to_owned(), |csv, address| csv + address + "\n");
     let part = multipart::Part::bytes(csv.into_bytes()).file_name("contacts.csv");
     let upload = daemon.http.post(daemon.url("/imports")).multipart(multipart::Form::new().part("file", part));
@@ -177,6 +178,7 @@ async fn prepare(daemon: &Daemon, zone: &Zone, addresses: impl Iterator<Item = &
         from_email: "news@kill.example".to_owned(),
         from_name: String::new(),
         reply_to: String::new(),
+        stream: String::new(),
         pool: String::new(),
     };
     let campaign: Campaign = daemon.post("/campaigns", &campaign).await;

@@ -1,4 +1,5 @@
-//! DKIM (RFC 6376, RFC 8463): keys, signing, and every DNS record that a sending domain needs.
+//! DKIM (RFC 6376, RFC 8463): keys and their rotation, signing, and every DNS record that a sending domain needs, with
+//! what SPF and DMARC make of them and what the large mailbox providers demand.
 //!
 //! Pure: time, message and DNS answers are arguments; the only file touched is the master key's. Signing is our own
 //! code over aws-lc-rs rather than mail-auth's: that one takes the time from the system's clock, hashes the body
@@ -7,13 +8,17 @@
 
 mod canonical;
 mod compare;
+pub mod dmarc;
 mod key;
 mod records;
+pub mod requirements;
+pub mod rotation;
 mod seal;
 mod sign;
+pub mod spf;
 
-pub use compare::{Verdict, compare};
+pub use compare::{Verdict, compare, judge_spf, sight};
 pub use key::{Algorithm, Key, KeyError};
-pub use records::{DnsRecord, DomainSetup, PublishedKey, Purpose, RecordKind, records, source_records};
+pub use records::{DnsRecord, DomainSetup, Need, PublishedKey, Purpose, RecordKind, records, source_records};
 pub use seal::{MasterKey, MasterKeyError, OpenError};
 pub use sign::{SignError, Signer, SigningKey};

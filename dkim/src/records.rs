@@ -1,6 +1,8 @@
 //! The DNS records that a sending domain needs, and those of the hosts that send for it.
 
-use crate::key::{Algorithm, Key};
+use crate::key::Algorithm;
+use crate::rotation::Step;
+use base64::Engine as _;
 use mail::Domain;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -16,8 +18,19 @@ pub struct DnsRecord {
     pub value: String,
     /// What it is for.
     pub purpose: Purpose,
-    /// Whether mail suffers without it.
-    pub required: bool,
+    /// How much mail suffers without it.
+    pub need: Need,
+}
+
+/// How much a record is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// Mail is refused or distrusted without it.
+    Required,
+    /// It does good.
+    Recommended,
+    /// A matter of taste.
+    Optional,
 }
 
 /// A record's type.
@@ -54,6 +67,8 @@ impl RecordKind {
 pub enum Purpose {
     /// The public part of a signing key (RFC 6376 §3.6).
     Dkim(Algorithm),
+    /// A key that nobody shall trust any more (RFC 6376 §3.6.1).
+    Revoked(Algorithm),
     /// Which addresses may send with the return-path domain (RFC 7208).
     Spf,
     /// What receivers shall do with mail that fails both (RFC 7489 §6.3).
@@ -64,6 +79,12 @@ pub enum Purpose {
     HostAddress,
     /// The name of a sending host's address.
     HostName,
+    /// That the return path's mail servers take mail over TLS only (RFC 8461).
+    MtaSts,
+    /// Where others report trouble with TLS on the way to the return path (RFC 8460).
+    TlsRpt,
+    /// The logo that some mailbox providers show beside the mail.
+    Bimi,
 }
 
 impl Purpose {
@@ -73,11 +94,16 @@ impl Purpose {
         match self {
             Purpose::Dkim(Algorithm::RsaSha256) => "DKIM key (RSA)",
             Purpose::Dkim(Algorithm::Ed25519Sha256) => "DKIM key (Ed25519)",
+            Purpose::Revoked(Algorithm::RsaSha256) => "Revoked DKIM key (RSA)",
+            Purpose::Revoked(Algorithm::Ed25519Sha256) => "Revoked DKIM key (Ed25519)",
             Purpose::Spf => "SPF of the return-path domain",
             Purpose::Dmarc => "DMARC policy",
             Purpose::ReturnPathMx => "Return-path mail exchanger",
             Purpose::HostAddress => "Address of the sending host",
             Purpose::HostName => "Name of the sending address",
+            Purpose::MtaSts => "MTA-STS of the return-path domain",
+            Purpose::TlsRpt => "TLS reports of the return-path domain",
+            Purpose::Bimi => "BIMI logo",
         }
     }
 }
@@ -91,19 +117,38 @@ pub struct PublishedKey {
     pub algorithm: Algorithm,
     /// The `p=` tag.
     pub public_base64: String,
+    /// Where the key is in its life.
+    pub step: Step,
 }
 
 impl PublishedKey {
-    /// The public part of a key.
+    /// The record that the key wants at its step; none when it may be forgotten.
     #[must_use]
-    pub fn of(selector: &str, key: &Key) -> PublishedKey {
-        PublishedKey { selector: selector.to_owned(), algorithm: key.algorithm(), public_base64: key.public_base64() }
+    pub fn record(&self, domain: &Domain) -> Option<DnsRecord> {
+        let key_type = self.algorithm.key_type();
+        let whole = format!("v=DKIM1; k={key_type}; p={}", self.public_base64);
+        // Receivers without Ed25519 use the RSA signature; none needs Ed25519.
+        let need = if self.algorithm == Algorithm::RsaSha256 { Need::Required } else { Need::Recommended };
+        let (value, purpose, need) = match self.step {
+            Step::Waiting | Step::Seen | Step::Active | Step::Replaced => (whole, Purpose::Dkim(self.algorithm), need),
+            Step::Retired | Step::Revoked => {
+                (format!("v=DKIM1; k={key_type}; p="), Purpose::Revoked(self.algorithm), Need::Recommended)
+            }
+            Step::Removable => return None,
+        };
+        let name = format!("{}._domainkey.{domain}", self.selector);
+        Some(DnsRecord { name, kind: RecordKind::Txt, value, purpose, need })
     }
 
-    /// The TXT value.
+    /// Bits of an RSA key, as its record has it; `None` for other keys and for what is no key.
     #[must_use]
-    pub fn txt(&self) -> String {
-        format!("v=DKIM1; k={}; p={}", self.algorithm.key_type(), self.public_base64)
+    pub fn rsa_bits(&self) -> Option<usize> {
+        if self.algorithm != Algorithm::RsaSha256 {
+            return None;
+        }
+        let der = base64::engine::general_purpose::STANDARD.decode(&self.public_base64).ok()?;
+        let key = aws_lc_rs::rsa::PublicEncryptingKey::from_der(&der).ok()?;
+        Some(key.key_size_bits())
     }
 }
 
@@ -122,42 +167,25 @@ pub struct DomainSetup<'a> {
     pub source_ips: &'a [IpAddr],
 }
 
-/// Every record that the domain needs, the most important first.
+/// Every record that the domain wants, the most important first.
 #[must_use]
 pub fn records(setup: &DomainSetup<'_>) -> Vec<DnsRecord> {
-    let mut out: Vec<DnsRecord> = setup
-        .keys
-        .iter()
-        .map(|key| DnsRecord {
-            name: format!("{}._domainkey.{}", key.selector, setup.domain),
-            kind: RecordKind::Txt,
-            value: key.txt(),
-            purpose: Purpose::Dkim(key.algorithm),
-            // Receivers without Ed25519 use the RSA signature; none needs Ed25519.
-            required: key.algorithm == Algorithm::RsaSha256,
-        })
-        .collect();
-    out.push(DnsRecord {
-        name: setup.return_path.to_string(),
-        kind: RecordKind::Txt,
-        value: spf(setup),
-        purpose: Purpose::Spf,
-        required: true,
-    });
-    out.push(DnsRecord {
-        name: format!("_dmarc.{}", setup.domain),
-        kind: RecordKind::Txt,
-        value: "v=DMARC1; p=none".to_owned(),
-        purpose: Purpose::Dmarc,
-        required: true,
-    });
-    out.push(DnsRecord {
-        name: setup.return_path.to_string(),
-        kind: RecordKind::Mx,
-        value: format!("10 {}", setup.return_path_host),
-        purpose: Purpose::ReturnPathMx,
-        required: true,
-    });
+    let mut out: Vec<DnsRecord> = setup.keys.iter().filter_map(|key| key.record(setup.domain)).collect();
+    let return_path = setup.return_path.to_string();
+    let mut add = |name: String, kind, value: String, purpose, need| {
+        out.push(DnsRecord { name, kind, value, purpose, need });
+    };
+    add(return_path.clone(), RecordKind::Txt, spf(setup), Purpose::Spf, Need::Required);
+    let dmarc = "v=DMARC1; p=none".to_owned();
+    add(format!("_dmarc.{}", setup.domain), RecordKind::Txt, dmarc, Purpose::Dmarc, Need::Required);
+    let mx = format!("10 {}", setup.return_path_host);
+    add(return_path.clone(), RecordKind::Mx, mx, Purpose::ReturnPathMx, Need::Required);
+    let sts = "v=STSv1; id=1".to_owned();
+    add(format!("_mta-sts.{return_path}"), RecordKind::Txt, sts, Purpose::MtaSts, Need::Recommended);
+    let reports = format!("v=TLSRPTv1; rua=mailto:tls-reports@{}", setup.domain);
+    add(format!("_smtp._tls.{return_path}"), RecordKind::Txt, reports, Purpose::TlsRpt, Need::Recommended);
+    let logo = format!("v=BIMI1; l=https://{}/logo.svg", setup.domain);
+    add(format!("default._bimi.{}", setup.domain), RecordKind::Txt, logo, Purpose::Bimi, Need::Optional);
     out
 }
 
@@ -189,14 +217,14 @@ pub fn source_records(sources: &[(IpAddr, Domain)]) -> Vec<DnsRecord> {
             kind: if ip.is_ipv4() { RecordKind::A } else { RecordKind::Aaaa },
             value: ip.to_string(),
             purpose: Purpose::HostAddress,
-            required: true,
+            need: Need::Required,
         };
         let name = DnsRecord {
             name: reverse_name(*ip),
             kind: RecordKind::Ptr,
             value: ehlo.to_string(),
             purpose: Purpose::HostName,
-            required: true,
+            need: Need::Required,
         };
         [address, name]
     };

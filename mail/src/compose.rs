@@ -130,7 +130,7 @@ fn no_control(header: &str, value: &str) -> Result<(), ComposeError> {
 }
 
 /// RFC 5322 §3.3, always in UTC.
-fn rfc5322_date(at_ms: i64) -> Result<String, ComposeError> {
+pub(crate) fn rfc5322_date(at_ms: i64) -> Result<String, ComposeError> {
     let at = jiff::Timestamp::from_millisecond(at_ms).map_err(|_| ComposeError::Date(at_ms))?;
     jiff::fmt::rfc2822::to_string(&at.to_zoned(jiff::tz::TimeZone::UTC)).map_err(|_| ComposeError::Date(at_ms))
 }

@@ -4,12 +4,15 @@
 
 mod address;
 mod compose;
+mod mailbox;
 mod mask;
 mod reply;
 mod state;
+pub mod submission;
 
 pub use address::{Address, Domain, LocalPart, NotADomain, NotAnAddress};
 pub use compose::{Body, ComposeError, Draft, compose};
+pub use mailbox::{Mailbox, NotAMailbox};
 pub use mask::mask;
 pub use reply::{EnhancedStatus, Reply, Severity};
 pub use state::{BounceClass, RecipientState, StreamKind, WaitReason};

@@ -87,7 +87,7 @@ async fn fill(storage: &Storage, n: i64) {
     let now_ms = SystemClock.now_ms();
     storage
         .queue()
-        .write(move |tx| campaign_run::start(tx, (WS, CampaignId(1)), "default", "", now_ms))
+        .write(move |tx| campaign_run::start(tx, (WS, CampaignId(1)), ("bulk", "default"), "", now_ms))
         .await
         .expect("a run");
     let mut after = 0;
@@ -132,8 +132,15 @@ fn parts(storage: &Storage, connections: u32) -> Parts {
         sources: config.sources,
         pools: config.pools,
         warmup_plans: config.warmup_plans,
-        default_pool: "default".to_owned(),
+        streams: config.streams,
+        routes: Vec::new(),
         retention: Retention { events: day, finished: day, unmatched_reports: day },
+        tls: mta::tls::TlsParts {
+            dnssec: None,
+            fetch: Arc::new(world::HttpsFetch::new()),
+            roots: Arc::new(rustls::RootCertStore::empty()),
+            submitter: "sender.example".to_owned(),
+        },
     }
 }
 

@@ -11,6 +11,8 @@ use crate::metric;
 use crate::outcome::{Case, Happening, LaneEffect, Verdict, decide};
 use crate::shared::{ConnectionPermit, Shared};
 use crate::smtp::{Begun, Envelope, Session, SessionError};
+use crate::source::Slot;
+use crate::source_watch;
 use bounce::Stage;
 use mail::{BounceClass, EnhancedStatus, Reply, WaitReason};
 use std::collections::VecDeque;
@@ -24,8 +26,10 @@ use tokio::sync::oneshot::error::TryRecvError;
 const FAST_MS: i64 = 20;
 /// How long a slow connection holds back its content so that the next envelope can go with it.
 const MARK_WAIT: Duration = Duration::from_millis(10);
-/// A source whose address this host does not have is asked for again after this.
-const NO_SOURCE_HOLD: Duration = Duration::from_mins(5);
+/// A lane whose source has no address here is looked at again after this; the source itself is watched all the time.
+const NO_SOURCE_HOLD: Duration = Duration::from_secs(30);
+/// A site that has no address of the source's family is asked from it again after this.
+const OTHER_FAMILY_HOLD: Duration = Duration::from_hours(1);
 
 /// Opens a connection and works on it until there is nothing more to do.
 pub(crate) fn spawn(shared: &Arc<Shared>, lane: &Arc<Lane>, permit: ConnectionPermit) {
@@ -56,9 +60,15 @@ async fn run(shared: &Arc<Shared>, lane: &Arc<Lane>) {
     match no_session {
         NoSession::NotReached(class, answer) => lane.could_not_connect(shared, Trouble { class, answer }),
         NoSession::NoSource(why) => {
-            let source = &shared.sources[lane.source].name;
-            tracing::error!(%source, why, "a source's address is not on this host; its mail leaves from other sources");
+            if shared.source_states.note(lane.source, Some(why.clone())) {
+                source_watch::tell(shared, lane.source, Some(&why)).await;
+            }
             lane.hold(shared, WaitReason::Local, NO_SOURCE_HOLD, why);
+        }
+        NoSession::OtherFamily(why) => {
+            let source = &shared.sources[lane.source].name;
+            tracing::debug!(%source, why, "the site has no address of the source's family");
+            lane.hold(shared, WaitReason::Connect, OTHER_FAMILY_HOLD, why);
         }
         NoSession::Refused(stage, reply) => {
             let class = bounce::classify(&reply, stage).class;
@@ -205,6 +215,10 @@ impl<'a> Connection<'a> {
 
     /// Has the next recipients marked while this one's content travels.
     fn look_ahead(&mut self) {
+        // A rate bounds what leaves, not the round trip: each message waits for its own slot.
+        if self.shared.source_states.is_paced(self.lane.source) {
+            return;
+        }
         let depth = if self.is_fast { 2 } else { 1 };
         let left = self.lane.site.provider.messages.saturating_sub(self.sent) as usize;
         while self.upcoming.len() < depth.min(left) {
@@ -304,6 +318,7 @@ impl<'a> Connection<'a> {
                 }
             }
             let prepared = self.lane.next(self.shared, idle).await?;
+            let Some(prepared) = in_its_slot(self.shared, self.lane, prepared).await else { continue };
             self.enlist(prepared);
             self.look_ahead();
         }
@@ -346,7 +361,7 @@ impl<'a> Connection<'a> {
             expires_ms: claimed.expires_ms,
             draw: self.shared.random.below(u64::MAX),
         };
-        let (verdict, effect) = decide(&self.shared.policy(claimed.kind), happening, &case);
+        let (verdict, effect) = decide(&self.shared.streams.of(claimed).retry, happening, &case);
         let attempt = self.attempt(now_ms - began_ms);
         self.count(verdict, now_ms - began_ms);
         tracing::debug!(rcpt.id = %claimed.id, site = %self.lane.site.name, source = %self.source, ?verdict, "attempt");
@@ -388,6 +403,22 @@ impl<'a> Connection<'a> {
         metrics::counter!(metric::ATTEMPTS, "source" => source.clone(), "provider" => provider, "outcome" => outcome)
             .increment(1);
         metrics::histogram!(metric::ATTEMPT_SECONDS, "source" => source).record(took_ms as f64 / 1000.0);
+    }
+}
+
+/// The recipient, when its source's rate lets it leave; one that would wait long goes back.
+async fn in_its_slot(shared: &Shared, lane: &Lane, prepared: Prepared) -> Option<Prepared> {
+    match shared.source_states.slot(lane.source, shared.clock.now_ms()) {
+        None => Some(prepared),
+        Some(Slot::In(wait)) => tokio::select! {
+            () = shared.clock.sleep(wait) => Some(prepared),
+            // What was prepared goes back by being dropped.
+            () = shared.stopping.cancelled() => None,
+        },
+        Some(Slot::Later(due_ms)) => {
+            prepared.hand.give_back(Wait { reason: WaitReason::Rate, due_ms });
+            None
+        }
     }
 }
 

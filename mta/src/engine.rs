@@ -6,12 +6,17 @@ use crate::housekeeping::{self, Retention};
 use crate::lane::LaneStatus;
 use crate::places::Places;
 use crate::providers::Providers;
+use crate::route::{RouteSetup, RouteStatus, Routes};
 use crate::scheduler;
 use crate::shared::{Open, Shared};
 use crate::site::Resolver;
 use crate::smtp::client_config;
+use crate::source::SourceStates;
+use crate::source_watch;
+use crate::stream::StreamRules;
+use crate::tls::{Policies, TlsParts, reporting};
 use crate::warmup::{self, Board, Plans};
-use config::{Pool, SmtpSection, Source};
+use config::{Pool, SmtpSection, Source, Streams};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -50,10 +55,14 @@ pub struct Parts {
     pub pools: Vec<Pool>,
     /// The warm-up plans, built-in ones and own ones.
     pub warmup_plans: Vec<config::WarmupPlan>,
-    /// Pool for recipients whose own is not configured any more.
-    pub default_pool: String,
+    /// `[[stream]]`.
+    pub streams: Streams,
+    /// `[[route]]`.
+    pub routes: Vec<RouteSetup>,
     /// How long finished things are kept.
     pub retention: Retention,
+    /// What TLS policies need.
+    pub tls: TlsParts,
 }
 
 /// Why the engine could not start.
@@ -68,6 +77,15 @@ pub enum StartError {
     /// TLS.
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
+    /// TLS of a route.
+    #[error("TLS of the route {route} cannot be set up")]
+    Route {
+        /// Which.
+        route: String,
+        /// What is wrong.
+        #[source]
+        cause: rustls::Error,
+    },
 }
 
 /// The engine.
@@ -95,19 +113,26 @@ impl Engine {
         let makers = Makers::start(parts.content, parts.maker_threads).map_err(StartError::Thread)?;
         let (book, writing) = Book::open(parts.storage.clone(), parts.clock.clone());
         let providers = Providers::builtin(parts.smtp.connections_per_lane, parts.smtp.messages_per_connection);
+        let routes = Routes::new(parts.routes, &providers);
+        let routes = routes.map_err(|(route, cause)| StartError::Route { route, cause })?;
         let connections_max = parts.smtp.connections_max;
         let board = Board::new(Plans::new(&parts.warmup_plans), &parts.sources);
         warmup::refresh(&board, &parts.storage, now_ms).await.map_err(StartError::Recover)?;
+        let policies = Policies::new(parts.tls, parts.dns.clone(), &parts.storage, &parts.smtp);
+        let policies = Arc::new(policies);
         let shared = Arc::new(Shared {
             storage: parts.storage,
-            resolver: Resolver::new(parts.dns, providers),
+            resolver: Resolver::new(parts.dns, providers, policies.clone()),
+            policies,
             clock: parts.clock,
             random: parts.random,
             dial: parts.dial,
             pools: pools(&parts.pools, &parts.sources),
             overflow: overflow(&parts.pools),
-            default_pool: parts.default_pool,
             warmup: board,
+            streams: StreamRules::new(&parts.streams, parts.smtp.jitter_percent),
+            routes,
+            source_states: SourceStates::new(&parts.sources),
             smtp: parts.smtp,
             sources: parts.sources,
             tls,
@@ -122,11 +147,14 @@ impl Engine {
         let tasks = vec![
             tokio::spawn(writing),
             tokio::spawn(scheduler::run(shared.clone())),
+            tokio::spawn(source_watch::watch(shared.clone())),
             tokio::spawn(housekeeping::lanes(shared.clone())),
             tokio::spawn(housekeeping::expiry(shared.clone())),
             tokio::spawn(warmup::nights(shared.clone())),
             tokio::spawn(housekeeping::events(shared.clone())),
             tokio::spawn(housekeeping::retention(shared.clone(), parts.retention)),
+            tokio::spawn(reporting::write_counts(shared.clone())),
+            tokio::spawn(reporting::run(shared.clone())),
         ];
         Ok(EngineHandle { shared, tasks, recovered })
     }
@@ -212,6 +240,7 @@ impl EngineHandle {
             task.abort();
         }
         housekeeping::drain(&shared).await;
+        shared.policies.outcomes.write(&shared.storage).await;
     }
 }
 
@@ -261,6 +290,21 @@ impl Waker {
     #[must_use]
     pub fn lanes(&self) -> Vec<LaneStatus> {
         lanes(&self.0)
+    }
+}
+
+impl Waker {
+    /// Routes, and whether each is in use.
+    #[must_use]
+    pub fn routes(&self) -> Vec<RouteStatus> {
+        self.0.routes.status(self.0.clock.now_ms())
+    }
+
+    /// Why a source is out, if it is.
+    #[must_use]
+    pub fn source_gone(&self, name: &str) -> Option<String> {
+        let source = self.0.sources.iter().position(|source| source.name.as_str() == name)?;
+        self.0.source_states.gone(source)
     }
 }
 

@@ -334,7 +334,7 @@ impl Lane {
             state.failures += 1;
             (state.take_waiting(), state.failures)
         };
-        let span = shared.policy(StreamKind::Bulk).wait(failures, shared.random.below(u64::MAX));
+        let span = shared.streams.of_kind(StreamKind::Bulk).retry.wait(failures, shared.random.below(u64::MAX));
         let due_ms = now_ms.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
         let reason = match trouble.class {
             BounceClass::Tls => WaitReason::Tls,
@@ -344,6 +344,12 @@ impl Lane {
         let wait = Wait { reason, due_ms };
         lock(&self.state).hold = Some(wait);
         tracing::debug!(site = %self.site.name, failures, "no connection: {}", trouble.answer.text);
+        if self.site.way.as_ref().is_some_and(|way| way.gives_way(due_ms)) {
+            // Due at once: the scheduler brings them to their domains' own hosts.
+            let wait = Wait { reason, due_ms: now_ms };
+            waiting.into_iter().for_each(|hand| hand.give_back(wait));
+            return;
+        }
         for hand in waiting {
             let id = hand.claimed.id;
             let answer = Answer { class: Some(trouble.class), ..trouble.answer.clone() };
@@ -360,6 +366,20 @@ impl Lane {
 
     pub fn is_bad_host(&self, host: &str, now_ms: i64) -> bool {
         lock(&self.state).bad_hosts.iter().any(|(known, until_ms)| known == host && now_ms < *until_ms)
+    }
+
+    /// Domains of those that wait here, each once; `most` of them.
+    pub fn domains(&self, most: usize) -> Vec<String> {
+        let state = lock(&self.state);
+        let prepared = state.prepared.iter().map(|prepared| &prepared.hand);
+        let mut domains: Vec<String> = Vec::new();
+        for hand in prepared.chain(&state.urgent).chain(&state.ready) {
+            let domain = hand.claimed.address.domain().to_string();
+            if domains.len() < most && !domains.contains(&domain) {
+                domains.push(domain);
+            }
+        }
+        domains
     }
 
     /// Everything that waits here.

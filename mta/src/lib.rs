@@ -2,8 +2,8 @@
 //!
 //! In the order of a recipient's way: `scheduler` takes what is due, `site` finds where it goes, `egress` chooses the
 //! source, `lane` owns connections and limits, `content` has the message made, `connection` and `smtp` bring it over,
-//! `outcome` decides what the answer means, `book` writes it down. `inbound` takes what comes back. `warmup` says how much
-//! may leave from a source that is new.
+//! `outcome` decides what the answer means, `book` writes it down. `inbound` takes what comes back. `submission` is where mail from other programs comes in.
+//! `warmup` says how much may leave from a source that is new.
 //!
 //! RFC 5321, 2920, 1870, 6152, 3207, 7505, 7435; the return path: 3464.
 
@@ -14,6 +14,7 @@ mod dialing;
 mod egress;
 mod engine;
 mod hand;
+pub mod health;
 mod hold;
 mod housekeeping;
 pub mod inbound;
@@ -21,15 +22,23 @@ mod lane;
 pub mod metric;
 pub mod outcome;
 mod pace;
+mod peers;
 mod places;
 pub mod providers;
+mod route;
 mod scheduler;
 mod shared;
 pub mod site;
 mod smtp;
+mod source;
+mod source_watch;
+mod stream;
+pub mod submission;
+pub mod tls;
 pub mod warmup;
 
 pub use content::{ContentMaker, Made, MakeError};
 pub use engine::{Engine, EngineHandle, Parts, StartError, Waker};
 pub use housekeeping::Retention;
 pub use lane::LaneStatus;
+pub use route::{RouteSetup, RouteStatus};

@@ -154,18 +154,22 @@ fn distribute(
 ) {
     let now_ms = shared.clock.now_ms();
     let mut by_domain: HashMap<String, Vec<Hand>> = HashMap::new();
+    // Domains of one site go to it together, so that its lanes are driven once.
+    let mut by_site: HashMap<*const crate::site::Site, (Arc<crate::site::Site>, Vec<Hand>)> = HashMap::new();
     for claimed in taken.claimed {
-        let domain = claimed.address.domain().to_string();
         let mut hand = Hand::new(claimed, shared.book.clone(), now_ms);
         let Some(senders) = &senders else {
             hand.give_back(Wait { reason: WaitReason::Local, due_ms: now_ms + millis(TROUBLE_WAIT) });
             continue;
         };
         hand.sender = senders.get(&hand.claimed.origin).copied();
-        by_domain.entry(domain).or_default().push(hand);
+        let domain = hand.claimed.address.domain();
+        match shared.routes.find(&shared.streams.of(&hand.claimed).name, domain.as_str(), now_ms) {
+            Some(site) => &mut by_site.entry(Arc::as_ptr(site)).or_insert_with(|| (site.clone(), Vec::new())).1,
+            None => by_domain.entry(domain.to_string()).or_default(),
+        }
+        .push(hand);
     }
-    // Domains of one site go to it together, so that its lanes are driven once.
-    let mut by_site: HashMap<*const crate::site::Site, (Arc<crate::site::Site>, Vec<Hand>)> = HashMap::new();
     for (domain, hands) in by_domain {
         match shared.resolver.known(&domain, now_ms) {
             Some(Ok(site)) => {
@@ -207,8 +211,11 @@ fn without_site(shared: &Shared, no_site: &NoSite, hands: Vec<Hand>) {
             }
             NoSite::NotNow { why } => {
                 let answer = Answer::of_trouble(BounceClass::Dns, why.as_str());
-                let policy = shared.policy(hand.claimed.kind);
-                let wait = policy.wait(hand.claimed.attempts + 1, shared.random.below(u64::MAX));
+                let wait = shared
+                    .streams
+                    .of(&hand.claimed)
+                    .retry
+                    .wait(hand.claimed.attempts + 1, shared.random.below(u64::MAX));
                 let wait = Wait { reason: WaitReason::Dns, due_ms: at_ms + millis(wait) };
                 let kind = DeferralKind::Attempted;
                 hand.defer(Deferral { id, at_ms, kind, wait, attempt: None, answer });

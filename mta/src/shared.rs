@@ -5,13 +5,16 @@ use crate::content::Makers;
 use crate::egress::{Asking, Candidate, Choice, choose};
 use crate::hand::Hand;
 use crate::lane::Lane;
-use crate::outcome::RetryPolicy;
 use crate::places::{Place, Places, Urgency};
+use crate::route::Routes;
 use crate::site::{Resolver, Site};
 use crate::smtp::Timeouts;
+use crate::source::SourceStates;
+use crate::stream::StreamRules;
+use crate::tls::Policies;
 use crate::warmup::{Board, Look, Permits, Subject, Tracks};
-use config::{SmtpSection, Source, TlsMode};
-use mail::{StreamKind, WaitReason};
+use config::{SmtpSection, Source};
+use mail::WaitReason;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,11 +44,14 @@ pub(crate) struct Shared {
     pub smtp: SmtpSection,
     pub sources: Vec<Source>,
     pub pools: HashMap<String, Vec<(usize, u32)>>,
-    pub default_pool: String,
     /// Which pool takes what another may not send.
     pub overflow: HashMap<String, String>,
     pub warmup: Arc<Board>,
+    pub streams: StreamRules,
+    pub routes: Routes,
+    pub source_states: SourceStates,
     pub tls: Arc<rustls::ClientConfig>,
+    pub policies: Arc<Policies>,
     pub book: Book,
     pub makers: Makers,
     pub places: Arc<Places>,
@@ -84,37 +90,21 @@ impl Drop for ConnectionPermit {
     }
 }
 
-/// Where a recipient goes.
-enum Way {
-    /// To this source's lane, with what it may use up.
-    Use(usize, Permits),
+/// What was chosen for a recipient.
+enum Chosen {
+    /// This source's lane, with what it may use up.
+    Source(usize, Permits),
     /// Back into the queue.
     Wait(Wait),
 }
 
 impl Shared {
-    pub fn policy(&self, stream: StreamKind) -> RetryPolicy {
-        let waits = match stream {
-            StreamKind::Bulk => &self.smtp.bulk_retry,
-            StreamKind::Transactional => &self.smtp.transactional_retry,
-        };
-        RetryPolicy { waits: waits.clone(), jitter_percent: self.smtp.jitter_percent }
-    }
-
     pub fn timeouts(&self) -> Timeouts {
         Timeouts {
             command: self.smtp.command_timeout,
             data: self.smtp.data_timeout,
             block: self.smtp.block_timeout,
             final_dot: self.smtp.final_dot_timeout,
-        }
-    }
-
-    pub fn tls_required(&self, site: &Site) -> bool {
-        match self.smtp.tls {
-            TlsMode::Off => false,
-            TlsMode::Required => true,
-            TlsMode::Opportunistic => site.provider.tls_required,
         }
     }
 
@@ -142,8 +132,8 @@ impl Shared {
             // Of a way that it did not go.
             hand.permits.clear();
             match self.choose(site, &hand, now_ms) {
-                Way::Wait(wait) => hand.give_back(wait),
-                Way::Use(source, permits) => {
+                Chosen::Wait(wait) => hand.give_back(wait),
+                Chosen::Source(source, permits) => {
                     hand.permits = permits;
                     let lane = self.lane(source, site, now_ms);
                     match lane.room(self, now_ms) {
@@ -163,14 +153,16 @@ impl Shared {
         }
     }
 
-    fn choose(&self, site: &Arc<Site>, hand: &Hand, now_ms: i64) -> Way {
+    fn choose(&self, site: &Arc<Site>, hand: &Hand, now_ms: i64) -> Chosen {
         let provider = &site.provider.name;
-        let idle = self.warmup.is_idle();
+        // Behind a relay nobody at the provider sees the source.
+        let idle = self.warmup.is_idle() || site.way.is_some();
         // Held until the permits are taken, so that what was seen is still there.
         let mut tracks = (!idle).then(|| self.warmup.tracks());
         let mut look =
             |subject| tracks.as_mut().map_or(Look::Open, |tracks| self.warmup.look(tracks, subject, provider, now_ms));
         let sender = hand.sender.map(Subject::Domain);
+        let draw = self.random.below(u64::MAX);
         if let Some(sender) = sender
             && !matches!(look(sender), Look::Open | Look::Now)
         {
@@ -178,16 +170,25 @@ impl Shared {
         }
         let last = hand.claimed.source.as_deref();
         let last = last.and_then(|name| self.sources.iter().position(|source| source.name.as_str() == name));
-        let asking = Asking { kind: hand.claimed.kind, last, now_ms, draw: self.random.below(u64::MAX) };
-        match choose(&self.candidates(site, &hand.claimed.pool, &mut look, now_ms), &asking) {
-            Choice::Wait(wait) => Way::Wait(wait),
+        let asking = Asking { kind: hand.claimed.kind, last, now_ms, draw };
+        let pools = self.candidates(site, hand, &mut look, (now_ms, draw));
+        match choose(&pools, &asking) {
+            Choice::Wait(wait) => {
+                if wait.reason == WaitReason::Rate
+                    && let Some(waited_for) = pools.iter().flatten().find(|candidate| candidate.held == Some(wait))
+                {
+                    self.source_states.told_to_wait(waited_for.source, now_ms);
+                }
+                Chosen::Wait(wait)
+            }
             Choice::Queue(source) => self.in_line(Subject::Source(source), tracks, provider, now_ms),
             Choice::Use(source) => {
+                self.source_states.given(source, now_ms);
                 let subjects = [Some(Subject::Source(source)), sender].into_iter().flatten();
                 let permits = tracks.as_mut().map(|tracks| {
                     subjects.filter_map(|subject| self.warmup.take(tracks, subject, provider, now_ms)).collect()
                 });
-                Way::Use(source, permits.unwrap_or_default())
+                Chosen::Source(source, permits.unwrap_or_default())
             }
         }
     }
@@ -199,25 +200,27 @@ impl Shared {
         tracks: Option<MutexGuard<'_, Tracks>>,
         provider: &Arc<str>,
         now_ms: i64,
-    ) -> Way {
+    ) -> Chosen {
         let due_ms = tracks.map_or(now_ms, |mut tracks| self.warmup.queue(&mut tracks, subject, provider, now_ms));
-        Way::Wait(Wait { reason: WaitReason::WarmUp, due_ms })
+        Chosen::Wait(Wait { reason: WaitReason::WarmUp, due_ms })
     }
 
     /// The sources of a pool, of its overflow pool, and so on, as they stand at a site.
     fn candidates(
         &self,
         site: &Arc<Site>,
-        pool: &str,
+        hand: &Hand,
         look: &mut impl FnMut(Subject) -> Look,
-        now_ms: i64,
+        (now_ms, draw): (i64, u64),
     ) -> Vec<Vec<Candidate>> {
         let lanes = lock(&self.open.lanes);
         let mut all = Vec::new();
-        let mut pool = if self.pools.contains_key(pool) { pool } else { &self.default_pool };
+        let own = &hand.claimed.pool;
+        let mut pool = if self.pools.contains_key(own) { own } else { &self.streams.of(&hand.claimed).pool };
         loop {
             let candidate = |(source, weight): &(usize, u32)| {
                 let held = lanes.get(&(*source, site.name.clone())).and_then(|lane| lane.held(now_ms));
+                let held = held.or_else(|| self.source_states.held(*source, now_ms, draw));
                 Candidate { source: *source, weight: *weight, held, look: look(Subject::Source(*source)) }
             };
             all.push(self.pools.get(pool).into_iter().flatten().map(candidate).collect());

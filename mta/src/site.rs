@@ -1,10 +1,13 @@
 //! From a recipient's domain to its site: the set of hosts that take its mail (RFC 5321 §5.1).
 //!
 //! Strategies: null MX (RFC 7505) and a name that does not exist are final; no MX means the domain itself (implicit
-//! MX); trouble of the DNS is a reason to wait. Domains that share their MX set share a site, and with it their lanes.
+//! MX); trouble of the DNS is a reason to wait. Domains that share their MX set, and what they ask of TLS, share a site,
+//! and with it their lanes.
 //! Answers are kept for a few minutes here, so that a campaign asks once per domain; the resolver below honours TTLs.
 
 use crate::providers::{Provider, Providers};
+use crate::route::Way;
+use crate::tls::{Policies, SiteTls};
 use mail::EnhancedStatus;
 use moka::sync::Cache;
 use std::net::IpAddr;
@@ -20,8 +23,8 @@ const DOMAINS_MAX: u64 = 100_000;
 /// Longest name of a site; what exceeds it is cut, for people and metrics.
 const NAME_MAX: usize = 120;
 
-/// Domains that share an MX set.
-#[derive(Debug, PartialEq, Eq)]
+/// Domains that share an MX set; or the hosts of a route.
+#[derive(Debug)]
 pub struct Site {
     /// The MX set in short: `mx.example.com`, `(alt1|alt2).aspmx.l.google.com`.
     pub name: Arc<str>,
@@ -29,6 +32,10 @@ pub struct Site {
     pub hosts: Vec<MxRecord>,
     /// Whose it is.
     pub provider: Arc<Provider>,
+    /// What its domains ask of TLS.
+    pub tls: SiteTls,
+    /// How its hosts are reached, where a route says so.
+    pub(crate) way: Option<Way>,
 }
 
 /// Why a domain has no site.
@@ -87,6 +94,7 @@ fn read_mx(domain: &str, answer: Result<Vec<MxRecord>, DnsError>) -> Exchange {
 /// Finds sites, and keeps what it found.
 pub(crate) struct Resolver {
     dns: Arc<dyn Dns>,
+    policies: Arc<Policies>,
     providers: Providers,
     found: Cache<String, (i64, Result<Arc<Site>, NoSite>)>,
     // Lanes are kept per site, so the same hosts must give the same site.
@@ -94,8 +102,13 @@ pub(crate) struct Resolver {
 }
 
 impl Resolver {
-    pub fn new(dns: Arc<dyn Dns>, providers: Providers) -> Resolver {
-        Resolver { dns, providers, found: Cache::new(DOMAINS_MAX), sites: Cache::new(DOMAINS_MAX) }
+    pub fn new(dns: Arc<dyn Dns>, providers: Providers, policies: Arc<Policies>) -> Resolver {
+        Resolver { dns, policies, providers, found: Cache::new(DOMAINS_MAX), sites: Cache::new(DOMAINS_MAX) }
+    }
+
+    /// The DNS behind it.
+    pub fn dns(&self) -> &dyn Dns {
+        &*self.dns
     }
 
     /// What is known of a domain without asking.
@@ -109,21 +122,21 @@ impl Resolver {
         if let Some(found) = self.known(domain, now_ms) {
             return found;
         }
-        let found = self.ask(domain).await;
+        let found = self.ask(domain, now_ms).await;
         let keep_ms = if matches!(found, Err(NoSite::NotNow { .. })) { KEEP_TROUBLE_MS } else { KEEP_MS };
         self.found.insert(domain.to_owned(), (now_ms + keep_ms, found.clone()));
         found
     }
 
-    async fn ask(&self, domain: &str) -> Result<Arc<Site>, NoSite> {
+    async fn ask(&self, domain: &str, now_ms: i64) -> Result<Arc<Site>, NoSite> {
         match read_mx(domain, self.dns.mx(domain).await) {
-            Exchange::Hosts(hosts) => Ok(self.site(hosts)),
+            Exchange::Hosts(hosts) => self.site(domain, hosts, now_ms).await,
             Exchange::No(no) => Err(no),
             Exchange::Implicit => match self.dns.addresses(domain).await {
                 Ok(ips) if ips.is_empty() => {
                     Err(NoSite::never(2, format!("the domain {domain} has neither MX nor address")))
                 }
-                Ok(_) => Ok(self.site(vec![MxRecord { preference: 0, host: domain.to_owned() }])),
+                Ok(_) => self.site(domain, vec![MxRecord { preference: 0, host: domain.to_owned() }], now_ms).await,
                 Err(DnsError::NoSuchName { .. }) => {
                     Err(NoSite::never(2, format!("the domain {domain} does not exist")))
                 }
@@ -134,18 +147,24 @@ impl Resolver {
         }
     }
 
-    fn site(&self, hosts: Vec<MxRecord>) -> Arc<Site> {
+    async fn site(&self, domain: &str, hosts: Vec<MxRecord>, now_ms: i64) -> Result<Arc<Site>, NoSite> {
         let mut names: Vec<&str> = hosts.iter().map(|mx| mx.host.as_str()).collect();
         names.sort_unstable();
-        self.sites.get_with(names.join(" "), || {
+        let tls = self.policies.of_site(domain, &names, now_ms).await.map_err(|why| NoSite::NotNow { why })?;
+        Ok(self.sites.get_with(format!("{}{}", names.join(" "), tls.suffix()), || {
             let provider = self.providers.of_hosts(&names);
-            Arc::new(Site { name: short_name(&names).into(), provider, hosts: hosts.clone() })
-        })
+            let name = format!("{}{}", short_name(&names), tls.suffix());
+            Arc::new(Site { name: name.into(), provider, hosts: hosts.clone(), tls: tls.clone(), way: None })
+        }))
     }
 
     /// Addresses of a host that `source` can reach, IPv4 first: reputation is built there, and few sources have both.
     pub async fn addresses(&self, host: &str, source: Option<IpAddr>) -> Result<Vec<IpAddr>, DnsError> {
-        let mut ips = self.dns.addresses(host).await?;
+        // A route may name an address instead of a host.
+        let mut ips = match host.parse() {
+            Ok(ip) => vec![ip],
+            Err(_) => self.dns.addresses(host).await?,
+        };
         ips.retain(|ip| source.is_none_or(|source| source.is_ipv4() == ip.is_ipv4()));
         ips.sort_by_key(|ip| !ip.is_ipv4());
         Ok(ips)
@@ -232,7 +251,17 @@ mod tests {
     async fn domains_of_one_mx_set_share_a_site() {
         let options = sandbox::SimOptions::default();
         let world = sandbox::SimWorld::new(&options, sandbox::Providers::builtin()).unwrap();
-        let resolver = Resolver::new(world.dns.clone(), Providers::builtin(10, 100));
+        let smtp = config::parse("test", "").unwrap().smtp;
+        let parts = crate::tls::TlsParts {
+            dnssec: Some(world.dns.clone()),
+            fetch: world.fetch.clone(),
+            roots: world.roots.clone(),
+            submitter: "mail.sender.example".to_owned(),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let storage = storage::Storage::open(&storage::OpenOptions { dir: dir.path().to_owned(), readers: 1 }).unwrap();
+        let policies = Arc::new(Policies::new(parts, world.dns.clone(), &storage, &smtp));
+        let resolver = Resolver::new(world.dns.clone(), Providers::builtin(10, 100), policies);
         let of = async |domain: &str| resolver.resolve(domain, 0).await;
         let one = of("albatross.example").await.unwrap();
         let two = of("wingspan.example").await.unwrap();

@@ -2,7 +2,7 @@
 
 use crate::zone::{Answer, Kind, Record, Zone};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
-use hickory_proto::rr::rdata::{CNAME, MX, PTR, SOA, TXT};
+use hickory_proto::rr::rdata::{CNAME, MX, PTR, SOA, TLSA, TXT};
 use hickory_proto::rr::{Name, RData, Record as Wire, RecordType};
 use std::io;
 use std::net::SocketAddr;
@@ -171,6 +171,7 @@ fn kind(wire: RecordType) -> Kind {
         RecordType::TXT => Kind::Txt,
         RecordType::PTR => Kind::Ptr,
         RecordType::CNAME => Kind::Cname,
+        RecordType::TLSA => Kind::Tlsa,
         _ => Kind::Other,
     }
 }
@@ -183,6 +184,9 @@ fn data(record: Record) -> Option<RData> {
         Record::Txt(text) => RData::TXT(TXT::from_bytes(text.as_bytes().chunks(255).collect())),
         Record::Ptr(host) => RData::PTR(PTR(name(&host)?)),
         Record::Cname(target) => RData::CNAME(CNAME(name(&target)?)),
+        Record::Tlsa(tlsa) => {
+            RData::TLSA(TLSA::new(tlsa.usage.into(), tlsa.selector.into(), tlsa.matching.into(), tlsa.data))
+        }
     })
 }
 

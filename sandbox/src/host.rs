@@ -1,12 +1,13 @@
 //! A provider at work: what it remembers between connections, and the network that all providers share.
 
+use crate::authority::Authority;
 use crate::hash::hash;
 use crate::ledger::{Ledger, ProviderSummary};
 use crate::manners::{Provider, Providers, Step, Tls};
 use crate::report::Reporter;
 use crate::zone::Zone;
 use rustls::ServerConfig;
-use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls_pki_types::CertificateDer;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,6 +28,8 @@ pub(crate) struct Network {
     pub reporter: Reporter,
     /// The sources that providers with `blocks_sources` block.
     pub blocked_sources: Vec<IpAddr>,
+    /// Who signed the certificates that are trusted.
+    pub authority: CertificateDer<'static>,
 }
 
 /// One provider's servers, which share a memory.
@@ -34,6 +37,8 @@ pub(crate) struct Host {
     pub provider: Provider,
     pub started_ms: i64,
     pub tls: Option<TlsAcceptor>,
+    /// The certificates that it shows, its own first.
+    pub chain: Vec<CertificateDer<'static>>,
     memory: Mutex<Memory>,
 }
 
@@ -82,9 +87,11 @@ impl Network {
         blocked_sources: Vec<IpAddr>,
     ) -> Result<Network, CertificateError> {
         let started_ms = clock.now_ms();
-        let hosts = providers.providers.iter().map(|p| Host::new(p.clone(), started_ms).map(Arc::new));
+        let authority = Authority::new()?;
+        let hosts = providers.providers.iter().map(|p| Host::new(p.clone(), &authority, started_ms).map(Arc::new));
         let hosts = hosts.collect::<Result<_, _>>()?;
-        Ok(Network { providers: Arc::new(providers), hosts, zone, ledger, clock, reporter, blocked_sources })
+        let (providers, authority) = (Arc::new(providers), authority.certificate());
+        Ok(Network { providers, hosts, zone, ledger, clock, reporter, blocked_sources, authority })
     }
 
     /// Changes a provider's summary.
@@ -94,12 +101,15 @@ impl Network {
 }
 
 impl Host {
-    fn new(provider: Provider, started_ms: i64) -> Result<Host, CertificateError> {
-        let tls = match provider.manners.tls {
-            Tls::None => None,
-            Tls::Offered | Tls::Required => Some(acceptor(&provider)?),
+    fn new(provider: Provider, authority: &Authority, started_ms: i64) -> Result<Host, CertificateError> {
+        let (tls, chain) = match provider.manners.tls {
+            Tls::None | Tls::Broken => (None, Vec::new()),
+            Tls::Offered | Tls::Required => {
+                let (acceptor, chain) = acceptor(&provider, authority)?;
+                (Some(acceptor), chain)
+            }
         };
-        Ok(Host { provider, started_ms, tls, memory: Mutex::default() })
+        Ok(Host { provider, started_ms, tls, chain, memory: Mutex::default() })
     }
 
     /// Counts a connection in; the number of those open from this source and from everywhere, itself included.
@@ -178,18 +188,21 @@ impl Drop for Visit {
     }
 }
 
-/// TLS with a self-signed certificate for the provider's servers.
-fn acceptor(provider: &Provider) -> Result<TlsAcceptor, CertificateError> {
+/// TLS with the certificate that the provider's manners say, for the names of its servers.
+fn acceptor(
+    provider: &Provider,
+    authority: &Authority,
+) -> Result<(TlsAcceptor, Vec<CertificateDer<'static>>), CertificateError> {
     let names: Vec<String> = provider.mx.iter().map(|mx| mx.host.clone()).collect();
-    let made = rcgen::generate_simple_self_signed(names)
+    let (chain, key) = authority
+        .issue(names, provider.manners.certificate)
         .map_err(|cause| CertificateError::Make { provider: provider.name.clone(), cause })?;
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let fail = |cause| CertificateError::Use { provider: provider.name.clone(), cause };
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(fail)?
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
+        .with_single_cert(chain.clone(), key)
         .map_err(fail)?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok((TlsAcceptor::from(Arc::new(config)), chain))
 }

@@ -2,9 +2,12 @@
 //! benchmarks (on loopback sockets).
 //!
 //! Providers are data (`manners`), what an address is follows from the address (`mailbox`), the server's side of SMTP
-//! is written once (`session`) and used over pipes (`sim`) and sockets (`internet`). The `ledger` is the witness.
+//! is written once (`session`) and used over pipes (`sim`) and sockets (`internet`). The `ledger` is the witness. The
+//! `application` is on the other side: it submits mail.
 
 mod addresses;
+mod application;
+mod authority;
 pub mod dkim_verify;
 mod dns_server;
 mod hash;
@@ -13,18 +16,24 @@ mod internet;
 mod ledger;
 mod mailbox;
 mod manners;
+mod relay;
 mod report;
 mod session;
 mod sim;
+mod web;
 mod zone;
 
 pub use addresses::{Expected, Person};
+pub use application::Application;
 pub use host::CertificateError;
 pub use internet::{Internet, Options, Running, StartError};
 pub use ledger::{Attempt, DkimCheck, Ledger, LedgerOptions, ProviderSummary, Received};
 pub use mailbox::Mailbox;
 pub use manners::{
-    BlockStage, Cut, Door, Manners, MxHost, OddAnswer, Oddity, Provider, Providers, ProvidersError, Step, Storm, Tls,
+    BlockStage, Certificate, Cut, Door, Manners, MxHost, OddAnswer, Oddity, Provider, Providers, ProvidersError, Step,
+    Storm, Tls,
 };
+pub use relay::{Relay, RelayManners, Relayed};
 pub use sim::{Incoming, SeededRandom, SimClock, SimDial, SimDns, SimOptions, SimWorld, holding_time};
+pub use web::{Posted, SimWeb};
 pub use zone::{Answer, Kind, Record, Zone, reverse};

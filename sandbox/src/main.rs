@@ -1,10 +1,10 @@
 //! The simulated internet as a program: for benchmarks, and for trying a daemon by hand.
 
-use sandbox::{DkimCheck, Internet, LedgerOptions, Options, Providers, dkim_verify};
+use sandbox::{Application, DkimCheck, Internet, LedgerOptions, Options, Providers, dkim_verify};
 use std::collections::HashMap;
 use std::error::Error;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -25,6 +25,32 @@ enum Command {
         #[arg(long, default_value = "127.0.0.1:0")]
         dns: SocketAddr,
     },
+    /// Submits copies of a message to 1,000 domains, each with its own To and Message-ID
+    Submit {
+        /// The server that takes mail
+        #[arg(long)]
+        server: SocketAddr,
+        /// Messages in all
+        #[arg(long)]
+        messages: usize,
+        /// Sessions at a time
+        #[arg(long, default_value_t = 20)]
+        sessions: usize,
+        /// User name; then the session has TLS from the beginning, and the secret is read from standard input
+        #[arg(long)]
+        login: Option<String>,
+        /// The message
+        template: PathBuf,
+    },
+    /// Makes a certificate that nobody vouches for, and its key, both in PEM form
+    Certificate {
+        /// The host's name
+        host: String,
+        /// Where the certificate goes
+        certificate: PathBuf,
+        /// Where the key goes
+        key: PathBuf,
+    },
     /// Verifies the DKIM signatures of messages; each must have at least one, and all must hold
     Verify {
         /// A published key: name=record
@@ -38,6 +64,10 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Command::parse() {
         Command::Serve { providers, smtp_port, dns } => serve(providers, smtp_port, dns),
+        Command::Submit { server, messages, sessions, login, template } => {
+            submit(server, messages, sessions, login, &template)
+        }
+        Command::Certificate { host, certificate, key } => make_certificate(host, &certificate, &key),
         Command::Verify { keys, files } => verify(&keys, &files),
     };
     match result {
@@ -61,6 +91,29 @@ async fn serve(providers: Option<PathBuf>, smtp_port: u16, dns: SocketAddr) -> R
     println!("dns {} smtp_port {}", running.dns(), running.smtp_port());
     tokio::signal::ctrl_c().await?;
     running.shutdown().await;
+    Ok(())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn submit(
+    server: SocketAddr,
+    messages: usize,
+    sessions: usize,
+    login: Option<String>,
+    template: &Path,
+) -> Result<(), Box<dyn Error>> {
+    let login = match login {
+        Some(user) => Some((user, std::io::read_to_string(std::io::stdin())?.trim().to_owned())),
+        None => None,
+    };
+    let template = std::fs::read(template)?;
+    Ok(Application { server, messages, sessions, template, login }.run().await?)
+}
+
+fn make_certificate(host: String, certificate: &Path, key: &Path) -> Result<(), Box<dyn Error>> {
+    let made = rcgen::generate_simple_self_signed([host])?;
+    std::fs::write(certificate, made.cert.pem())?;
+    std::fs::write(key, made.signing_key.serialize_pem())?;
     Ok(())
 }
 

@@ -75,6 +75,8 @@ pub enum Door {
 pub struct Manners {
     /// Whether STARTTLS is offered or demanded.
     pub tls: Tls,
+    /// What certificate comes with it.
+    pub certificate: Certificate,
     /// PIPELINING is offered (RFC 2920).
     pub pipelining: bool,
     /// 8BITMIME is offered (RFC 6152).
@@ -122,6 +124,7 @@ impl Default for Manners {
     fn default() -> Self {
         Manners {
             tls: Tls::None,
+            certificate: Certificate::SelfSigned,
             pipelining: true,
             eight_bit: true,
             size_max: 10 * 1024 * 1024,
@@ -153,10 +156,27 @@ pub enum Tls {
     /// It is unknown.
     #[default]
     None,
-    /// It is offered, with a self-signed certificate.
+    /// It is offered.
     Offered,
     /// MAIL without it gets 530 5.7.0.
     Required,
+    /// It is offered, and the connection ends in the handshake.
+    Broken,
+}
+
+/// What certificate a server shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certificate {
+    /// For its name, signed by nobody else.
+    #[default]
+    SelfSigned,
+    /// For its name, from the simulated world's authority.
+    Trusted,
+    /// From that authority, for another name.
+    OtherName,
+    /// From that authority, and over since 2020.
+    Expired,
 }
 
 /// Where a blocked source learns of it.

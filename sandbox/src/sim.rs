@@ -9,8 +9,11 @@ use crate::ledger::{Ledger, LedgerOptions};
 use crate::manners::{Door, Providers};
 use crate::report::Reporter;
 use crate::session;
+use crate::web::SimWeb;
 use crate::zone::{Answer, Kind, Record, Zone, reverse};
 use futures_util::future::BoxFuture;
+use rustls::RootCertStore;
+use rustls_pki_types::CertificateDer;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -21,7 +24,7 @@ use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use world::{Clock, Dial, Dns, DnsError, MxRecord, Random, Stream};
+use world::{Clock, Dial, Dns, DnsError, Dnssec, MxRecord, NoProof, Proof, Random, Stream, TlsaRecord};
 
 /// How much a pipe holds before its writer waits.
 const PIPE_BYTES: usize = 64 * 1024;
@@ -70,6 +73,10 @@ pub struct SimWorld {
     pub ledger: Ledger,
     /// What its DNS answers.
     pub zone: Zone,
+    /// Its web.
+    pub fetch: Arc<SimWeb>,
+    /// The authority that signed its trusted certificates.
+    pub roots: Arc<RootCertStore>,
 }
 
 impl SimWorld {
@@ -95,7 +102,18 @@ impl SimWorld {
         dial.network.reporter.dial_with(weak);
         let dns = Arc::new(SimDns { zone: zone.clone(), questions: AtomicU64::new(0) });
         let random = Arc::new(SeededRandom::new(options.seed));
-        Ok(SimWorld { clock, dns, dial, random, ledger, zone })
+        let mut roots = RootCertStore::empty();
+        let authority = dial.network.authority.clone();
+        roots.add(authority).map_err(|cause| CertificateError::Use { provider: "the authority".to_owned(), cause })?;
+        let (fetch, roots) = (Arc::new(SimWeb::default()), Arc::new(roots));
+        Ok(SimWorld { clock, dns, dial, random, ledger, zone, fetch, roots })
+    }
+
+    /// The certificates that a provider's servers show, its own first; none where there is no TLS.
+    #[must_use]
+    pub fn chain(&self, provider: &str) -> Vec<CertificateDer<'static>> {
+        let host = self.dial.network.hosts.iter().find(|host| host.provider.name == provider);
+        host.map(|host| host.chain.clone()).unwrap_or_default()
     }
 }
 
@@ -228,6 +246,38 @@ impl Dns for SimDns {
     }
 }
 
+impl SimDns {
+    /// What the zone says a validator finds; a name that gives no answer gives no proof.
+    fn prove(&self, name: &str, kind: Kind) -> Result<(Proof, Vec<Record>), NoProof> {
+        match self.ask(name, kind, Some) {
+            Ok(records) => Ok((self.zone.proof(name), records)),
+            Err(DnsError::NoSuchName { .. }) => Ok((self.zone.proof(name), Vec::new())),
+            Err(DnsError::Temporary { name, why }) => Err(NoProof { name, why }),
+        }
+    }
+}
+
+impl Dnssec for SimDns {
+    fn tlsa<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(Proof, Vec<TlsaRecord>), NoProof>> {
+        let read = |record| match record {
+            Record::Tlsa(tlsa) => Some(tlsa),
+            _ => None,
+        };
+        Box::pin(async move {
+            let (proof, records) = self.prove(name, Kind::Tlsa)?;
+            Ok((proof, records.into_iter().filter_map(read).collect()))
+        })
+    }
+
+    fn mx_proof<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Proof, NoProof>> {
+        Box::pin(async move { Ok(self.prove(name, Kind::Mx)?.0) })
+    }
+
+    fn address_proof<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Proof, NoProof>> {
+        Box::pin(async move { Ok(self.prove(name, Kind::A)?.0) })
+    }
+}
+
 /// A connection that came to a listener in memory.
 pub struct Incoming {
     /// The listener's end of the pipe.
@@ -273,6 +323,11 @@ impl SimDial {
         self.state().missing_sources.insert(source);
     }
 
+    /// Gives a source address back to this host.
+    pub fn return_source(&self, source: IpAddr) {
+        self.state().missing_sources.remove(&source);
+    }
+
     fn way(&self, peer: SocketAddr) -> Way {
         let state = self.state();
         if let Some(listener) = state.listeners.get(&peer) {
@@ -313,5 +368,9 @@ impl Dial for SimDial {
             }
             Ok(Box::new(near) as Box<dyn Stream>)
         })
+    }
+
+    fn has_source(&self, source: IpAddr) -> bool {
+        !self.state().missing_sources.contains(&source)
     }
 }

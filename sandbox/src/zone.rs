@@ -6,6 +6,7 @@ use crate::manners::{OddAnswer, Providers};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, RwLock};
+use world::{Proof, TlsaRecord};
 
 /// How many CNAMEs are followed.
 const CNAME_MAX: usize = 8;
@@ -28,6 +29,8 @@ pub enum Record {
     Ptr(String),
     /// Another name for this one.
     Cname(String),
+    /// Which certificates a server has (RFC 6698).
+    Tlsa(TlsaRecord),
 }
 
 /// A type of records that can be asked for.
@@ -45,6 +48,8 @@ pub enum Kind {
     Ptr,
     /// CNAME.
     Cname,
+    /// TLSA.
+    Tlsa,
     /// Any other type: nothing here has it.
     Other,
 }
@@ -65,6 +70,8 @@ pub enum Answer {
 struct Names {
     /// By reversed labels ("example.com" is "com.example."), so that what is below a name follows it.
     nodes: BTreeMap<String, Node>,
+    /// What DNSSEC says of a name and everything below it, by reversed labels; nothing else is signed.
+    proofs: BTreeMap<String, Proof>,
 }
 
 #[derive(Default)]
@@ -122,6 +129,26 @@ impl Zone {
     /// Adds a TXT record of any length.
     pub fn publish_txt(&self, name: &str, text: &str) {
         self.publish(name, Record::Txt(text.to_owned()));
+    }
+
+    /// Adds a TLSA record.
+    pub fn publish_tlsa(&self, name: &str, record: TlsaRecord) {
+        self.publish(name, Record::Tlsa(record));
+    }
+
+    /// Says what a validating resolver finds of `name` and everything below it. The records are not really signed: the
+    /// simulated validator is told.
+    pub fn set_proof(&self, name: &str, proof: Proof) {
+        self.write().proofs.insert(key(name), proof);
+    }
+
+    /// What a validating resolver finds of a name.
+    #[must_use]
+    pub fn proof(&self, name: &str) -> Proof {
+        let names = self.names.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let key = key(name);
+        let above = names.proofs.iter().filter(|(above, _)| key.starts_with(above.as_str()));
+        above.max_by_key(|(above, _)| above.len()).map_or(Proof::Insecure, |(_, proof)| proof.clone())
     }
 
     /// Adds the PTR record of an address.
@@ -211,6 +238,7 @@ impl Record {
             Record::Txt(_) => kind == Kind::Txt,
             Record::Ptr(_) => kind == Kind::Ptr,
             Record::Cname(_) => kind == Kind::Cname,
+            Record::Tlsa(_) => kind == Kind::Tlsa,
         }
     }
 }
@@ -268,6 +296,22 @@ mod tests {
         assert_eq!(zone.ask("x.example", Kind::Txt), Answer::Servfail);
         zone.withdraw("b.example");
         assert!(matches!(zone.ask("a.example", Kind::Txt), Answer::NoSuchName(aliases) if aliases.len() == 1));
+    }
+
+    #[test]
+    fn proofs_hold_for_what_is_below() {
+        let zone = Zone::default();
+        zone.set_proof("a.example", Proof::Secure);
+        zone.set_proof("_25._tcp.mx.a.example", Proof::Bogus);
+        for (name, proof) in [
+            ("a.example", Proof::Secure),
+            ("mx.A.example.", Proof::Secure),
+            ("_25._tcp.mx.a.example", Proof::Bogus),
+            ("ba.example", Proof::Insecure),
+            ("example", Proof::Insecure),
+        ] {
+            assert_eq!(zone.proof(name), proof, "{name}");
+        }
     }
 
     #[test]

@@ -47,7 +47,9 @@ pub struct Draft {
     pub from_name: String,
     /// Where answers go; From when empty.
     pub reply_to: String,
-    /// The pool of egress sources.
+    /// The stream that its mail belongs to.
+    pub stream: String,
+    /// The pool of egress sources; that of the stream when empty.
     pub pool: String,
 }
 
@@ -71,10 +73,10 @@ pub struct Launch {
 }
 
 const INSERT: &str = "
-    INSERT INTO campaign (workspace_id, name, template_id, segment_id, from_email, from_name, reply_to, pool, created_by,
-                          created_ms, updated_ms)
-    VALUES (:workspace_id, :name, :template_id, :segment_id, :from_email, :from_name, :reply_to, :pool, :created_by,
-            :now_ms, :now_ms)";
+    INSERT INTO campaign (workspace_id, name, template_id, segment_id, from_email, from_name, reply_to, stream, pool,
+                          created_by, created_ms, updated_ms)
+    VALUES (:workspace_id, :name, :template_id, :segment_id, :from_email, :from_name, :reply_to, :stream, :pool,
+            :created_by, :now_ms, :now_ms)";
 
 /// Adds a draft.
 ///
@@ -95,6 +97,7 @@ pub fn insert(
         ":from_email": draft.from_email,
         ":from_name": draft.from_name,
         ":reply_to": draft.reply_to,
+        ":stream": draft.stream,
         ":pool": draft.pool,
         ":created_by": by,
         ":now_ms": now_ms,
@@ -105,7 +108,7 @@ pub fn insert(
 const UPDATE: &str = "
     UPDATE campaign
     SET name = :name, template_id = :template_id, segment_id = :segment_id, from_email = :from_email,
-        from_name = :from_name, reply_to = :reply_to, pool = :pool, updated_ms = :now_ms
+        from_name = :from_name, reply_to = :reply_to, stream = :stream, pool = :pool, updated_ms = :now_ms
     WHERE id = :id AND workspace_id = :workspace_id AND launched_ms IS NULL";
 
 /// Replaces a draft; `false` when there is none, or it is launched already.
@@ -128,6 +131,7 @@ pub fn update(
         ":from_email": draft.from_email,
         ":from_name": draft.from_name,
         ":reply_to": draft.reply_to,
+        ":stream": draft.stream,
         ":pool": draft.pool,
         ":now_ms": now_ms,
     })?;
@@ -174,7 +178,7 @@ macro_rules! select {
     () => {
         "c.id, c.workspace_id, c.name, c.template_id, c.segment_id, c.from_email, c.from_name, c.reply_to, c.pool,
          t.name, s.name, c.created_by, c.created_ms, c.updated_ms, c.launched_ms, c.launched_by,
-         c.template_version_id, v.number, c.filter, c.domain_id, c.audience_limit"
+         c.template_version_id, v.number, c.filter, c.domain_id, c.audience_limit, c.stream"
     };
 }
 macro_rules! from {
@@ -252,7 +256,7 @@ pub fn page(
     let mut statement = tx.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(params), |row| {
         let run =
-            if row.get_ref(21)? == rusqlite::types::ValueRef::Null { None } else { Some(campaign_run::read(row, 21)?) };
+            if row.get_ref(22)? == rusqlite::types::ValueRef::Null { None } else { Some(campaign_run::read(row, 22)?) };
         Ok(read(row).map(|campaign| (campaign, run)))
     })?;
     rows.map(|row| row?).collect()
@@ -285,6 +289,7 @@ fn read(row: &Row<'_>) -> Result<Campaign, StorageError> {
         from_email: row.get(5)?,
         from_name: row.get(6)?,
         reply_to: row.get(7)?,
+        stream: row.get(21)?,
         pool: row.get(8)?,
     };
     let launch = match row.get::<_, Option<i64>>(14)? {

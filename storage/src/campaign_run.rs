@@ -55,6 +55,8 @@ pub struct Run {
     pub state: RunState,
     /// Who or what brought it there.
     pub reason: String,
+    /// The stream that its mail belongs to.
+    pub stream: String,
     /// The pool of egress sources.
     pub pool: String,
     /// The audience up to this contact is in the queue.
@@ -73,14 +75,14 @@ pub struct Run {
 macro_rules! columns {
     () => {
         "r.campaign_id, r.workspace_id, r.state, r.reason, r.pool, r.audience_cursor, r.audience_complete,
-         r.started_ms, r.changed_ms, r.finished_ms"
+         r.started_ms, r.changed_ms, r.finished_ms, r.stream"
     };
 }
 pub(crate) use columns;
 
 const START: &str = "
-    INSERT INTO campaign_run (campaign_id, workspace_id, state, reason, pool, started_ms, changed_ms)
-    VALUES (:campaign_id, :workspace_id, 'running', :reason, :pool, :started_ms, :started_ms)
+    INSERT INTO campaign_run (campaign_id, workspace_id, state, reason, stream, pool, started_ms, changed_ms)
+    VALUES (:campaign_id, :workspace_id, 'running', :reason, :stream, :pool, :started_ms, :started_ms)
     ON CONFLICT (campaign_id) DO NOTHING";
 
 /// Makes the run of a launched campaign; `false` when it has one.
@@ -90,7 +92,7 @@ const START: &str = "
 pub fn start(
     tx: &Connection,
     (workspace, campaign): (WorkspaceId, CampaignId),
-    pool: &str,
+    (stream, pool): (&str, &str),
     reason: &str,
     started_ms: i64,
 ) -> Result<bool, StorageError> {
@@ -98,6 +100,7 @@ pub fn start(
         ":campaign_id": campaign,
         ":workspace_id": workspace,
         ":reason": reason,
+        ":stream": stream,
         ":pool": pool,
         ":started_ms": started_ms,
     })?;
@@ -226,7 +229,7 @@ const ADVANCE: &str = "
     UPDATE campaign_run SET audience_cursor = :up_to, audience_complete = :complete
     WHERE campaign_id = :campaign_id AND workspace_id = :workspace_id AND state = 'running'
       AND audience_complete = 0 AND audience_cursor = :after
-    RETURNING pool";
+    RETURNING stream, pool";
 
 /// Takes a chunk of the audience into the queue, and the cursor behind it, in one transaction. Nothing, and `None`,
 /// when the run is not running or its cursor is elsewhere; else how many were taken.
@@ -238,7 +241,7 @@ pub fn take_in(
     (workspace, campaign): (WorkspaceId, CampaignId),
     chunk: AudienceChunk,
 ) -> Result<Option<usize>, StorageError> {
-    let pool: Option<String> = tx
+    let way: Option<(String, String)> = tx
         .prepare_cached(ADVANCE)?
         .query_row(
             named_params! {
@@ -248,10 +251,10 @@ pub fn take_in(
                 ":up_to": chunk.up_to,
                 ":complete": chunk.complete,
             },
-            |row| row.get(0),
+            |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .optional()?;
-    let Some(pool) = pool else { return Ok(None) };
+    let Some((stream, pool)) = way else { return Ok(None) };
     let recipients: Vec<NewRecipient> = chunk
         .members
         .into_iter()
@@ -261,7 +264,7 @@ pub fn take_in(
             address: member.email,
             address_hash: member.address_hash,
             domain: member.domain,
-            stream: StreamKind::Bulk.as_str().to_owned(),
+            stream: stream.clone(),
             kind: StreamKind::Bulk,
             pool: pool.clone(),
             due_ms: chunk.now_ms,
@@ -321,6 +324,7 @@ pub(crate) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Run> {
         started_ms: row.get(first + 7)?,
         changed_ms: row.get(first + 8)?,
         finished_ms: row.get(first + 9)?,
+        stream: row.get(first + 10)?,
     })
 }
 

@@ -61,6 +61,12 @@ kinds! {
     SuppressionRemoved = "suppression_removed",
     /// A recipient unsubscribed.
     Unsubscribed = "unsubscribed",
+    /// A source's address is not on this host any more.
+    SourceOut = "source_out",
+    /// It is there again.
+    SourceBack = "source_back",
+    /// A check of a source has another result than before.
+    SourceCheck = "source_check",
 }
 
 /// An event to write. What does not apply is `None`.
@@ -246,6 +252,23 @@ pub fn of_recipient(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+const OF_SOURCE: &str = "
+    SELECT id, at_ms, kind, recipient_id, campaign_id, contact_id, source, site, provider, mx, class, reply_code,
+        enhanced, text, attempt, took_ms, tls, actor
+    FROM event INDEXED BY event_source
+    WHERE kind IN ('source_out', 'source_back', 'source_check') AND (:source IS NULL OR source = :source)
+    ORDER BY id DESC LIMIT :limit";
+
+/// What happened to the sources themselves, or to one of them, newest first. They are the host's, of no workspace.
+///
+/// # Errors
+/// The database's.
+pub fn of_sources(connection: &Connection, source: Option<&str>, limit: u32) -> Result<Vec<EventRow>, StorageError> {
+    let mut statement = connection.prepare_cached(OF_SOURCE)?;
+    let rows = statement.query_map(named_params! { ":source": source, ":limit": limit }, read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<EventRow> {
     Ok(EventRow {
         id: row.get(0)?,
@@ -340,7 +363,7 @@ pub async fn forget(storage: &Storage, before_ms: i64, limit: u32) -> Result<usi
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] =
-    &[OF_CONTACT, OF_RECIPIENT, OF_SUBMITTED, BY_HOUR, BY_PROVIDER, BY_SOURCE, FORGET];
+    &[OF_CONTACT, OF_RECIPIENT, OF_SUBMITTED, OF_SOURCE, BY_HOUR, BY_PROVIDER, BY_SOURCE, FORGET];
 
 #[cfg(test)]
 mod tests {

@@ -33,6 +33,8 @@ ids! {
     UserId
     /// An API key.
     ApiKeyId
+    /// What a program submits mail with.
+    CredentialId
     /// A person that mail is sent to.
     ContactId
     /// A file being imported.

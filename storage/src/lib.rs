@@ -11,6 +11,7 @@ pub mod api_key;
 pub mod campaign;
 pub mod campaign_run;
 pub mod contact;
+pub mod credential;
 pub mod domain;
 mod error;
 pub mod event;
@@ -29,12 +30,14 @@ pub mod queue;
 mod schema;
 pub mod segment;
 pub mod session;
+pub mod source_check;
 #[cfg(test)]
 mod statements;
 pub mod suppression;
 pub mod tag;
 pub mod tally;
 pub mod template;
+pub mod tls;
 pub mod unmatched_report;
 pub mod unsubscribe;
 pub mod user;
@@ -46,8 +49,8 @@ mod writer;
 pub use error::StorageError;
 pub use hash::{AddressHash, address_hash, secret_hash};
 pub use ids::{
-    ApiKeyId, CampaignId, ContactId, DkimKeyId, DomainId, ImportId, MessageId, RecipientId, SegmentId, SuppressionId,
-    TemplateId, TemplateVersionId, UserId, WorkspaceId,
+    ApiKeyId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, MessageId, RecipientId, SegmentId,
+    SuppressionId, TemplateId, TemplateVersionId, UserId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};

@@ -8,19 +8,22 @@ fn every_statement_prepares() {
     let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 2 }).unwrap();
     let queue = crate::queue::statements();
     let warmup = crate::warmup::statements();
+    let domain = crate::domain::statements();
     let modules: &[(&str, &[&str])] = &[
         ("api_key", crate::api_key::STATEMENTS),
         ("campaign_run", crate::campaign_run::STATEMENTS),
         ("event", crate::event::STATEMENTS),
         ("message", crate::message::STATEMENTS),
         ("outbox", crate::outbox::STATEMENTS),
+        ("source_check", crate::source_check::STATEMENTS),
         ("suppression", crate::suppression::STATEMENTS),
         ("tally", crate::tally::STATEMENTS),
         ("unmatched_report", crate::unmatched_report::STATEMENTS),
         ("unsubscribe", crate::unsubscribe::STATEMENTS),
         ("queue", &queue),
         ("warmup", &warmup),
-        ("domain", crate::domain::STATEMENTS),
+        ("credential", crate::credential::STATEMENTS),
+        ("domain", &domain),
         ("meta", crate::meta::STATEMENTS),
         ("session", crate::session::STATEMENTS),
         ("user", crate::user::STATEMENTS),
@@ -31,6 +34,7 @@ fn every_statement_prepares() {
         ("segment", crate::segment::STATEMENTS),
         ("tag", crate::tag::STATEMENTS),
         ("template", crate::template::STATEMENTS),
+        ("tls", crate::tls::STATEMENTS),
         ("workspace", crate::workspace::STATEMENTS),
     ];
     storage

@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpSocket;
 
@@ -17,6 +17,9 @@ pub trait Dial: Send + Sync + 'static {
     /// # Errors
     /// What the system says; `AddrNotAvailable` when this host does not have `source`.
     fn connect(&self, source: Option<IpAddr>, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Stream>>>;
+
+    /// Whether this host has the address.
+    fn has_source(&self, source: IpAddr) -> bool;
 }
 
 /// TCP over the system's network.
@@ -39,6 +42,11 @@ impl Dial for TcpDial {
             let stream = socket.connect(peer).await?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         })
+    }
+
+    fn has_source(&self, source: IpAddr) -> bool {
+        // Nothing is sent; a socket can only have an address of this host.
+        UdpSocket::bind(SocketAddr::new(source, 0)).is_ok()
     }
 }
 
@@ -65,6 +73,8 @@ mod tests {
     #[tokio::test]
     async fn a_source_that_cannot_serve_is_named_as_such() {
         let peer: SocketAddr = "127.0.0.1:9".parse().unwrap();
+        assert!(TcpDial.has_source("127.0.0.9".parse().unwrap()));
+        assert!(!TcpDial.has_source("192.0.2.1".parse().unwrap()));
         for source in ["192.0.2.1", "::1"] {
             let error = TcpDial.connect(Some(source.parse().unwrap()), peer).await.err().unwrap();
             assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable, "{source}");

@@ -5,7 +5,6 @@
 
 use crate::dns::{Dns, DnsError, MxRecord};
 use futures_util::future::BoxFuture;
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ProtocolConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
@@ -14,6 +13,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError as HickoryError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ impl Default for DnsOptions {
 /// Why the resolver could not be made.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up the DNS resolver from the system's configuration")]
-pub struct DnsSetupError(#[source] NetError);
+pub struct DnsSetupError(#[source] pub(crate) NetError);
 
 /// Asks real name servers.
 #[derive(Clone)]
@@ -58,15 +58,7 @@ impl HickoryDns {
     /// # Errors
     /// When no server is given and the system's configuration names none.
     pub fn new(options: &DnsOptions) -> Result<HickoryDns, DnsSetupError> {
-        let mut builder = if options.servers.is_empty() {
-            TokioResolver::builder_tokio().map_err(DnsSetupError)?
-        } else {
-            let servers = options.servers.iter().map(|server| name_server(*server)).collect();
-            let config = ResolverConfig::from_parts(None, Vec::new(), servers);
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        };
-        set(builder.options_mut(), options);
-        Ok(HickoryDns { resolver: builder.build().map_err(DnsSetupError)? })
+        Ok(HickoryDns { resolver: builder(options)?.build().map_err(DnsSetupError)? })
     }
 
     /// The records of one type; `None` when the name exists but has none of them.
@@ -142,6 +134,19 @@ impl Dns for HickoryDns {
             self.records(&name, RecordType::PTR, read).await
         })
     }
+}
+
+/// A resolver in the making, set as the options say.
+pub(crate) fn builder(options: &DnsOptions) -> Result<ResolverBuilder<TokioRuntimeProvider>, DnsSetupError> {
+    let mut builder = if options.servers.is_empty() {
+        TokioResolver::builder_tokio().map_err(DnsSetupError)?
+    } else {
+        let servers = options.servers.iter().map(|server| name_server(*server)).collect();
+        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+    };
+    set(builder.options_mut(), options);
+    Ok(builder)
 }
 
 fn name_server(server: SocketAddr) -> NameServerConfig {

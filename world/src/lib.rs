@@ -6,11 +6,17 @@
 mod clock;
 mod dial;
 mod dns;
+mod dnssec;
+mod fetch;
 mod hickory;
 mod random;
+mod validating;
 
 pub use clock::{Clock, SystemClock};
 pub use dial::{Dial, Stream, TcpDial};
 pub use dns::{Dns, DnsError, MxRecord};
+pub use dnssec::{Dnssec, NoProof, Proof, TlsaRecord};
+pub use fetch::{Fetch, FetchError, Fetched, HttpsFetch};
 pub use hickory::{DnsOptions, DnsSetupError, HickoryDns};
 pub use random::{Random, SystemRandom};
+pub use validating::ValidatingDns;

@@ -12,5 +12,6 @@ await import('./stories/control.js');
 await import('./stories/delivery.js');
 await import('./stories/recipients.js');
 await import('./stories/shell.js');
+await import('./stories/settings.js');
 await import('./stories/keyboard.js');
 await import('./stories/pages.js');

@@ -31,6 +31,13 @@ pub fn release(root: &Path, rooms: &[&str]) -> Result<()> {
     shell::run(&mut build)
 }
 
+/// Builds an example of a room.
+pub fn release_example(root: &Path, room: &str, example: &str) -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = shell::command(root, cargo);
+    shell::run(build.args(["build", "--release", "--locked", "--package", room, "--example", example]))
+}
+
 /// Where release builds lie.
 pub fn release_folder(root: &Path) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);

@@ -50,6 +50,11 @@ pub fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
+/// Asks a process to end. Through the shell, which has `kill` built in: minimal systems have no program of that name.
+pub fn terminate(pid: u32) -> Result<()> {
+    run(Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).stderr(Stdio::null()))
+}
+
 /// The command as one would type it.
 pub fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());

@@ -1,8 +1,13 @@
 //! Egress: the addresses mail leaves from, how they are pooled, what each lane does right now.
 
+mod sources;
+mod ways;
+
 use api_types::{Egress, EgressPool, EgressSource, Lane};
 use leptos::prelude::*;
+use sources::SourceHealth;
 use view::tone::{self, Tone};
+use ways::{routes_table, streams_table};
 
 use crate::api::use_api;
 use crate::load::load;
@@ -15,14 +20,19 @@ pub fn EgressPage() -> impl IntoView {
     let egress = load(move || api.get::<Egress>("/egress".to_owned())).every(3, || true);
     let sources = egress.map(|egress| egress.sources.clone());
     let pools = egress.map(|egress| egress.pools.clone());
+    let streams = egress.map(|egress| egress.streams.clone());
+    let routes = egress.map(|egress| egress.routes.clone());
     let lanes = egress.map(|egress| egress.lanes.clone());
     view! {
-        <PageHeader title="Egress" about="The addresses your mail leaves from, and what each does right now. Sources and pools are set in packetboat.toml."/>
+        <PageHeader title="Egress" about="The addresses your mail leaves from, and what each does right now. Sources, pools, streams and routes are set in packetboat.toml."/>
         {egress.show(8, move |_| view! {
             <Card title="Sources">{move || sources_table(&sources.get())}</Card>
             <Card title="Pools">{move || pools_table(&pools.get())}</Card>
+            <Card title="Streams">{move || streams_table(&streams.get())}</Card>
+            <Card title="Routes">{move || routes_table(&routes.get())}</Card>
             <Card title="Lanes now">{move || lanes_table(&lanes.get())}</Card>
         }.into_any())}
+        <SourceHealth/>
         <WarmupCard/>
     }
     .into_any()

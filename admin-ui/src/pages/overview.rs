@@ -61,9 +61,7 @@ fn first_steps(
     let has = Memo::new(move |_| {
         // Nothing is asked of anybody before it is known what is there.
         let verified = domains.data.with(|page| {
-            page.as_ref().map(|page| {
-                page.items.iter().any(|domain| domain.records_total > 0 && domain.records_ok == domain.records_total)
-            })
+            page.as_ref().map(|page| page.items.iter().any(|domain| view::domain::is_ready(domain.health)))
         })?;
         let templates = templates.data.with(|page| page.as_ref().map(|page| !page.items.is_empty()))?;
         Some(figures.with(|figures| Has {

@@ -15,6 +15,9 @@ pub enum Icon {
     Egress,
     Suppressions,
     Keys,
+    Plug,
+    Workspace,
+    People,
     Menu,
     Close,
     Copy,
@@ -36,6 +39,11 @@ impl Icon {
             Icon::Egress => "M4 12h14M13 6l6 6-6 6M4 5v14",
             Icon::Suppressions => "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM6 6l12 12",
             Icon::Keys => "M8 20a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM11 13l8-8M15 9l3 3M18 6l2 2",
+            Icon::Plug => "M9 3v5M15 3v5M6 8h12v3a6 6 0 0 1-12 0zM12 17v4",
+            Icon::Workspace => "M4 20V8l8-4 8 4v12M9 20v-6h6v6M4 20h16",
+            Icon::People => {
+                "M9 11a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM3 19c0-3 3-5 6-5s6 2 6 5M16 6a3 3 0 0 1 0 5M17 14c2 1 4 2 4 5"
+            }
             Icon::Menu => "M4 7h16M4 12h16M4 17h16",
             Icon::Close => "M6 6l12 12M18 6L6 18",
             Icon::Copy => "M9 9h11v11H9zM5 15H4V4h11v1",

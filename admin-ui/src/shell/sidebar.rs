@@ -10,7 +10,7 @@ use crate::theme::Theme;
 
 type Entry = (&'static str, &'static str, Icon);
 
-const GROUPS: [(&str, &[Entry]); 4] = [
+const GROUPS: [(&str, &[Entry]); 5] = [
     ("", &[("/", "Overview", Icon::Overview)]),
     (
         "Marketing",
@@ -30,7 +30,8 @@ const GROUPS: [(&str, &[Entry]); 4] = [
             ("/suppressions", "Suppressions", Icon::Suppressions),
         ],
     ),
-    ("Developers", &[("/api-keys", "API keys", Icon::Keys)]),
+    ("Developers", &[("/api-keys", "API keys", Icon::Keys), ("/smtp-credentials", "SMTP credentials", Icon::Plug)]),
+    ("Settings", &[("/workspace", "Workspace", Icon::Workspace), ("/people", "People & roles", Icon::People)]),
 ];
 
 #[component]

@@ -3,12 +3,15 @@
 pub mod audience;
 pub mod chart;
 pub mod contact;
+pub mod credential;
+pub mod domain;
 pub mod filter;
 pub mod import;
 pub mod number;
 pub mod progress;
 pub mod query;
 pub mod setup;
+pub mod source;
 pub mod template;
 pub mod tone;
 pub mod warmup;

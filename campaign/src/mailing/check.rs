@@ -1,25 +1,30 @@
 //! The checklist before a launch: every point in its own words, the fatal ones keep the campaign from being launched.
 
+use super::egress::{Egress, pool_of};
 use crate::Refused;
 use crate::error::sentence;
 use crate::segment::{self, Audience};
 use crate::template;
-use api_types::{CheckLevel, CheckPoint, Checklist, DomainRecord, RecordStatus};
+use api_types::{CheckLevel, CheckPoint, Checklist, DomainRecord, KeyStep, RecordNeed, RecordStatus};
 use mail::Address;
 use storage::campaign::{Campaign, Draft};
+use storage::domain::DkimKey;
 use storage::{Connection, WorkspaceId, domain, template as stored, workspace};
 
-/// Looks at everything a launch needs. `pools` are the pools that have a source in use.
+/// The algorithm that every receiver understands (RFC 8301 §3.1).
+const RSA: &str = "rsa-sha256";
+
+/// Looks at everything a launch needs.
 ///
 /// # Errors
 /// The database's; what is wrong with the campaign is in the list.
-pub fn check(tx: &Connection, campaign: &Campaign, pools: &[String], now_ms: i64) -> Result<Checklist, Refused> {
+pub fn check(tx: &Connection, campaign: &Campaign, egress: &Egress, now_ms: i64) -> Result<Checklist, Refused> {
     let (workspace, draft) = (campaign.workspace_id, &campaign.draft);
     let mut list = List { points: Vec::new() };
     let audience = list.audience(tx, workspace, draft, now_ms)?;
     list.sender(tx, workspace, draft)?;
     list.template(tx, workspace, draft)?;
-    list.egress(draft, pools);
+    list.egress(draft, egress);
     Ok(Checklist {
         ready: list.points.iter().all(|point| point.level != CheckLevel::Fatal),
         points: list.points,
@@ -86,15 +91,8 @@ impl List {
         let (level, message) = records(name, domain.checked.as_deref());
         self.add("domain", level, message);
         let keys = domain::keys(tx, workspace, domain.id)?;
-        if keys.is_empty() {
-            let message = format!(
-                "the domain {name} has no DKIM keys, so its mail would be refused; remove the domain and add it again"
-            );
-            self.add("dkim", CheckLevel::Fatal, message);
-        } else {
-            let algorithms: Vec<&str> = keys.iter().map(|key| key.algorithm.as_str()).collect();
-            self.add("dkim", CheckLevel::Ok, format!("signed with {}", algorithms.join(" and ")));
-        }
+        let (level, message) = signing(name, &keys);
+        self.add("dkim", level, message);
         Ok(())
     }
 
@@ -120,7 +118,7 @@ impl List {
         let owner = workspace::find(tx, workspace)?.ok_or(Refused::NotFound("workspace"))?;
         if owner.postal_address.trim().is_empty() {
             self.add(
-                "unsubscribe",
+                "postal_address",
                 CheckLevel::Warning,
                 "the workspace has no postal address, which the law of many countries wants in every campaign",
             );
@@ -153,16 +151,42 @@ impl List {
         }
     }
 
-    fn egress(&mut self, draft: &Draft, pools: &[String]) {
-        let name = &draft.pool;
-        if pools.contains(name) {
-            self.add("egress", CheckLevel::Ok, format!("leaves from the pool “{name}”"));
+    fn egress(&mut self, draft: &Draft, egress: &Egress) {
+        let stream = &draft.stream;
+        if egress.stream(draft).is_none() {
+            let known = egress.stream_names().join(", ");
+            let message = format!("there is no stream “{stream}” for campaigns; streams are {known}");
+            self.add("egress", CheckLevel::Fatal, message);
+            return;
+        }
+        let pool = pool_of(&egress.streams, draft);
+        if egress.pools.contains(&pool) {
+            self.add("egress", CheckLevel::Ok, format!("leaves from the pool “{pool}” as “{stream}”"));
         } else {
-            let known = if pools.is_empty() { "none".to_owned() } else { pools.join(", ") };
-            let message = format!("there is no pool “{name}” with a source in use; pools are {known}");
+            let known = if egress.pools.is_empty() { "none".to_owned() } else { egress.pools.join(", ") };
+            let message = format!("there is no pool “{pool}” with a source in use; pools are {known}");
             self.add("egress", CheckLevel::Fatal, message);
         }
     }
+}
+
+/// Which keys sign. Every receiver understands RSA and few Ed25519, so one of RSA is needed.
+fn signing(name: &str, keys: &[DkimKey]) -> (CheckLevel, String) {
+    let signs = |key: &&DkimKey| key.step == KeyStep::Active;
+    if keys.iter().filter(signs).any(|key| key.algorithm == RSA) {
+        let algorithms: Vec<&str> = keys.iter().filter(signs).map(|key| key.algorithm.as_str()).collect();
+        return (CheckLevel::Ok, format!("signed with {}", algorithms.join(" and ")));
+    }
+    let waiting = keys.iter().find(|key| key.algorithm == RSA && key.step <= KeyStep::Seen);
+    let message = match waiting {
+        Some(key) => format!(
+            "no DKIM key of {name} may sign yet, so its mail would be refused; publish the record of {} and check it \
+             under Domains, or let the key sign anyway there",
+            key.selector
+        ),
+        None => format!("the domain {name} has no DKIM key to sign with; make new keys under Domains"),
+    };
+    (CheckLevel::Fatal, message)
 }
 
 /// How the domain's DNS records stood when they were last looked up.
@@ -174,7 +198,7 @@ fn records(name: &str, checked: Option<&str>) -> (CheckLevel, String) {
     };
     let wrong: Vec<&str> = records
         .iter()
-        .filter(|record| record.required && record.status != RecordStatus::Found)
+        .filter(|record| record.need == RecordNeed::Required && record.status != RecordStatus::Found)
         .map(|record| record.purpose.as_str())
         .collect();
     if wrong.is_empty() {

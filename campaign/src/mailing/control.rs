@@ -4,8 +4,10 @@
 //! two is repaired by [`recover`] at the next start; both steps are idempotent.
 
 use super::check::check;
+use super::egress::{Egress, pool_of};
 use crate::Refused;
 use crate::segment;
+use config::Streams;
 use std::sync::Arc;
 use storage::campaign::{self, Campaign, Launch};
 use storage::campaign_run::{self, Change, RunState};
@@ -31,22 +33,23 @@ pub async fn launch(
     storage: &Storage,
     (workspace, id): (WorkspaceId, CampaignId),
     by: String,
-    pools: Vec<String>,
+    egress: Egress,
     now_ms: i64,
 ) -> Result<(), Refused> {
+    let streams = egress.streams.clone();
     let checked = storage.read(move |tx| {
         let Some(campaign) = campaign::find(tx, workspace, id)? else { return Ok(Err(Refused::NotFound("campaign"))) };
         if campaign.launch.is_some() {
             return Ok(Err(Refused::wrong_state("the campaign is launched already")));
         }
-        Ok(check(tx, &campaign, &pools, now_ms))
+        Ok(check(tx, &campaign, &egress, now_ms))
     });
     let checklist = checked.await??;
     if let Some(point) = checklist.points.iter().find(|point| point.level == api_types::CheckLevel::Fatal) {
         return Err(Refused::WrongState(format!("The campaign cannot be launched: {}", point.message)));
     }
     let frozen = storage.main().write(move |tx| freeze(tx, workspace, id, by, now_ms)).await??;
-    start(storage, &frozen).await?;
+    start(storage, &streams, &frozen).await?;
     Ok(())
 }
 
@@ -90,22 +93,22 @@ fn domain_of(
     Ok(domain::find_by_name(tx, workspace, from.domain().as_str())?.map(|domain| domain.id))
 }
 
-async fn start(storage: &Storage, campaign: &Campaign) -> Result<bool, StorageError> {
+async fn start(storage: &Storage, streams: &Streams, campaign: &Campaign) -> Result<bool, StorageError> {
     let Some(launch) = &campaign.launch else { return Ok(false) };
     let whose = (campaign.workspace_id, campaign.id);
-    let (pool, reason) = (campaign.draft.pool.clone(), format!("launched by {}", launch.launched_by));
-    let started_ms = launch.launched_ms;
-    storage.queue().write(move |tx| campaign_run::start(tx, whose, &pool, &reason, started_ms)).await
+    let (stream, pool) = (campaign.draft.stream.clone(), pool_of(streams, &campaign.draft));
+    let (reason, started_ms) = (format!("launched by {}", launch.launched_by), launch.launched_ms);
+    storage.queue().write(move |tx| campaign_run::start(tx, whose, (&stream, &pool), &reason, started_ms)).await
 }
 
 /// Makes the runs that a crash kept from being made; says how many. At start, before the releaser runs.
 ///
 /// # Errors
 /// The database's.
-pub async fn recover(storage: &Storage) -> Result<usize, StorageError> {
+pub async fn recover(storage: &Storage, streams: &Streams) -> Result<usize, StorageError> {
     let mut made = 0;
     for campaign in storage.read(campaign::without_run).await? {
-        made += usize::from(start(storage, &campaign).await?);
+        made += usize::from(start(storage, streams, &campaign).await?);
     }
     Ok(made)
 }

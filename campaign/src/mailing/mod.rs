@@ -2,6 +2,7 @@
 
 mod check;
 mod control;
+mod egress;
 mod progress;
 mod release;
 #[cfg(test)]
@@ -10,13 +11,14 @@ mod tests;
 use crate::error::{self, Refused};
 use crate::time::rfc3339;
 use api_types::{CampaignInput, CampaignState};
-use mail::Address;
+use mail::{Address, StreamKind};
 use storage::campaign::{self, Campaign, Draft};
 use storage::campaign_run::{Run, RunState};
 use storage::{CampaignId, SegmentId, Storage, StorageError, TemplateId, WorkspaceId, segment, template};
 
 pub use check::check;
 pub use control::{Waker, cancel, launch, pause, recover, resume};
+pub use egress::Egress;
 pub use progress::{Rates, progress};
 pub use release::Releaser;
 
@@ -37,6 +39,7 @@ pub fn view(campaign: Campaign, run: Option<&Run>, progress: Option<api_types::P
         from_email: campaign.draft.from_email,
         from_name: campaign.draft.from_name,
         reply_to: campaign.draft.reply_to,
+        stream: campaign.draft.stream,
         pool: campaign.draft.pool,
         created_at: rfc3339(campaign.created_ms),
         launched_at: launch.map(|launch| rfc3339(launch.launched_ms)),
@@ -154,7 +157,7 @@ fn checked(input: CampaignInput) -> Result<Draft, Refused> {
     if from_name.chars().count() > 200 || from_name.chars().any(char::is_control) {
         return Err(Refused::invalid("from_name", "a name has at most 200 characters and no line ends"));
     }
-    let pool = input.pool.trim();
+    let stream = input.stream.trim();
     Ok(Draft {
         name,
         template_id: input.template_id.map(TemplateId),
@@ -162,7 +165,8 @@ fn checked(input: CampaignInput) -> Result<Draft, Refused> {
         from_email: address("from_email", &input.from_email)?,
         from_name: from_name.to_owned(),
         reply_to: address("reply_to", &input.reply_to)?,
-        pool: if pool.is_empty() { "default".to_owned() } else { pool.to_owned() },
+        stream: if stream.is_empty() { StreamKind::Bulk.as_str().to_owned() } else { stream.to_owned() },
+        pool: input.pool.trim().to_owned(),
     })
 }
 

@@ -6,7 +6,9 @@
 //! sending. Of cancelled campaigns each round settles a chunk. "Finished" is derived where the last recipient ends.
 
 use super::control::Waker;
+use super::egress::expiry_of;
 use crate::segment;
+use config::Streams;
 use std::sync::Arc;
 use std::time::Duration;
 use storage::campaign_run::{self, AudienceChunk, Change, Run, RunState};
@@ -24,17 +26,17 @@ const FAILURE_WAIT: Duration = Duration::from_secs(2);
 pub struct Releaser {
     storage: Storage,
     clock: Arc<dyn Clock>,
-    bulk_expiry: Duration,
+    streams: Streams,
     waker: Waker,
     /// Told when recipients came into the queue, so that nobody waits for the delivery's next look.
     on_release: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Releaser {
-    /// `bulk_expiry` is the age at which recipients are given up.
+    /// `streams` say at which age recipients are given up.
     #[must_use]
-    pub fn new(storage: Storage, clock: Arc<dyn Clock>, bulk_expiry: Duration) -> Releaser {
-        Releaser { storage, clock, bulk_expiry, waker: Waker::default(), on_release: Box::new(|| ()) }
+    pub fn new(storage: Storage, clock: Arc<dyn Clock>, streams: Streams) -> Releaser {
+        Releaser { storage, clock, streams, waker: Waker::default(), on_release: Box::new(|| ()) }
     }
 
     /// Calls `hook` whenever recipients came into the queue.
@@ -124,7 +126,8 @@ impl Releaser {
     async fn chunk(&self, run: &Run) -> Result<Result<AudienceChunk, String>, StorageError> {
         let (workspace, id, after) = (run.workspace_id, run.campaign_id, run.audience_cursor);
         let now_ms = self.clock.now_ms();
-        let expires_ms = now_ms.saturating_add(i64::try_from(self.bulk_expiry.as_millis()).unwrap_or(i64::MAX));
+        let expiry = expiry_of(&self.streams, &run.stream);
+        let expires_ms = now_ms.saturating_add(i64::try_from(expiry.as_millis()).unwrap_or(i64::MAX));
         self.storage
             .read(move |tx| {
                 let Some(launch) = campaign::find(tx, workspace, id)?.and_then(|campaign| campaign.launch) else {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::render::{RenderError, Renderer, Request};
 use crate::segment;
-use api_types::{CheckLevel, Filter, SegmentInput, TemplateInput, TemplateKind};
+use api_types::{CheckLevel, Filter, KeyStep, SegmentInput, TemplateInput, TemplateKind};
 use expect_test::expect;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use storage::contact::{self, Origin};
 use storage::domain::NewDkimKey;
-use storage::queue::{self, Due, Ending, Settlement};
+use storage::queue::{self, Due, Ending, Settlement, Turn};
 use storage::{ContactId, OpenOptions, RecipientId, campaign_run, domain, outbox, workspace};
 use world::Clock;
 
@@ -52,7 +52,11 @@ impl House {
                     private_sealed: vec![],
                     public_key: String::new(),
                 };
-                domain::insert(tx, W, ("example.com", "bounce.example.com"), &[key], 0)?;
+                let id = domain::insert(tx, W, ("example.com", "bounce.example.com"), &[key], 0)?;
+                for mut key in domain::keys(tx, W, id)? {
+                    key.step = KeyStep::Active;
+                    domain::set_step(tx, W, &key)?;
+                }
                 for n in 0..contacts {
                     add(tx, n)?;
                 }
@@ -64,7 +68,7 @@ impl House {
     }
 
     fn releaser(&self) -> Releaser {
-        Releaser::new(self.storage.clone(), self.clock.clone(), Duration::from_secs(3600))
+        Releaser::new(self.storage.clone(), self.clock.clone(), egress().streams)
     }
 
     async fn template(&self, source: &str) -> i64 {
@@ -87,7 +91,7 @@ impl House {
         let input = CampaignInput { template_id, segment_id, ..draft("Spring") };
         let campaign = create(&self.storage, W, input, "ana".into(), 1).await.unwrap();
         let now_ms = self.clock.now_ms();
-        launch(&self.storage, (W, campaign.id), "ana".into(), vec!["default".into()], now_ms).await.unwrap();
+        launch(&self.storage, (W, campaign.id), "ana".into(), egress(), now_ms).await.unwrap();
         campaign.id
     }
 
@@ -118,7 +122,7 @@ impl House {
         self.storage
             .queue()
             .write(move |tx| {
-                let taken = queue::take_due(tx, Due { now_ms, limit, after: CampaignId(0) })?;
+                let taken = queue::take_due(tx, Due { now_ms, bulk: limit, transactional: 0, turn: Turn::default() })?;
                 let done: Vec<_> = taken
                     .claimed
                     .iter()
@@ -152,6 +156,11 @@ fn add(tx: &storage::Connection, n: usize) -> Result<(), StorageError> {
     Ok(())
 }
 
+/// One pool, and what an empty configuration has of streams.
+fn egress() -> Egress {
+    Egress { streams: config::Config::default().streams, pools: vec!["default".into()] }
+}
+
 fn draft(name: &str) -> CampaignInput {
     CampaignInput {
         name: name.into(),
@@ -160,6 +169,7 @@ fn draft(name: &str) -> CampaignInput {
         from_email: "news@example.com".into(),
         from_name: "Ána, Acme".into(),
         reply_to: String::new(),
+        stream: String::new(),
         pool: String::new(),
     }
 }
@@ -205,8 +215,8 @@ async fn a_crash_between_the_two_files_is_repaired() {
     let house = House::new(10).await;
     let id = house.launched(Some(house.segment(Filter::Tag { name: "third".into() }).await)).await;
     house.storage.queue().write(|tx| Ok(tx.execute("DELETE FROM campaign_run", [])?)).await.unwrap();
-    assert_eq!(recover(&house.storage).await.unwrap(), 1);
-    assert_eq!(recover(&house.storage).await.unwrap(), 0);
+    assert_eq!(recover(&house.storage, &egress().streams).await.unwrap(), 1);
+    assert_eq!(recover(&house.storage, &egress().streams).await.unwrap(), 0);
     while house.releaser().round().await.unwrap() {}
     expect!["Running (launched by ana): accepted 4 complete, queued 4, sending 0, delivered 0, cancelled 0"]
         .assert_eq(&house.figures(id));
@@ -224,7 +234,7 @@ async fn cancelling_says_what_it_could_not_stop() {
         .storage
         .queue()
         .write(move |tx| {
-            let taken = queue::take_due(tx, Due { now_ms, limit: 5, after: CampaignId(0) })?;
+            let taken = queue::take_due(tx, Due { now_ms, bulk: 5, transactional: 0, turn: Turn::default() })?;
             let ids: Vec<RecipientId> = taken.claimed.iter().map(|c| c.id).collect();
             queue::mark_sending(tx, &ids, now_ms)?;
             Ok(ids)
@@ -274,13 +284,14 @@ async fn the_checklist() {
                 ..draft("b")
             },
         ),
+        ("other kind", CampaignInput { stream: "transactional".into(), ..draft("e") }),
         ("doubtful", CampaignInput { template_id: Some(odd), ..draft("c") }),
         ("good", CampaignInput { template_id: Some(good), ..draft("d") }),
     ];
     let mut out = String::new();
     for (name, input) in cases {
         let campaign = create(&house.storage, W, input, "ana".into(), 1).await.unwrap();
-        let list = house.storage.read_blocking(|c| Ok(check(c, &campaign, &["default".into()], 5))).unwrap().unwrap();
+        let list = house.storage.read_blocking(|c| Ok(check(c, &campaign, &egress(), 5))).unwrap().unwrap();
         out.push_str(&format!("{name}: ready {}, receiving {}\n", list.ready, list.receiving));
         for point in list.points {
             let mark = match point.level {
@@ -290,7 +301,7 @@ async fn the_checklist() {
             };
             out.push_str(&format!("  {mark} {}: {}\n", point.name, point.message));
         }
-        let launched = launch(&house.storage, (W, campaign.id), "ana".into(), vec!["default".into()], 6).await;
+        let launched = launch(&house.storage, (W, campaign.id), "ana".into(), egress(), 6).await;
         assert_eq!(launched.is_ok(), list.ready, "{launched:?}");
     }
     expect![[r#"
@@ -298,7 +309,7 @@ async fn the_checklist() {
           + audience: 3 contacts will receive it.
           ! sender: Write the From address.
           ! template: Choose a template.
-          + egress: Leaves from the pool “default”.
+          + egress: Leaves from the pool “default” as “bulk”.
         all wrong: ready false, receiving 0
           ! audience: No contact is in the audience; choose another segment.
           ? sender: There is no From name: recipients see only the address.
@@ -314,7 +325,7 @@ async fn the_checklist() {
           + unsubscribe: The template has no unsubscribe link: one is added at the end.
           + size: The HTML has about 1 kB.
           ? merge_tags: Nothing will stand for contact.shoe; correct the template.
-          + egress: Leaves from the pool “default”.
+          + egress: Leaves from the pool “default” as “bulk”.
         good: ready true, receiving 3
           + audience: 3 contacts will receive it.
           + sender: From Ána, Acme <news@example.com>.
@@ -324,7 +335,7 @@ async fn the_checklist() {
           + unsubscribe: The template has an unsubscribe link.
           + size: The HTML has about 1 kB.
           + merge_tags: Every merge tag has a value to stand for.
-          + egress: Leaves from the pool “default”.
+          + egress: Leaves from the pool “default” as “bulk”.
     "#]]
     .assert_eq(&out);
 }
@@ -337,7 +348,7 @@ async fn a_launched_campaign_is_frozen() {
     assert!(matches!(name_taken, Err(Refused::Conflict { .. })), "{name_taken:?}");
     assert!(matches!(update(&house.storage, W, id, draft("Other"), 2).await, Err(Refused::WrongState(_))));
     assert!(matches!(delete(&house.storage, W, id).await, Err(Refused::WrongState(_))));
-    let again = launch(&house.storage, (W, id), "ana".into(), vec!["default".into()], 7).await;
+    let again = launch(&house.storage, (W, id), "ana".into(), egress(), 7).await;
     assert!(matches!(again, Err(Refused::WrongState(_))), "{again:?}");
     let elsewhere = update(&house.storage, WorkspaceId(2), id, draft("Other"), 2).await;
     assert!(matches!(elsewhere, Err(Refused::NotFound(_))), "{elsewhere:?}");

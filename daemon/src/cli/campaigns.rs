@@ -1,7 +1,7 @@
 //! `packetboat campaign`.
 
 use super::client::Client;
-use api_types::{Campaign, CampaignState, CheckLevel, Checklist, Progress};
+use api_types::{Campaign, CampaignInput, CampaignState, CheckLevel, Checklist, Progress};
 use clap::Subcommand;
 use std::time::Duration;
 
@@ -15,6 +15,13 @@ pub(crate) enum CampaignCommand {
     Show {
         /// Number of the campaign.
         id: i64,
+    },
+    /// Chooses the stream of a draft.
+    Stream {
+        /// Number of the campaign.
+        id: i64,
+        /// Name of the stream.
+        stream: String,
     },
     /// Launches a draft. It begins to send at once.
     Launch {
@@ -54,6 +61,7 @@ pub(crate) async fn run(client: &Client, command: CampaignCommand) -> anyhow::Re
             }
         }
         CampaignCommand::Show { id } => show(client, id).await?,
+        CampaignCommand::Stream { id, stream } => choose_stream(client, id, stream).await?,
         CampaignCommand::Launch { id } => {
             act(client, id, "launch").await?;
             if !client.daemon_runs() {
@@ -82,6 +90,24 @@ async fn act(client: &Client, id: i64, action: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn choose_stream(client: &Client, id: i64, stream: String) -> anyhow::Result<()> {
+    let path = format!("/campaigns/{id}");
+    let draft: Campaign = client.get(&path).await?;
+    let input = CampaignInput {
+        name: draft.name,
+        template_id: draft.template_id,
+        segment_id: draft.segment_id,
+        from_email: draft.from_email,
+        from_name: draft.from_name,
+        reply_to: draft.reply_to,
+        stream,
+        pool: draft.pool,
+    };
+    let saved: Campaign = client.put(&path, &input).await?;
+    println!("{} belongs to the stream {}.", saved.name, saved.stream);
+    Ok(())
+}
+
 async fn show(client: &Client, id: i64) -> anyhow::Result<()> {
     let campaign: Campaign = client.get(&format!("/campaigns/{id}")).await?;
     println!("{} ({})", campaign.name, state_word(campaign.state));
@@ -90,6 +116,7 @@ async fn show(client: &Client, id: i64) -> anyhow::Result<()> {
     }
     println!("  from      {} <{}>", campaign.from_name, campaign.from_email);
     println!("  template  {}", campaign.template.as_deref().unwrap_or("none yet"));
+    println!("  stream    {}", campaign.stream);
     println!("  audience  {}", campaign.segment.as_deref().unwrap_or("everybody"));
     match &campaign.progress {
         Some(progress) => println!("  {}", line(progress)),

@@ -1,14 +1,15 @@
 //! `packetboat check` and `packetboat doctor`.
 
 use super::client::Client;
-use crate::http::host_has;
 use crate::serve::socket_path;
 use api_types::{CheckLevel, CheckPoint};
-use config::{Config, Problem, Problems};
+use config::{Config, Problem, Problems, SubmissionSection};
+use mta::submission::Certificate;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use world::{Dial, TcpDial};
 
 /// Where the packages put the file.
 const DEFAULT_FILE: &str = "/etc/packetboat/packetboat.toml";
@@ -64,19 +65,29 @@ async fn host_warnings(config: &Config) -> Vec<String> {
     let daemon_runs = tokio::net::UnixStream::connect(socket_path(dir)).await.is_ok();
     if !daemon_runs {
         let inbound = config.smtp.inbound_listen.map(|listen| ("smtp.inbound_listen", listen));
-        for (key, listen) in [("http.listen", config.http.listen)].into_iter().chain(inbound) {
+        let section = &config.submission;
+        let submission = section.listen.iter().map(|listen| ("submission.listen", *listen));
+        let submission_tls = section.listen_tls.iter().map(|listen| ("submission.listen_tls", *listen));
+        let all =
+            [("http.listen", config.http.listen)].into_iter().chain(inbound).chain(submission).chain(submission_tls);
+        for (key, listen) in all {
             warnings.extend(port_warning(key, listen));
         }
     }
+    warnings.extend(certificate_warning(&config.submission));
+    warnings.extend(crate::serve::tls_warnings(config).await);
     for source in config.sources.iter().filter(|source| source.enabled) {
         if let Some(ip) = source.ip
-            && !host_has(ip)
+            && !TcpDial.has_source(ip)
         {
             warnings.push(format!(
                 "source {}: this host does not have {ip}; nothing can be sent from it until the address is added",
                 source.name
             ));
         }
+    }
+    if let Err(e) = crate::routes::routes(config) {
+        warnings.push(format!("{e:#}; the daemon does not start without it"));
     }
     warnings
 }
@@ -90,6 +101,14 @@ fn folder_warning(dir: &Path) -> Option<String> {
         Ok(()) => None,
         Err(e) => Some(format!("storage.dir {} cannot be written by this user: {e}", dir.display())),
     }
+}
+
+/// The daemon does not start without it where it is to listen.
+fn certificate_warning(section: &SubmissionSection) -> Option<String> {
+    let (certificate, key) = (section.certificate_file.as_deref()?, section.key_file.as_deref()?);
+    let error = Certificate::load(certificate, key).err()?;
+    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    Some(format!("submission.certificate_file: {error}{cause}"))
 }
 
 fn port_warning(key: &str, listen: SocketAddr) -> Option<String> {

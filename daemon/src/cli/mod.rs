@@ -8,8 +8,12 @@ mod campaigns;
 mod check;
 mod client;
 mod contacts;
+mod credentials;
 mod delivery;
+mod domains;
 mod people;
+mod sources;
+mod tls;
 mod warmup;
 
 use clap::{Args, Parser, Subcommand};
@@ -59,12 +63,26 @@ enum Command {
         #[command(subcommand)]
         command: people::UserCommand,
     },
+    /// The workspace's name, time zone and postal address.
+    Workspace {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: people::WorkspaceCommand,
+    },
     /// API keys.
     ApiKey {
         #[command(flatten)]
         config: ConfigFile,
         #[command(subcommand)]
         command: people::ApiKeyCommand,
+    },
+    /// SMTP credentials: what programs sign in with to hand in mail.
+    Credential {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: credentials::CredentialCommand,
     },
     /// Contacts.
     Contacts {
@@ -85,7 +103,14 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
         #[command(subcommand)]
-        command: delivery::DomainCommand,
+        command: domains::DomainCommand,
+    },
+    /// Egress sources.
+    Source {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: sources::SourceCommand,
     },
     /// The suppression list.
     Suppressions {
@@ -100,6 +125,13 @@ enum Command {
         config: ConfigFile,
         #[command(subcommand)]
         command: warmup::WarmupCommand,
+    },
+    /// Shows what a domain asks of TLS (DANE, MTA-STS), looked up now, and what follows for each of its hosts.
+    TlsPolicy {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// A domain that mail is sent to.
+        domain: String,
     },
     /// Sends a real campaign over a simulated internet on this host, and proves that every mail arrived once.
     Demo(crate::demo::Options),
@@ -148,8 +180,14 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Config { what: ConfigDocument::Example } => print!("{}", config::example()),
         Command::Config { what: ConfigDocument::Reference } => print!("{}", config::reference()),
         Command::User { config, command } => with(&config, async |client| people::user(client, command).await).await?,
+        Command::Workspace { config, command } => {
+            with(&config, async |client| people::workspace(client, command).await).await?;
+        }
         Command::ApiKey { config, command } => {
             with(&config, async |client| people::api_key(client, command).await).await?;
+        }
+        Command::Credential { config, command } => {
+            with(&config, async |client| credentials::run(client, command).await).await?;
         }
         Command::Contacts { config, command } => {
             with(&config, async |client| contacts::run(client, command).await).await?;
@@ -158,12 +196,18 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             with(&config, async |client| campaigns::run(client, command).await).await?;
         }
         Command::Domain { config, command } => {
-            with(&config, async |client| delivery::domain(client, command).await).await?;
+            with(&config, async |client| domains::run(client, command).await).await?;
+        }
+        Command::Source { config, command } => {
+            with(&config, async |client| sources::run(client, command).await).await?
         }
         Command::Suppressions { config, command } => {
             with(&config, async |client| delivery::suppression(client, command).await).await?;
         }
         Command::Warmup { config, command } => with(&config, async |client| warmup::run(client, command).await).await?,
+        Command::TlsPolicy { config, domain } => {
+            with(&config, async |client| tls::policy(client, &domain).await).await?;
+        }
         Command::Demo(options) => return crate::demo::run(options).await,
         Command::Doctor { config } => return with(&config, async |client| check::doctor(client).await).await,
     }

@@ -1,8 +1,8 @@
-//! `packetboat user` and `packetboat api-key`.
+//! `packetboat user`, `packetboat api-key` and `packetboat workspace`.
 
 use super::client::Client;
 use anyhow::{Context, bail};
-use api_types::{ApiKey, CreatedApiKey, CreatedSignInLink, NewApiKey, NewUser, Role, User};
+use api_types::{ApiKey, CreatedApiKey, CreatedSignInLink, NewApiKey, NewUser, Role, User, WorkspaceSettings};
 use clap::{Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -63,6 +63,39 @@ pub(crate) enum ApiKeyCommand {
     },
     /// Lists the keys.
     List,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum WorkspaceCommand {
+    /// Shows name, time zone and postal address.
+    Show,
+    /// Changes what is given and leaves the rest.
+    Set {
+        /// Name, as templates and the console show it.
+        #[arg(long)]
+        name: Option<String>,
+        /// IANA name of the time zone in which relative dates are meant.
+        #[arg(long)]
+        time_zone: Option<String>,
+        /// Postal address, which the law of many countries wants in every campaign.
+        #[arg(long)]
+        postal_address: Option<String>,
+    },
+}
+
+pub(crate) async fn workspace(client: &Client, command: WorkspaceCommand) -> anyhow::Result<()> {
+    let mut settings: WorkspaceSettings = client.get("/workspace").await?;
+    if let WorkspaceCommand::Set { name, time_zone, postal_address } = command {
+        settings.name = name.unwrap_or(settings.name);
+        settings.time_zone = time_zone.unwrap_or(settings.time_zone);
+        settings.postal_address = postal_address.unwrap_or(settings.postal_address);
+        settings = client.put("/workspace", &settings).await?;
+    }
+    println!("name            {}", settings.name);
+    println!("time zone       {}", settings.time_zone);
+    let address = if settings.postal_address.is_empty() { "none" } else { &settings.postal_address };
+    println!("postal address  {address}");
+    Ok(())
 }
 
 pub(crate) async fn user(client: &Client, command: UserCommand) -> anyhow::Result<()> {

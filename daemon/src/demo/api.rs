@@ -33,6 +33,11 @@ impl Api {
         read(path, self.http.post(format!("{}{path}", self.base)).json(body)).await
     }
 
+    /// Replaces something.
+    pub async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        read(path, self.http.put(format!("{}{path}", self.base)).json(body)).await
+    }
+
     /// Hands over a file.
     pub async fn upload<T: DeserializeOwned>(&self, path: &str, name: &str, bytes: Vec<u8>) -> anyhow::Result<T> {
         let part = multipart::Part::bytes(bytes).file_name(name.to_owned()).mime_str("text/csv")?;

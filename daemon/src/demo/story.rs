@@ -8,7 +8,7 @@ use anyhow::{Context, bail, ensure};
 use api_types::{
     Campaign, CampaignInput, CampaignState, CheckLevel, Checklist, DomainDetail, DomainRecord, Filter, FilterOp,
     Import, ImportError, ImportExisting, ImportStart, ImportState, NewDomain, NewSuppression, Progress, RecordStatus,
-    Segment, SegmentInput, SendingDomain, Suppression, Template, TemplateInput, TemplateKind,
+    Segment, SegmentInput, SendingDomain, Suppression, Template, TemplateInput, TemplateKind, WorkspaceSettings,
 };
 use sandbox::{Expected, Person, Zone};
 use serde_json::{Value, json};
@@ -43,6 +43,7 @@ pub struct Mailing {
 /// Everything up to the draft.
 pub async fn prepare(stage: &Stage, api: &Api, recipients: usize) -> anyhow::Result<Mailing> {
     let contacts = contacts(stage.internet().providers(), recipients);
+    present(api).await?;
     import(api, &contacts.csv, contacts.good_rows, &contacts.broken_lines).await?;
     domain(stage, api).await?;
     let template = TemplateInput {
@@ -67,6 +68,7 @@ pub async fn prepare(stage: &Stage, api: &Api, recipients: usize) -> anyhow::Res
         from_email: format!("news@{DOMAIN}"),
         from_name: "Packetboat".to_owned(),
         reply_to: String::new(),
+        stream: String::new(),
         pool: String::new(),
     };
     let campaign: Campaign = api.post("/campaigns", &campaign).await?;
@@ -101,6 +103,18 @@ async fn import(api: &Api, csv: &str, good_rows: usize, broken_lines: &[u64]) ->
     ensure!(import.state == ImportState::Finished, "the import stopped: {:?}", import.message);
     ensure!(lines == broken_lines, "the refused lines are {lines:?}, and should be {broken_lines:?}");
     ensure!(import.created == good_rows as u64, "{good_rows} contacts should have been imported");
+    Ok(())
+}
+
+/// What the footer of every mail says.
+async fn present(api: &Api) -> anyhow::Result<()> {
+    let wanted = WorkspaceSettings {
+        name: "Packetboat Company".to_owned(),
+        time_zone: "UTC".to_owned(),
+        postal_address: "1 Harbour Street, 1000 Lisbon, Portugal".to_owned(),
+    };
+    let kept: WorkspaceSettings = api.put("/workspace", &wanted).await?;
+    ensure!(kept == wanted, "the workspace is {kept:?}");
     Ok(())
 }
 

@@ -142,10 +142,10 @@ pub(crate) async fn check(
     actor: Actor,
     Path(id): Path<i64>,
 ) -> Result<Json<Checklist>, ApiError> {
-    let (pools, now_ms) = (app.pools(), app.now_ms());
+    let (egress, now_ms) = (app.campaign_egress(), app.now_ms());
     let list = app.storage.read(move |c| {
         let Some(campaign) = rows::find(c, actor.workspace, CampaignId(id))? else { return Ok(None) };
-        Ok(Some((mailing::check(c, &campaign, &pools, now_ms), campaign)))
+        Ok(Some((mailing::check(c, &campaign, &egress, now_ms), campaign)))
     });
     let (list, campaign) = list.await?.ok_or_else(|| ApiError::not_found("campaign"))?;
     let mut list = list?;
@@ -163,7 +163,7 @@ pub(crate) async fn launch(
 ) -> Result<Json<Campaign>, ApiError> {
     disk::refuse_when_low(&app)?;
     let whose = (actor.workspace, CampaignId(id));
-    mailing::launch(&app.storage, whose, actor.name, app.pools(), app.now_ms()).await?;
+    mailing::launch(&app.storage, whose, actor.name, app.campaign_egress(), app.now_ms()).await?;
     app.wake();
     read_back(&app, whose.0, whose.1).await
 }

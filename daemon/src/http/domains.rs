@@ -5,9 +5,9 @@ use crate::domains;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
 use crate::http::extract::{Json, Paging, Path, Query, cursor, limit};
-use api_types::{DomainDetail, Done, NewDomain, Page, SendingDomain};
+use api_types::{DomainDetail, Done, NewDomain, Page, RotationSchedule, SendingDomain};
 use axum::extract::State;
-use storage::{DomainId, domain};
+use storage::{DkimKeyId, DomainId, domain};
 
 /// Sending domains, oldest first.
 #[utoipa::path(get, path = "/api/v1/domains", tag = "domains", params(Paging),
@@ -29,7 +29,7 @@ pub(crate) async fn list(
         })
         .await?;
     let next = (rows.len() == limit as usize).then(|| rows.last().map(|(row, _)| row.id.to_string())).flatten();
-    let items = rows.into_iter().map(|(row, keys)| domains::summary(&app, row, &keys));
+    let items = rows.into_iter().map(|(row, keys)| domains::summary(&app, &row, &keys));
     Ok(Json(Page { items: items.collect::<Result<_, _>>()?, next, total: None }))
 }
 
@@ -41,7 +41,7 @@ pub(crate) async fn create(
     actor: Actor,
     Json(input): Json<NewDomain>,
 ) -> Result<Json<DomainDetail>, ApiError> {
-    let id = domains::create(&app, actor.workspace, &input.domain).await?;
+    let id = domains::create(&app, actor.workspace, &input.domain, &actor.name).await?;
     domains::detail(&app, actor.workspace, id).await.map(Json)
 }
 
@@ -84,4 +84,56 @@ pub(crate) async fn verify(
     Path(id): Path<i64>,
 ) -> Result<Json<DomainDetail>, ApiError> {
     domains::verify(&app, actor.workspace, DomainId(id)).await.map(Json)
+}
+
+/// Makes new signing keys. They take over by themselves when their records are visible.
+#[utoipa::path(post, path = "/api/v1/domains/{id}/rotate", tag = "domains", params(("id" = i64, Path)),
+    responses((status = 200, body = DomainDetail)))]
+pub(crate) async fn rotate(
+    State(app): State<Shared>,
+    actor: Actor,
+    Path(id): Path<i64>,
+) -> Result<Json<DomainDetail>, ApiError> {
+    let id = DomainId(id);
+    domains::rotate(&app, actor.workspace, id, Some(&actor.name)).await?;
+    domains::detail(&app, actor.workspace, id).await.map(Json)
+}
+
+/// Says how often new keys are made by themselves.
+#[utoipa::path(put, path = "/api/v1/domains/{id}/schedule", tag = "domains", params(("id" = i64, Path)),
+    request_body = RotationSchedule, responses((status = 200, body = DomainDetail)))]
+pub(crate) async fn schedule(
+    State(app): State<Shared>,
+    actor: Actor,
+    Path(id): Path<i64>,
+    Json(input): Json<RotationSchedule>,
+) -> Result<Json<DomainDetail>, ApiError> {
+    let id = DomainId(id);
+    domains::schedule(&app, actor.workspace, id, input.every_days, &actor.name).await?;
+    domains::detail(&app, actor.workspace, id).await.map(Json)
+}
+
+/// Lets a key sign although its record is not visible. Noted with who did it.
+#[utoipa::path(post, path = "/api/v1/domains/{id}/keys/{key}/sign_anyway", tag = "domains",
+    params(("id" = i64, Path), ("key" = i64, Path)), responses((status = 200, body = DomainDetail)))]
+pub(crate) async fn sign_anyway(
+    State(app): State<Shared>,
+    actor: Actor,
+    Path((id, key)): Path<(i64, i64)>,
+) -> Result<Json<DomainDetail>, ApiError> {
+    let id = DomainId(id);
+    domains::sign_anyway(&app, actor.workspace, (id, DkimKeyId(key)), &actor.name).await?;
+    domains::detail(&app, actor.workspace, id).await.map(Json)
+}
+
+/// Removes a key that signs nothing and whose record nobody needs.
+#[utoipa::path(delete, path = "/api/v1/domains/{id}/keys/{key}", tag = "domains",
+    params(("id" = i64, Path), ("key" = i64, Path)), responses((status = 200, body = Done)))]
+pub(crate) async fn remove_key(
+    State(app): State<Shared>,
+    actor: Actor,
+    Path((id, key)): Path<(i64, i64)>,
+) -> Result<Json<Done>, ApiError> {
+    domains::remove_key(&app, actor.workspace, (DomainId(id), DkimKeyId(key)), &actor.name).await?;
+    Ok(Json(Done { message: "The key was removed. Its record can be deleted.".to_owned() }))
 }

@@ -6,6 +6,7 @@ mod attributes;
 mod campaigns;
 mod console;
 mod contacts;
+mod credentials;
 mod domains;
 mod egress;
 pub mod error;
@@ -20,11 +21,14 @@ mod queue;
 mod segments;
 mod session;
 mod shell;
+mod sources;
 mod stream;
 mod suppressions;
 mod templates;
 mod timeline;
+mod tls;
 mod warmup;
+mod workspace;
 
 use crate::app::Shared;
 use access::Access;
@@ -34,7 +38,6 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::get;
 pub(crate) use console::present as console_present;
-pub(crate) use egress::host_has;
 use std::time::Duration;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::UtoipaMethodRouterExt;
@@ -42,6 +45,9 @@ use utoipa_axum::routes;
 
 /// What reads or writes a lot.
 const SLOW: Duration = Duration::from_secs(600);
+
+/// What waits for other hosts' answers.
+const CHECKS: Duration = Duration::from_secs(60);
 
 const VIEWER: Access = Access::Least(Role::Viewer);
 const MARKETER: Access = Access::Least(Role::Marketer);
@@ -55,17 +61,28 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(Access::Public, routes!(session::use_link))
         .add(VIEWER, routes!(session::show))
         .add(VIEWER, routes!(session::sign_out))
+        .add(VIEWER, routes!(workspace::show))
+        .add(ADMIN, routes!(workspace::update))
         .add(ADMIN, routes!(people::users))
         .add(ADMIN, routes!(people::create_user))
         .add(OWNER, routes!(people::sign_in_link))
         .add(ADMIN, routes!(people::api_keys))
         .add(ADMIN, routes!(people::create_api_key))
         .add(ADMIN, routes!(people::delete_api_key))
+        .add(ADMIN, routes!(credentials::list))
+        .add(ADMIN, routes!(credentials::create))
+        .add(ADMIN, routes!(credentials::update))
+        .add(ADMIN, routes!(credentials::delete))
+        .add(ADMIN, routes!(credentials::server))
         .add(VIEWER, routes!(domains::list))
         .add(ADMIN, routes!(domains::create))
         .add(VIEWER, routes!(domains::show))
         .add(ADMIN, routes!(domains::delete))
-        .add(ADMIN, routes!(domains::verify))
+        .add_slow(ADMIN, CHECKS, routes!(domains::verify))
+        .add(ADMIN, routes!(domains::rotate))
+        .add(ADMIN, routes!(domains::schedule))
+        .add(ADMIN, routes!(domains::sign_anyway))
+        .add(ADMIN, routes!(domains::remove_key))
         .add(VIEWER, routes!(contacts::list))
         .add(MARKETER, routes!(contacts::create))
         .add(VIEWER, routes!(contacts::show))
@@ -124,6 +141,10 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(ADMIN, routes!(warmup::begin_domain))
         .add(ADMIN, routes!(warmup::end_domain))
         .add(VIEWER, routes!(warmup::forecast))
+        .add_slow(ADMIN, SLOW, routes!(tls::show))
+        .add(VIEWER, routes!(sources::list))
+        .add(VIEWER, routes!(sources::show))
+        .add_slow(ADMIN, SLOW, routes!(sources::check))
         .add(VIEWER, routes!(overview::overview))
         .add_slow(ADMIN, SLOW, routes!(overview::doctor))
         .finish()

@@ -2,18 +2,19 @@
 
 use crate::app::{App, Shared};
 use crate::disk;
+use crate::domains;
 use crate::http::access::Actor;
 use crate::http::campaigns;
 use crate::http::error::ApiError;
 use crate::http::extract::Json;
+use crate::http::sources;
 use crate::text::time;
-use api_types::{
-    CheckLevel, CheckPoint, DomainRecord, HourFigures, Notice, Overview, ProviderDay, RecordStatus, SuppressionReason,
-};
+use api_types::{CheckLevel, CheckPoint, DomainHealth, HourFigures, Notice, Overview, ProviderDay, SuppressionReason};
 use axum::extract::State;
 use std::collections::BTreeMap;
 use storage::event::{self, Kind, Sum};
 use storage::queue::{self, Ledger};
+use storage::source_check;
 use storage::suppression;
 use storage::{Connection, StorageError, WorkspaceId, contact, domain, meta, outbox, user};
 
@@ -21,6 +22,8 @@ const HOUR_MS: i64 = 3_600_000;
 const HOURS: i64 = 24;
 /// Providers of the table.
 const PROVIDERS_MAX: usize = 12;
+/// Domains whose state is looked at.
+const DOMAINS_MAX: u32 = 200;
 /// Campaigns of the list.
 const CAMPAIGNS_MAX: u32 = 5;
 
@@ -54,22 +57,26 @@ struct Found {
     ledger: Ledger,
     hours: Vec<Sum>,
     providers: Vec<Sum>,
-    domains: Vec<domain::SendingDomain>,
+    domains: Vec<(domain::SendingDomain, Vec<domain::DkimKey>)>,
     has_users: bool,
     complaints: u64,
+    source_checks: Vec<source_check::SourceCheck>,
 }
 
 fn read(c: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<Found, StorageError> {
     let complaints = suppression::Filter { q: String::new(), reason: Some(SuppressionReason::Complaint) };
+    let with_keys = |row: domain::SendingDomain| domain::keys(c, workspace, row.id).map(|keys| (row, keys));
+    let domains = domain::list(c, workspace, 0, DOMAINS_MAX)?.into_iter().map(with_keys).collect::<Result<_, _>>()?;
     Ok(Found {
         contacts: contact::count(c, workspace)?,
         suppressed: suppression::count(c, workspace, &suppression::Filter::default())?,
         ledger: queue::ledger(c, workspace, None)?,
         hours: event::by_hour(c, workspace, since_ms)?,
         providers: event::by_provider(c, workspace, since_ms)?,
-        domains: domain::list(c, workspace, 0, 200)?,
+        domains,
         has_users: user::any(c)?,
         complaints: suppression::count(c, workspace, &complaints)?,
+        source_checks: source_check::all(c)?,
     })
 }
 
@@ -131,6 +138,7 @@ fn notices(app: &App, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
         );
         notices.push(notice("danger", message, None));
     }
+    notices.extend(sources::notices(app, &found.source_checks));
     if !found.has_users {
         let message = "Nobody can sign in yet. Add a user with `packetboat user add EMAIL --role owner`.";
         notices.push(notice("warning", message.to_owned(), None));
@@ -139,11 +147,7 @@ fn notices(app: &App, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
         let message = "No sending domain yet. Add one and publish its records before the first campaign.";
         notices.push(notice("warning", message.to_owned(), Some("/domains")));
     }
-    for domain in &found.domains {
-        if let Some(message) = records_notice(domain) {
-            notices.push(notice("warning", message, Some(&format!("/domains/{}", domain.id))));
-        }
-    }
+    notices.extend(found.domains.iter().filter_map(|(domain, keys)| domain_notice(app, domain, keys)));
     if app.config.smtp.inbound_listen.is_none() {
         let message =
             "There is no return-path listener: bounces that come later are not heard. Set [smtp] inbound_listen.";
@@ -157,13 +161,18 @@ fn notices(app: &App, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
     notices
 }
 
-fn records_notice(domain: &domain::SendingDomain) -> Option<String> {
-    let Some(checked) = &domain.checked else {
-        return Some(format!("The records of {} were never looked up. Publish them, then verify.", domain.domain));
+fn domain_notice(app: &App, row: &domain::SendingDomain, keys: &[domain::DkimKey]) -> Option<Notice> {
+    let domain = domains::summary(app, row, keys).ok()?;
+    let tone = match domain.health {
+        DomainHealth::Good => return None,
+        DomainHealth::CannotSign => "danger",
+        DomainHealth::Unchecked | DomainHealth::Attention | DomainHealth::Broken => "warning",
     };
-    let records: Vec<DomainRecord> = serde_json::from_str(checked).unwrap_or_default();
-    let wrong = records.iter().filter(|record| record.required && record.status != RecordStatus::Found).count();
-    (wrong > 0).then(|| format!("{wrong} required records of {} are not as they should be.", domain.domain))
+    Some(Notice {
+        tone: tone.to_owned(),
+        message: format!("{}: {}", domain.domain, domain.health_reason),
+        link: Some(format!("/domains/{}", domain.id)),
+    })
 }
 
 /// Looks the data over: the ledger's sum, the database files, events on their way. Reads the whole database.

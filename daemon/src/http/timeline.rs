@@ -80,6 +80,8 @@ fn summary(event: &EventRow) -> String {
         }
         Kind::SuppressionRemoved => format!("Taken off the suppression list{by}."),
         Kind::Unsubscribed => "Unsubscribed.".to_owned(),
+        // Of no contact, and so in nobody's timeline.
+        Kind::SourceOut | Kind::SourceBack | Kind::SourceCheck => event.text.clone().unwrap_or_default(),
     }
 }
 

@@ -35,14 +35,7 @@ pub(crate) async fn bind(section: &str, key: &str, address: SocketAddr) -> anyho
 }
 
 pub(crate) fn serve_http(app: &Shared, listener: TcpListener, router: Router) {
-    let stop = app.stop.clone();
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    app.tasks.spawn(async move {
-        let served = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await;
-        if let Err(e) = served {
-            tracing::error!(error = %e, "the HTTP listener ended");
-        }
-    });
+    app.tasks.spawn(super::web::run(listener, router, app.stop.clone()));
 }
 
 /// Serves the API over a socket in the data folder, with the owner's rights: only the user that runs the daemon

@@ -7,17 +7,23 @@
 mod keys;
 mod listen;
 mod logging;
+mod submission;
+mod tls;
+mod web;
 
 pub use keys::Keys;
 pub(crate) use listen::socket_path;
+pub(crate) use tls::warnings as tls_warnings;
 
 use crate::app::{App, Shared, World};
 use crate::content::Content;
-use crate::{http, imports};
+use crate::{domains, http, imports, pressure};
 use anyhow::{Context, bail};
 use campaign::mailing::{self, Releaser};
 use config::Config;
 use mta::inbound::Inbound;
+use mta::submission::Security;
+use mta::tls::TlsParts;
 use mta::{Engine, EngineHandle, Retention};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -52,6 +58,8 @@ pub struct Overrides {
     pub dns: Option<Arc<dyn Dns>>,
     /// Outgoing connections.
     pub dial: Option<Arc<dyn Dial>>,
+    /// HTTPS, proven DNS answers and certificate authorities.
+    pub tls: Option<TlsParts>,
 }
 
 /// A running daemon. Stop it with [`Running::stop`]; dropping it leaves its tasks alone until the runtime ends.
@@ -60,6 +68,8 @@ pub struct Running {
     pub http_addr: SocketAddr,
     /// Where the return-path listener hears, if there is one.
     pub inbound_addr: Option<SocketAddr>,
+    /// Where mail is handed in, and how TLS begins there.
+    pub submission_addrs: Vec<(Security, SocketAddr)>,
     app: Shared,
     engine: Option<EngineHandle>,
 }
@@ -116,25 +126,34 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
         None => None,
     };
     let inbound_addr = inbound.as_ref().map(TcpListener::local_addr).transpose()?;
+    let submission = submission::Listeners::bind(&config.submission).await?;
+    let submission_addrs = submission.as_ref().map_or(Ok(Vec::new()), submission::Listeners::addresses)?;
     // Port 0 asks for any: links must name the one that it became.
     config.http.listen = http_addr;
-    let dial = overrides.dial.clone().unwrap_or_else(|| Arc::new(TcpDial));
     let world = real_world(&config, overrides)?;
     let app: Shared = Arc::new(App::new(config, storage, keys, world));
-    let engine = start_sending(&app, dial).await?;
+    pressure::look(&app);
+    app.tasks.spawn(pressure::watch(app.clone()));
+    let engine = start_sending(&app).await?;
     let router = http::router(&app);
     listen::serve_local(&app, router.clone());
     listen::serve_http(&app, http, router);
     if let Some(listener) = inbound {
         app.tasks.spawn(listen_inbound(app.clone(), listener));
     }
+    if let Some(listeners) = submission {
+        listeners.serve(&app);
+    }
     imports::resume(&app).await?;
     app.tasks.spawn(tidy(app.clone()));
+    app.tasks.spawn(imports::tidy(app.clone()));
+    app.tasks.spawn(domains::watch(app.clone()));
+    app.tasks.spawn(look_at_sources(app.clone()));
     if !http::console_present() {
         tracing::warn!("built without the console; `cargo xtask ui` makes it");
     }
     tracing::info!(%http_addr, dir = %app.storage.dir().display(), "packetboat is ready");
-    Ok(Running { http_addr, inbound_addr, app, engine: Some(engine) })
+    Ok(Running { http_addr, inbound_addr, submission_addrs, app, engine: Some(engine) })
 }
 
 /// The same without network and jobs, for one command while no daemon runs: only the local socket is served.
@@ -147,36 +166,38 @@ pub(crate) async fn start_offline(config: Config) -> anyhow::Result<Running> {
     let router = http::router(&app);
     listen::serve_local(&app, router);
     imports::resume(&app).await?;
-    Ok(Running { http_addr, inbound_addr: None, app, engine: None })
+    Ok(Running { http_addr, inbound_addr: None, submission_addrs: Vec::new(), app, engine: None })
 }
 
 /// Starts the engine, and the releaser that fills its queue.
-async fn start_sending(app: &Shared, dial: Arc<dyn Dial>) -> anyhow::Result<EngineHandle> {
+async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
     let config = &app.config;
     let parts = mta::Parts {
         storage: app.storage.clone(),
         clock: app.clock.clone(),
         random: app.random.clone(),
         dns: app.dns.clone(),
-        dial,
+        dial: app.dial.clone(),
         content: Arc::new(Content::new(app)),
         maker_threads: std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
         smtp: config.smtp.clone(),
         sources: config.sources.clone(),
         pools: config.pools.clone(),
         warmup_plans: config.warmup_plans.clone(),
-        default_pool: config.default_pool().name.to_string(),
+        streams: config.streams.clone(),
+        routes: crate::routes::routes(config)?,
         retention: Retention {
             events: DAY * config.storage.event_retention_days,
             finished: DAY * config.storage.finished_retention_days,
             unmatched_reports: DAY * config.storage.unmatched_report_days,
         },
+        tls: app.tls.clone(),
     };
     let engine = Engine::start(parts).await.context("cannot start sending")?;
     let waker = engine.waker();
     // A crash may have come between the two steps of a launch.
-    mailing::recover(&app.storage).await.context("cannot go on with launched campaigns")?;
-    let releaser = Releaser::new(app.storage.clone(), app.clock.clone(), config.smtp.bulk_expiry);
+    mailing::recover(&app.storage, &config.streams).await.context("cannot go on with launched campaigns")?;
+    let releaser = Releaser::new(app.storage.clone(), app.clock.clone(), config.streams.clone());
     let hook = waker.clone();
     let releaser = releaser.on_release(move || hook.wake());
     // Set once: there is one engine and one releaser per app.
@@ -198,26 +219,35 @@ fn open_storage(config: &Config) -> anyhow::Result<Storage> {
 }
 
 fn real_world(config: &Config, overrides: Overrides) -> anyhow::Result<World> {
-    let dns = match overrides.dns {
-        Some(dns) => dns,
-        None => Arc::new(resolver(config)?) as Arc<dyn Dns>,
+    let (dns, record_dns): (Arc<dyn Dns>, Arc<dyn Dns>) = match overrides.dns {
+        Some(dns) => (dns.clone(), dns),
+        None => (Arc::new(resolver(config, config.dns.cache_entries)?), Arc::new(resolver(config, 0)?)),
     };
     Ok(World {
         clock: overrides.clock.unwrap_or_else(|| Arc::new(SystemClock)),
         random: overrides.random.unwrap_or_else(|| Arc::new(SystemRandom)),
         dns,
+        record_dns,
+        tls: match overrides.tls {
+            Some(tls) => tls,
+            None => tls::parts(config)?,
+        },
+        dial: overrides.dial.unwrap_or_else(|| Arc::new(TcpDial)),
     })
 }
 
-fn resolver(config: &Config) -> anyhow::Result<HickoryDns> {
+fn resolver(config: &Config, cache_entries: u32) -> anyhow::Result<HickoryDns> {
+    Ok(HickoryDns::new(&dns_options(config, cache_entries))?)
+}
+
+fn dns_options(config: &Config, cache_entries: u32) -> DnsOptions {
     let dns = &config.dns;
-    let options = DnsOptions {
+    DnsOptions {
         servers: dns.servers.iter().map(|server| server.0).collect(),
         timeout: dns.timeout,
         attempts: dns.attempts as usize,
-        cache_answers: u64::from(dns.cache_entries),
-    };
-    Ok(HickoryDns::new(&options)?)
+        cache_answers: u64::from(cache_entries),
+    }
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -257,6 +287,14 @@ async fn listen_inbound(app: Shared, listener: TcpListener) {
         hostname: app.config.server.hostname.clone(),
     };
     mta::inbound::serve(listener, Arc::new(inbound), app.stop.clone()).await;
+}
+
+/// Looks at the sources again and again.
+async fn look_at_sources(app: Shared) {
+    tokio::select! {
+        () = app.stop.cancelled() => {}
+        () = app.checker.run() => {}
+    }
 }
 
 /// Forgets sessions and links that are over.

@@ -9,11 +9,11 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+use crate::peers::Peers;
 use bounce::verp;
 use mail::Domain;
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use storage::Storage;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -41,7 +41,7 @@ pub struct Inbound {
 /// Serves until `stop`; sessions under way end after their present command.
 pub async fn serve(listener: TcpListener, inbound: Arc<Inbound>, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let peers = Arc::new(Peers::default());
+    let peers = Peers::new(CONNECTIONS_PER_PEER_MAX);
     let sessions = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -72,38 +72,4 @@ pub async fn serve(listener: TcpListener, inbound: Arc<Inbound>, stop: Cancellat
 /// Serves one connection, whatever it comes over.
 pub async fn serve_one(inbound: &Inbound, stream: impl world::Stream, peer: IpAddr, stop: &CancellationToken) {
     session::run(inbound, stream, peer, stop).await;
-}
-
-/// How many connections each address has open.
-#[derive(Default)]
-struct Peers(Mutex<HashMap<IpAddr, u32>>);
-
-/// A connection's place in the count; dropping it gives the place back.
-struct Place {
-    peers: Arc<Peers>,
-    ip: IpAddr,
-}
-
-impl Peers {
-    fn enter(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(ip).or_insert(0);
-        if *count >= CONNECTIONS_PER_PEER_MAX {
-            return None;
-        }
-        *count += 1;
-        Some(Place { peers: Arc::clone(self), ip })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.peers.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.ip) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.ip);
-            }
-        }
-    }
 }

@@ -8,7 +8,7 @@ use super::wire;
 use bounce::Stage;
 use mail::{Reply, Severity};
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
@@ -53,6 +53,9 @@ pub(crate) enum SessionError {
     /// TLS could not be had.
     #[error("TLS failed: {0}")]
     Tls(String),
+    /// The server does not know us, and must.
+    #[error("{0}")]
+    Login(String),
 }
 
 /// What the server offers.
@@ -62,6 +65,9 @@ pub(crate) struct Capabilities {
     pub eight_bit: bool,
     pub smtputf8: bool,
     pub starttls: bool,
+    /// AUTH PLAIN and AUTH LOGIN are offered (RFC 4954 §3).
+    pub auth_plain: bool,
+    pub auth_login: bool,
     /// SIZE is offered (RFC 1870); the limit, 0 when none is named.
     pub size: Option<u64>,
 }
@@ -76,6 +82,10 @@ impl Capabilities {
                 "8BITMIME" => found.eight_bit = true,
                 "SMTPUTF8" => found.smtputf8 = true,
                 "STARTTLS" => found.starttls = true,
+                "AUTH" => {
+                    let offers = |mechanism: &str| words.clone().any(|word| word.eq_ignore_ascii_case(mechanism));
+                    (found.auth_plain, found.auth_login) = (offers("PLAIN"), offers("LOGIN"));
+                }
                 "SIZE" => found.size = Some(words.next().and_then(|size| size.parse().ok()).unwrap_or(0)),
                 _ => {}
             }
@@ -103,6 +113,29 @@ pub(crate) enum Begun {
     Refused { stage: Stage, reply: Reply },
 }
 
+/// Brings TLS about; says its version.
+async fn handshake(
+    io: Box<dyn Stream>,
+    config: &Arc<ClientConfig>,
+    host: &str,
+    after: Duration,
+) -> Result<(Box<dyn Stream>, &'static str, Vec<CertificateDer<'static>>), SessionError> {
+    let name = ServerName::try_from(host.to_owned()).map_err(|e| SessionError::Tls(e.to_string()))?;
+    let connect = tokio_rustls::TlsConnector::from(config.clone()).connect(name, io);
+    let secured = match timeout(after, connect).await {
+        Ok(Ok(secured)) => secured,
+        Ok(Err(e)) => return Err(SessionError::Tls(e.to_string())),
+        Err(_) => return Err(SessionError::Tls("the handshake took too long".to_owned())),
+    };
+    let version = match secured.get_ref().1.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        _ => "TLSv1.2",
+    };
+    let chain = secured.get_ref().1.peer_certificates().unwrap_or_default();
+    let chain = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
+    Ok((Box::new(secured), version, chain))
+}
+
 /// An open connection.
 pub(crate) struct Session {
     io: Box<dyn Stream>,
@@ -115,6 +148,8 @@ pub(crate) struct Session {
     timeouts: Timeouts,
     capabilities: Capabilities,
     tls: Option<&'static str>,
+    /// What the server showed in the handshake, its own certificate first; nobody has judged it yet.
+    chain: Vec<CertificateDer<'static>>,
     /// A transaction is open that goes nowhere: RSET comes before the next MAIL.
     reset_needed: bool,
     /// RSET was written and its reply not read.
@@ -133,7 +168,29 @@ impl Session {
         tls: Option<(&Arc<ClientConfig>, &str)>,
         timeouts: Timeouts,
     ) -> Result<Session, SessionError> {
-        let mut session = Session {
+        let mut session = Session::over(io, timeouts);
+        session.greeted(ehlo).await?;
+        match tls {
+            Some((config, host)) if session.capabilities.starttls => session.secure(config, host, ehlo).await,
+            _ => Ok(session),
+        }
+    }
+
+    /// The same where TLS comes before the first word (RFC 8314 §3.3).
+    pub async fn open_implicit(
+        io: Box<dyn Stream>,
+        ehlo: &str,
+        (config, host): (&Arc<ClientConfig>, &str),
+        timeouts: Timeouts,
+    ) -> Result<Session, SessionError> {
+        let (io, version, chain) = handshake(io, config, host, timeouts.command).await?;
+        let mut session = Session { tls: Some(version), chain, ..Session::over(io, timeouts) };
+        session.greeted(ehlo).await?;
+        Ok(session)
+    }
+
+    fn over(io: Box<dyn Stream>, timeouts: Timeouts) -> Session {
+        Session {
             io,
             replies: Replies::default(),
             out: Vec::new(),
@@ -142,19 +199,19 @@ impl Session {
             timeouts,
             capabilities: Capabilities::default(),
             tls: None,
+            chain: Vec::new(),
             reset_needed: false,
             reset_pending: false,
             closing: false,
-        };
-        let greeting = session.reply("the connection", timeouts.command).await?;
+        }
+    }
+
+    async fn greeted(&mut self, ehlo: &str) -> Result<(), SessionError> {
+        let greeting = self.reply("the connection", self.timeouts.command).await?;
         if greeting.code != 220 {
             return Err(SessionError::Refused { stage: Stage::Greeting, reply: greeting });
         }
-        session.hello(ehlo).await?;
-        match tls {
-            Some((config, host)) if session.capabilities.starttls => session.secure(config, host, ehlo).await,
-            _ => Ok(session),
-        }
+        self.hello(ehlo).await
     }
 
     /// What the server offers.
@@ -162,9 +219,19 @@ impl Session {
         self.capabilities
     }
 
-    /// TLS version, where there is TLS.
+    /// TLS version, where there is TLS, and the policy that was met.
     pub fn tls(&self) -> Option<&'static str> {
         self.tls
+    }
+
+    /// Notes which policy TLS meets.
+    pub fn set_tls(&mut self, label: impl FnOnce(&'static str) -> &'static str) {
+        self.tls = self.tls.map(label);
+    }
+
+    /// The certificates that the server showed, to be judged once; `None` where there is no TLS.
+    pub fn take_chain(&mut self) -> Option<Vec<CertificateDer<'static>>> {
+        self.tls.map(|_| std::mem::take(&mut self.chain))
     }
 
     /// Whether the server has said that it will close the connection.
@@ -194,18 +261,8 @@ impl Session {
         if !self.replies.is_empty() {
             return Err(SessionError::Tls("the server spoke between STARTTLS and TLS".to_owned()));
         }
-        let name = ServerName::try_from(host.to_owned()).map_err(|e| SessionError::Tls(e.to_string()))?;
-        let connect = tokio_rustls::TlsConnector::from(config.clone()).connect(name, self.io);
-        let secured = match timeout(self.timeouts.command, connect).await {
-            Ok(Ok(secured)) => secured,
-            Ok(Err(e)) => return Err(SessionError::Tls(e.to_string())),
-            Err(_) => return Err(SessionError::Tls("the handshake took too long".to_owned())),
-        };
-        self.tls = Some(match secured.get_ref().1.protocol_version() {
-            Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
-            _ => "TLSv1.2",
-        });
-        self.io = Box::new(secured);
+        let (io, version, chain) = handshake(self.io, config, host, self.timeouts.command).await?;
+        (self.io, self.tls, self.chain) = (io, Some(version), chain);
         self.hello(ehlo).await?;
         Ok(self)
     }
@@ -340,7 +397,7 @@ impl Session {
         let _ = timeout(Duration::from_secs(2), self.io.shutdown()).await;
     }
 
-    async fn command(&mut self, line: &str, at: &'static str) -> Result<Reply, SessionError> {
+    pub(super) async fn command(&mut self, line: &str, at: &'static str) -> Result<Reply, SessionError> {
         self.out.extend_from_slice(line.as_bytes());
         self.out.extend_from_slice(b"\r\n");
         self.send(at).await?;

@@ -1,5 +1,6 @@
-//! Opportunistic TLS towards mail servers (RFC 3207, RFC 7435): encryption without judging certificates, since most
-//! MX hosts have none that could be judged without DANE or MTA-STS.
+//! TLS towards mail servers (RFC 3207, RFC 7435). The handshake itself judges no certificate: most MX hosts have none
+//! that could be judged, and where DANE or MTA-STS ask for it, `tls::Policies::check` judges before any mail is spoken
+//! of, in the same way for what keeps mail back and for what is only reported.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};

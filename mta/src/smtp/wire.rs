@@ -1,7 +1,7 @@
 //! Content as it goes over the wire: dots doubled (RFC 5321 §4.5.2), the final dot at the end.
 
 /// Appends the content and its final dot; returns where the final dot's line ends.
-pub(super) fn push_content(out: &mut Vec<u8>, message: &[u8]) -> usize {
+pub(crate) fn push_content(out: &mut Vec<u8>, message: &[u8]) -> usize {
     out.reserve(message.len() + 16);
     let mut rest = message;
     if rest.first() == Some(&b'.') {

@@ -4,7 +4,8 @@
 use config::{Config, Source};
 use mail::{Address, RecipientState};
 use mta::inbound::Inbound;
-use mta::{ContentMaker, Engine, EngineHandle, Made, MakeError, Parts, Retention};
+use mta::tls::TlsParts;
+use mta::{ContentMaker, Engine, EngineHandle, Made, MakeError, Parts, Retention, RouteSetup};
 use sandbox::{Manners, Provider, Providers, SimOptions, SimWorld};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -52,6 +53,7 @@ pub struct Voyage {
     pub sim: SimWorld,
     pub storage: Storage,
     pub config: Config,
+    pub routes: Vec<RouteSetup>,
     pub letters: Arc<Letters>,
     pub engine: Option<EngineHandle>,
     accepted: u64,
@@ -101,7 +103,9 @@ impl Voyage {
             clock: sim.clock.clone(),
             verp: bounce::verp::Key::new(&VERP_SECRET),
         });
-        let mut voyage = Voyage { sim, storage, config, letters, engine: None, accepted: 0, _dir: dir };
+        let route = |route: &config::Route| RouteSetup { route: route.clone(), passwords: Vec::new(), ca_pem: None };
+        let routes = config.routes.iter().map(route).collect();
+        let mut voyage = Voyage { sim, storage, config, routes, letters, engine: None, accepted: 0, _dir: dir };
         voyage.engine = Some(voyage.begin().await);
         voyage
     }
@@ -119,8 +123,15 @@ impl Voyage {
             sources: self.config.sources.clone(),
             pools: self.config.pools.clone(),
             warmup_plans: self.config.warmup_plans.clone(),
-            default_pool: "default".to_owned(),
+            streams: self.config.streams.clone(),
+            routes: self.routes.clone(),
             retention: Retention { events: YEAR, finished: YEAR, unmatched_reports: YEAR },
+            tls: TlsParts {
+                dnssec: Some(self.sim.dns.clone()),
+                fetch: self.sim.fetch.clone(),
+                roots: self.sim.roots.clone(),
+                submitter: "mail.sender.example".to_owned(),
+            },
         };
         Engine::start(parts).await.unwrap()
     }
@@ -148,7 +159,7 @@ impl Voyage {
         let up_to = members.last().map_or(ContactId(0), |member| member.id);
         let chunk = AudienceChunk { after: ContactId(0), up_to, complete: true, members, now_ms, expires_ms };
         self.write(move |tx| {
-            campaign_run::start(tx, (WS, campaign), "default", "", now_ms)?;
+            campaign_run::start(tx, (WS, campaign), ("bulk", "default"), "", now_ms)?;
             campaign_run::take_in(tx, (WS, campaign), chunk)
         })
         .await;

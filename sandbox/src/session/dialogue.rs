@@ -244,7 +244,7 @@ impl Dialogue {
         if self.host.cuts_at(Step::StartTls) {
             return self.cut("STARTTLS");
         }
-        if self.tls || self.host.tls.is_none() {
+        if self.tls || (self.host.tls.is_none() && self.manners().tls != Tls::Broken) {
             return self.senseless(502, "5.5.1", "STARTTLS is not available");
         }
         Turn { next: Next::StartTls, ..say(220, "2.0.0", "Ready to start TLS") }

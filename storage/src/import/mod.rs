@@ -213,6 +213,22 @@ pub fn running(tx: &Connection) -> Result<Vec<Import>, StorageError> {
     rows.map(|row| row?).collect()
 }
 
+const ABANDON: &str = "
+    DELETE FROM import
+    WHERE id IN (SELECT id FROM import WHERE state = 'draft' AND created_ms < :before_ms ORDER BY id LIMIT :limit)
+    RETURNING id";
+
+/// Deletes at most `limit` imports of all workspaces that were uploaded before `before_ms` and never started; says
+/// which, so that their files can go too.
+///
+/// # Errors
+/// The database's.
+pub fn abandon(tx: &Connection, before_ms: i64, limit: u32) -> Result<Vec<ImportId>, StorageError> {
+    let mut statement = tx.prepare_cached(ABANDON)?;
+    let rows = statement.query_map(named_params! { ":before_ms": before_ms, ":limit": limit }, |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 const ERRORS: &str = "
     SELECT e.id, e.line, e.column_name, e.value, e.reason
     FROM import_error e JOIN import i ON i.id = e.import_id
@@ -299,5 +315,43 @@ fn parse_state(word: &str) -> Option<ImportState> {
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] =
-    &[INSERT, SET_COLUMNS, START, END, FIND, PAGE, RUNNING, take::ADD_ERROR, take::PROGRESS, take::IS_AT, ERRORS];
+pub(crate) const STATEMENTS: &[&str] = &[
+    INSERT,
+    SET_COLUMNS,
+    START,
+    END,
+    FIND,
+    PAGE,
+    RUNNING,
+    ABANDON,
+    take::ADD_ERROR,
+    take::PROGRESS,
+    take::IS_AT,
+    ERRORS,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{OpenOptions, Storage};
+
+    #[test]
+    fn only_old_drafts_are_abandoned() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 1 }).unwrap();
+        let write = |now_ms| {
+            let insert =
+                move |tx: &rusqlite::Transaction<'_>| insert(tx, WorkspaceId::MAIN, "people.csv", "ana", now_ms);
+            storage.main().write_blocking(insert).unwrap()
+        };
+        let (old, ended, new) = (write(1000), write(1000), write(2000));
+        let set = move |tx: &rusqlite::Transaction<'_>| {
+            Ok(tx.execute("UPDATE import SET state = 'finished' WHERE id = ?1", [ended])?)
+        };
+        storage.main().write_blocking(set).unwrap();
+        let gone = storage.main().write_blocking(|tx| abandon(tx, 2000, 10)).unwrap();
+        assert_eq!(gone, [old]);
+        let there = |id| storage.read_blocking(|c| find(c, WorkspaceId::MAIN, id)).unwrap().is_some();
+        assert_eq!((there(old), there(ended), there(new)), (false, true, true));
+    }
+}

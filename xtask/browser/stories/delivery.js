@@ -36,7 +36,15 @@ story('a new domain gets keys and tells what is missing', { path: '/domains' }, 
   await page.getByRole('heading', { level: 1, name: 'unpublished.example' }).waitFor();
   await page.getByRole('button', { name: 'Check the records now' }).click();
   await page.getByRole('article').filter({ hasText: 'Missing' }).first().waitFor();
-  await page.getByRole('button', { name: 'Remove' }).click();
+  await page.getByText('No key may sign, so nothing is sent').waitFor();
+  await page.getByRole('link', { name: 'Signing keys' }).click();
+  await page.getByRole('button', { name: /^Sign anyway with pb\d+r/ }).click();
+  const anyway = page.getByRole('dialog', { name: 'Sign without the record?' });
+  await anyway.getByRole('button', { name: 'Sign anyway' }).click();
+  const key = page.getByRole('region', { name: /^Key pb\d+r/ });
+  await key.getByText('Signs although its record was never seen').waitFor();
+  await key.getByText('told to sign anyway').waitFor();
+  await page.getByRole('button', { name: 'Remove', exact: true }).first().click();
   const sure = page.getByRole('dialog', { name: 'Remove this domain?' });
   const remove = sure.getByRole('button', { name: 'Remove' });
   assert.equal(await remove.getAttribute('aria-disabled'), 'true', 'the name must be typed first');

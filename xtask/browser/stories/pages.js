@@ -28,9 +28,14 @@ const PAGES = [
   { name: 'queue', path: '/queue', title: 'Queue' },
   { name: 'domains', path: '/domains', title: 'Domains' },
   { name: 'domain', path: '/domains/ID', id: newest('/domains') },
+  { name: 'domain-keys', path: '/domains/ID?tab=keys', id: newest('/domains') },
+  { name: 'domain-demands', path: '/domains/ID?tab=demands', id: newest('/domains') },
   { name: 'egress', path: '/egress', title: 'Egress' },
   { name: 'suppressions', path: '/suppressions', title: 'Suppressions' },
   { name: 'api-keys', path: '/api-keys', title: 'API keys' },
+  { name: 'smtp-credentials', path: '/smtp-credentials', title: 'SMTP credentials' },
+  { name: 'workspace', path: '/workspace', title: 'Workspace' },
+  { name: 'people', path: '/people', title: 'People & roles' },
 ];
 
 for (const { name, path, title, id } of PAGES) {

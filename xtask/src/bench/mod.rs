@@ -4,17 +4,17 @@
 //! counted; ratios are taken pair by pair; cost is taken from `/proc`; a run whose signatures do not hold, or that lost
 //! a message, does not count, and the benchmark fails.
 
-mod campaign;
-mod load;
+mod compare;
 mod machine;
 mod ours;
 mod postfix;
 mod process;
 mod report;
 mod scale;
+mod sides;
 mod sink;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
@@ -36,6 +36,12 @@ pub struct Options {
     /// Where queues and databases lie; must be on a disk, and open to every user
     #[arg(long, default_value = "/var/tmp")]
     folder: PathBuf,
+    /// The main ratios in less than ten minutes: one round of fewer messages
+    #[arg(long)]
+    quick: bool,
+    /// Writes ratios and runs to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
     /// Takes the release build as it is
     #[arg(long)]
     no_build: bool,
@@ -43,44 +49,68 @@ pub struct Options {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum What {
-    /// A campaign, against Postfix with OpenDKIM
+    /// A campaign, against Postfix with OpenDKIM and against a client that only signs and sends
     Campaign,
+    /// Relaying: SMTP in, signed, SMTP out, against the same
+    Relay,
+    /// Accepting alone, against the same
+    Accept,
     /// Importing 100,000 contacts
     Import,
     /// Starting with 1,000,000 finished recipients
     Startup,
-    /// Postfix with OpenDKIM alone
-    Peer,
 }
 
+/// A way of mail through the daemon that a peer has too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Path {
+    Campaign,
+    Relay,
+    Accept,
+}
+
+/// Messages of a run of `--quick`.
+const QUICK_MESSAGES: usize = 10_000;
+
 /// Measures.
-pub fn bench(root: &Path, options: &Options) -> Result<()> {
+pub fn bench(root: &std::path::Path, options: &Options) -> Result<()> {
     setup(Purpose::Bench)?;
+    let mut options = options.clone();
+    if options.quick {
+        (options.messages, options.runs) = (QUICK_MESSAGES, 1);
+    }
     let folder = Folder::make(&options.folder)?;
     let daemon = build::release_folder(root).join("packetboat");
-    let bench = Bench { root, daemon, folder: folder.0.clone(), options };
-    if options.what == Some(What::Peer) {
-        build::release(root, &["sandbox"])?;
-        return campaign::peer_alone(&bench);
-    }
+    let bench = Bench { root, daemon, folder: folder.0.clone(), options: &options };
     if !options.no_build {
         build::daemon_with_console(root)?;
+        build::release_example(root, "mta", "bare_client")?;
     }
     let wanted = |what| options.what.is_none_or(|only| only == what);
     let mut report = report::Report::new(&bench)?;
-    if wanted(What::Import) {
+    if wanted(What::Import) && !options.quick {
         report.import = Some(scale::import(&bench)?);
     }
-    if wanted(What::Startup) {
+    if wanted(What::Startup) && !options.quick {
         report.startup = Some(scale::startup(&bench)?);
     }
-    if wanted(What::Campaign) {
-        report.campaign = Some(campaign::compare(&bench)?);
+    let path = |path| {
+        wanted(match path {
+            Path::Campaign => What::Campaign,
+            Path::Relay => What::Relay,
+            Path::Accept => What::Accept,
+        })
+    };
+    if [Path::Campaign, Path::Relay, Path::Accept].into_iter().any(path) {
+        report.compared = compare::compare(&bench, path, !options.quick)?;
     }
     println!("\n{}", report.text());
-    if options.what.is_none() {
+    if let Some(file) = &options.json {
+        std::fs::write(file, report.json()).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if options.what.is_none() && !options.quick {
         let file = root.join("docs/performance.md");
-        std::fs::write(&file, report.text()).with_context(|| format!("cannot write {}", file.display()))?;
+        report.write_into(&file)?;
         println!("Written to {}.", file.display());
     }
     Ok(())
@@ -88,7 +118,7 @@ pub fn bench(root: &Path, options: &Options) -> Result<()> {
 
 /// What every measurement needs.
 struct Bench<'a> {
-    root: &'a Path,
+    root: &'a std::path::Path,
     daemon: PathBuf,
     folder: PathBuf,
     options: &'a Options,
@@ -115,7 +145,7 @@ impl Bench<'_> {
 struct Folder(PathBuf);
 
 impl Folder {
-    fn make(place: &Path) -> Result<Folder> {
+    fn make(place: &std::path::Path) -> Result<Folder> {
         let folder = place.join(format!("packetboat-bench-{}", std::process::id()));
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         Ok(Folder(folder))

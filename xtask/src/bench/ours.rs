@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -14,6 +14,7 @@ use super::postfix::CONNECTIONS;
 use super::process::{Program, bound};
 use super::{Bench, sink};
 use crate::http::Place;
+use crate::shell;
 
 const START_WAIT: Duration = Duration::from_secs(60);
 const IMPORT_WAIT: Duration = Duration::from_secs(600);
@@ -26,6 +27,8 @@ const START_LOOK: Duration = Duration::from_millis(2);
 pub struct Daemon {
     program: Program,
     place: Place,
+    /// Where mail is submitted over TLS, where it is.
+    submission_port: u16,
     /// The simulated internet's DNS, which leads every domain to the sink.
     _dns: Option<Program>,
     folder: PathBuf,
@@ -34,10 +37,31 @@ pub struct Daemon {
 impl Daemon {
     /// Starts one whose mail goes to the sink at this port.
     pub fn start_for_campaign(bench: &Bench<'_>, folder: &Path, sink_port: u16) -> Result<Daemon> {
+        Daemon::start_sending(bench, folder, sink_port, "")
+    }
+
+    /// The same, and programs may submit mail to it.
+    pub fn start_for_submission(bench: &Bench<'_>, folder: &Path, sink_port: u16) -> Result<Daemon> {
+        let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+        let mut make = Command::new(bench.sandbox());
+        make.args(["certificate", "relay.bench.example"]).arg(&certificate).arg(&key);
+        shell::output(&mut make)?;
+        let port = sink::free_port()?;
+        let submission = format!(
+            "[submission]\nlisten_tls = [\"127.0.0.1:{port}\"]\ncertificate_file = \"{}\"\nkey_file = \"{}\"\n",
+            certificate.display(),
+            key.display()
+        );
+        let mut daemon = Daemon::start_sending(bench, folder, sink_port, &submission)?;
+        daemon.submission_port = port;
+        Ok(daemon)
+    }
+
+    fn start_sending(bench: &Bench<'_>, folder: &Path, sink_port: u16, more: &str) -> Result<Daemon> {
         let (dns, address) = start_dns(bench, folder)?;
         let delivery = format!(
             "[smtp]\nremote_port = {sink_port}\nconnections_per_lane = {CONNECTIONS}\n\
-             messages_per_connection = 10000\n[dns]\nservers = [\"{address}\"]\n"
+             messages_per_connection = 10000\n[dns]\nservers = [\"{address}\"]\n{more}"
         );
         let mut daemon = Daemon::start(bench, folder, &delivery)?;
         daemon._dns = Some(dns);
@@ -64,12 +88,53 @@ impl Daemon {
             std::thread::sleep(START_LOOK);
         }
         let place = Place::Socket(data.join("packetboat.sock"));
-        Ok(Daemon { program, place, _dns: None, folder: folder.to_owned() })
+        Ok(Daemon { program, place, submission_port: 0, _dns: None, folder: folder.to_owned() })
     }
 
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.program.pid()
+    }
+
+    /// Where mail is submitted.
+    pub fn submission_port(&self) -> u16 {
+        self.submission_port
+    }
+
+    /// A sending domain, and a credential to submit its mail with: user name and secret.
+    pub fn prepare_submission(&self) -> Result<(String, String)> {
+        self.add_domain()?;
+        let made = self.place.post_json("/smtp-credentials", &json!({ "name": "bench", "stream": "transactional" }))?;
+        let text = |value: &Value| value.as_str().map(str::to_owned).context("the credential is incomplete");
+        Ok((text(&made["credential"]["login"])?, text(&made["secret"])?))
+    }
+
+    /// Nothing is delivered from now on.
+    pub fn pause_everything(&self) -> Result<()> {
+        self.place.post_json("/pauses", &json!({ "scope": "everything", "reason": "benchmark" }))?;
+        Ok(())
+    }
+
+    /// Returns when every submitted message has been delivered.
+    pub fn wait_until_empty(&mut self, messages: usize, time: Duration) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            let ledger = self.place.get_json("/queue")?["ledger"].clone();
+            if ledger["queued"] == 0 && ledger["accepted"] == messages {
+                ensure!(ledger["delivered"] == messages, "not all were delivered: {ledger}");
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < time, "the queue is not empty after {time:?}: {ledger}");
+            self.must_run()?;
+            std::thread::sleep(ASK_EVERY);
+        }
+    }
+
+    /// Fails when it does not hold as many messages in its queue.
+    pub fn must_hold(&self, messages: usize) -> Result<()> {
+        let ledger = self.place.get_json("/queue")?["ledger"].clone();
+        ensure!(ledger["queued"] == messages, "{messages} messages should be queued: {ledger}");
+        Ok(())
     }
 
     /// Fails when it has ended.
@@ -79,7 +144,7 @@ impl Daemon {
 
     /// Everything that a campaign needs, up to the draft; returns the campaign's path.
     pub fn prepare_campaign(&self, recipients: usize) -> Result<String> {
-        self.place.post_json("/domains", &json!({ "domain": "bench.example" }))?;
+        self.add_domain()?;
         self.import(&contacts(recipients), recipients)?;
         let template = json!({ "name": "News", "kind": "html", "subject": "What is new, {{ contact.first_name }}",
             "source": html(sink::DOMAINS) });
@@ -88,6 +153,16 @@ impl Daemon {
             "from_name": "News" });
         let campaign = self.place.post_json("/campaigns", &campaign)?;
         Ok(format!("/campaigns/{}", campaign["id"]))
+    }
+
+    fn add_domain(&self) -> Result<()> {
+        let domain = self.place.post_json("/domains", &json!({ "domain": "bench.example" }))?;
+        // Its records are nowhere: the verifier is told the keys, see `key_records`.
+        for key in domain["keys"].as_array().context("the domain has no keys")? {
+            let path = format!("/domains/{}/keys/{}/sign_anyway", domain["domain"]["id"], key["id"]);
+            self.place.post_json(&path, &json!({}))?;
+        }
+        Ok(())
     }
 
     /// Imports a file with as many contacts; returns how long it took from the first byte to the last contact.

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::shell;
+
 /// Between two looks at the memory. Each look costs the kernel a walk over the pages.
 const MEMORY_LOOK: Duration = Duration::from_millis(500);
 
@@ -184,7 +186,8 @@ impl Program {
 
     /// Asks it to end, and waits until it has.
     pub fn stop(&mut self) {
-        terminate(self.pid());
+        // It may have ended already.
+        let _ = shell::terminate(self.pid());
         for _ in 0..300 {
             match self.child.try_wait() {
                 Ok(None) => std::thread::sleep(Duration::from_millis(50)),
@@ -204,12 +207,6 @@ impl Drop for Program {
             self.stop();
         }
     }
-}
-
-/// Asks a process to end.
-fn terminate(pid: u32) {
-    // It may have ended already.
-    let _ = Command::new("kill").args(["-TERM", &pid.to_string()]).status();
 }
 
 #[cfg(test)]

@@ -103,6 +103,18 @@ impl Sink {
         }
     }
 
+    /// The same where every message goes to the counting sink, whatever its domain.
+    pub fn wait_for_all_at_counting(&mut self, messages: usize, time: Duration) -> Result<()> {
+        let begun = Instant::now();
+        while self.counted()? < messages {
+            if begun.elapsed() > time {
+                bail!("{} of {messages} messages arrived within {time:?}", self.counted()?);
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
     /// The messages that were kept, as they came.
     pub fn kept(&self) -> Result<Vec<Vec<u8>>> {
         let mut messages = Vec::new();

@@ -185,7 +185,7 @@ fn runs_as_its_user(clean: &CleanSystem, port: u16) -> Result<()> {
     ensure!(key.permissions().mode() & 0o777 == 0o600 && key.uid() != 0, "the master key is not the daemon's alone");
     let console = Place::Port(port).get("/")?;
     ensure!(console.status == 200 && console.body.contains("<html"), "the console is not served: {}", console.status);
-    shell::run(Command::new("kill").args(["-TERM", &daemon.0.id().to_string()]))?;
+    shell::terminate(daemon.0.id())?;
     let stopped = wait(&mut daemon.0, STOP_WAIT)?;
     ensure!(stopped, "the daemon does not stop within {STOP_WAIT:?}: {}", tail(&log));
     Ok(())

@@ -119,6 +119,7 @@ pub fn facts(campaign: &Campaign) -> AnyView {
             <dt>"Template"</dt><dd>{template}</dd>
             <dt>"Audience"</dt><dd>{audience}</dd>
             <dt>"From"</dt><dd>{from}</dd>
+            <dt>"Stream"</dt><dd><a href="/egress">{campaign.stream.clone()}</a></dd>
             {(!campaign.pool.is_empty()).then(|| view! { <dt>"Pool"</dt><dd><a href="/egress">{campaign.pool.clone()}</a></dd> })}
             {time("Launched", &campaign.launched_at)}
             {time("Finished", &campaign.finished_at)}

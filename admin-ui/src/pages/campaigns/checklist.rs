@@ -63,7 +63,10 @@ fn check_row(id: i64, point: &CheckPoint) -> AnyView {
         "sender" | "domain" | "dkim" | "egress" | "warm_up" => "sender",
         _ => "content",
     };
-    let edit = with(&format!("/campaigns/{id}/edit"), &[("step", step)]);
+    let edit = match point.name.as_str() {
+        "postal_address" => "/workspace".to_owned(),
+        _ => with(&format!("/campaigns/{id}/edit"), &[("step", step)]),
+    };
     let change = (point.level != CheckLevel::Ok).then(|| view! { <a href=edit>"Change"</a> });
     view! {
         <li data-tone=tone.name()>

@@ -1,8 +1,8 @@
 //! The wizard: content, audience, sender, review. Each step is saved when it is left.
 
 use api_types::{
-    AudienceCount, Campaign, CampaignInput, CampaignState, CountRequest, Egress, Filter, Page, Segment, SendingDomain,
-    Template,
+    AudienceCount, Campaign, CampaignInput, CampaignState, CountRequest, Egress, EgressStream, Filter, Page, Segment,
+    SendingDomain, Template,
 };
 use leptos::prelude::*;
 use view::audience;
@@ -58,6 +58,7 @@ async fn beginning(api: Api, name: String) -> Result<CampaignInput, crate::api::
         from_email,
         from_name: String::new(),
         reply_to: String::new(),
+        stream: String::new(),
         pool: String::new(),
     })
 }
@@ -70,6 +71,7 @@ fn input_of(campaign: &Campaign) -> CampaignInput {
         from_email: campaign.from_email.clone(),
         from_name: campaign.from_name.clone(),
         reply_to: campaign.reply_to.clone(),
+        stream: campaign.stream.clone(),
         pool: campaign.pool.clone(),
     }
 }
@@ -84,6 +86,7 @@ struct Form {
     from_email: RwSignal<String>,
     from_name: RwSignal<String>,
     reply_to: RwSignal<String>,
+    stream: RwSignal<String>,
     pool: RwSignal<String>,
     submit: Submit,
 }
@@ -99,6 +102,7 @@ impl Form {
             from_email: RwSignal::new(campaign.from_email.clone()),
             from_name: RwSignal::new(campaign.from_name.clone()),
             reply_to: RwSignal::new(campaign.reply_to.clone()),
+            stream: RwSignal::new(campaign.stream.clone()),
             pool: RwSignal::new(campaign.pool.clone()),
             submit: Submit::new(),
         }
@@ -112,6 +116,7 @@ impl Form {
             from_email: self.from_email.get_untracked().trim().to_owned(),
             from_name: self.from_name.get_untracked(),
             reply_to: self.reply_to.get_untracked().trim().to_owned(),
+            stream: self.stream.get_untracked(),
             pool: self.pool.get_untracked(),
         }
     }
@@ -186,7 +191,7 @@ fn step_view(form: Form, index: usize) -> AnyView {
     view! {
         <form class="card narrow" on:submit=send>
             {inputs}
-            {form_error(form.submit.rest(&["name", "template_id", "segment_id", "from_email", "from_name", "reply_to", "pool"]))}
+            {form_error(form.submit.rest(&["name", "template_id", "segment_id", "from_email", "from_name", "reply_to", "stream", "pool"]))}
             <div class="actions end"><Button submit=true look=Look::Primary busy=form.submit.busy>{format!("Save, next: {}", next.1.to_lowercase())}</Button></div>
         </form>
     }
@@ -264,19 +269,22 @@ fn sender_step(form: Form) -> AnyView {
         [] => "Add a sending domain first.".to_owned(),
         names => format!("At one of your sending domains: {}.", names.join(", ")),
     });
+    let streams = Signal::derive(move || {
+        // Campaigns go at most once: streams of the other kind do not take them.
+        let bulk = |stream: &&EgressStream| stream.kind == "bulk";
+        let known = egress.data.with(|egress| {
+            let streams = egress.as_ref().map(|egress| egress.streams.as_slice()).unwrap_or_default();
+            streams.iter().filter(bulk).map(|stream| stream.name.clone()).collect()
+        });
+        names_and_chosen(known, form.stream.get())
+    });
     let pools = Signal::derive(move || {
         let known = egress.data.with(|egress| {
-            egress
-                .as_ref()
-                .map(|egress| egress.pools.iter().map(|pool| pool.name.clone()).collect::<Vec<_>>())
-                .unwrap_or_default()
+            let pools = egress.as_ref().map(|egress| egress.pools.as_slice()).unwrap_or_default();
+            pools.iter().map(|pool| pool.name.clone()).collect()
         });
-        let chosen = form.pool.get();
-        let kept = (!chosen.is_empty() && !known.contains(&chosen)).then_some(chosen);
-        let first = (String::new(), "Default".to_owned());
-        std::iter::once(first)
-            .chain(kept.into_iter().chain(known).map(|name| (name.clone(), name)))
-            .collect::<Vec<Choice>>()
+        let first = (String::new(), "That of the stream".to_owned());
+        std::iter::once(first).chain(names_and_chosen(known, form.pool.get())).collect::<Vec<Choice>>()
     });
     view! {
         <Field id="from_email" label="From address" hint error=form.submit.field("from_email")>
@@ -288,9 +296,18 @@ fn sender_step(form: Form) -> AnyView {
         <Field id="reply_to" label="Answers go to" hint=Signal::stored("The From address when empty.".to_owned()) error=form.submit.field("reply_to")>
             <TextInput id="reply_to" value=form.reply_to kind="email"/>
         </Field>
+        <Field id="stream" label="Stream" hint=Signal::stored("How long it is tried, and which way it goes.".to_owned()) error=form.submit.field("stream")>
+            <Select id="stream" value=form.stream on_choice=Callback::new(move |name| form.stream.set(name)) options=streams/>
+        </Field>
         <Field id="pool" label="Egress pool" hint=Signal::stored("The addresses it leaves from.".to_owned()) error=form.submit.field("pool")>
             <Select id="pool" value=form.pool on_choice=Callback::new(move |name| form.pool.set(name)) options=pools/>
         </Field>
     }
     .into_any()
+}
+
+/// The names that there are; and the one that was chosen, if it is not among them any more.
+fn names_and_chosen(known: Vec<String>, chosen: String) -> Vec<Choice> {
+    let kept = (!chosen.is_empty() && !known.contains(&chosen)).then_some(chosen);
+    kept.into_iter().chain(known).map(|name| (name.clone(), name)).collect()
 }

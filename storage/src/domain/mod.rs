@@ -1,6 +1,12 @@
-//! Sending domains and their signing keys.
+//! Sending domains, their signing keys, and what happened to both.
 
-use crate::{DkimKeyId, DomainId, StorageError, WorkspaceId};
+mod event;
+mod key;
+
+pub use event::{DomainEvent, events, note};
+pub use key::{DkimKey, NewDkimKey, StepDates, delete_key, insert_key, keys, set_step};
+
+use crate::{DomainId, StorageError, WorkspaceId};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 /// A domain that mail is sent from.
@@ -20,44 +26,15 @@ pub struct SendingDomain {
     pub checked_ms: Option<i64>,
     /// What was found then: JSON list of `api_types::DomainRecord`.
     pub checked: Option<String>,
-}
-
-/// A signing key.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DkimKey {
-    /// Id.
-    pub id: DkimKeyId,
-    /// Selector.
-    pub selector: String,
-    /// `rsa-sha256` or `ed25519-sha256`.
-    pub algorithm: String,
-    /// PKCS#8, sealed with the master key.
-    pub private_sealed: Vec<u8>,
-    /// The p= value of the DNS record.
-    pub public_key: String,
-    /// When made.
-    pub created_ms: i64,
-}
-
-/// A signing key to store.
-#[derive(Clone)]
-pub struct NewDkimKey {
-    /// Selector.
-    pub selector: String,
-    /// `rsa-sha256` or `ed25519-sha256`.
-    pub algorithm: &'static str,
-    /// PKCS#8, sealed with the master key.
-    pub private_sealed: Vec<u8>,
-    /// The p= value of the DNS record.
-    pub public_key: String,
+    /// When they are looked up next.
+    pub next_check_ms: i64,
+    /// New keys every so many days; by hand only when `None`.
+    pub rotate_days: Option<u32>,
 }
 
 const INSERT: &str = "
-    INSERT INTO domain (workspace_id, domain, return_path_domain, created_ms)
-    VALUES (:workspace_id, :domain, :return_path_domain, :created_ms)";
-const INSERT_KEY: &str = "
-    INSERT INTO dkim_key (domain_id, workspace_id, selector, algorithm, private_sealed, public_key, created_ms)
-    VALUES (:domain_id, :workspace_id, :selector, :algorithm, :private_sealed, :public_key, :created_ms)";
+    INSERT INTO domain (workspace_id, domain, return_path_domain, created_ms, next_check_ms)
+    VALUES (:workspace_id, :domain, :return_path_domain, :created_ms, :created_ms)";
 
 /// Adds a domain with its keys: one without could not send.
 ///
@@ -79,21 +56,13 @@ pub fn insert(
     })?;
     let id = DomainId(tx.last_insert_rowid());
     for key in keys {
-        tx.prepare_cached(INSERT_KEY)?.execute(named_params! {
-            ":domain_id": id,
-            ":workspace_id": workspace,
-            ":selector": key.selector,
-            ":algorithm": key.algorithm,
-            ":private_sealed": key.private_sealed,
-            ":public_key": key.public_key,
-            ":created_ms": now_ms,
-        })?;
+        insert_key(tx, workspace, id, key, now_ms)?;
     }
     Ok(id)
 }
 
 const FIND: &str = "
-    SELECT id, workspace_id, domain, return_path_domain, created_ms, checked_ms, checked
+    SELECT id, workspace_id, domain, return_path_domain, created_ms, checked_ms, checked, next_check_ms, rotate_days
     FROM domain WHERE id = :id AND workspace_id = :workspace_id";
 
 /// The domain with this id.
@@ -105,7 +74,7 @@ pub fn find(tx: &Connection, workspace: WorkspaceId, id: DomainId) -> Result<Opt
 }
 
 const FIND_BY_NAME: &str = "
-    SELECT id, workspace_id, domain, return_path_domain, created_ms, checked_ms, checked
+    SELECT id, workspace_id, domain, return_path_domain, created_ms, checked_ms, checked, next_check_ms, rotate_days
     FROM domain WHERE domain = :domain AND workspace_id = :workspace_id";
 
 /// The domain with this name.
@@ -124,7 +93,7 @@ pub fn find_by_name(
 }
 
 const LIST: &str = "
-    SELECT id, workspace_id, domain, return_path_domain, created_ms, checked_ms, checked
+    SELECT id, workspace_id, domain, return_path_domain, created_ms, checked_ms, checked, next_check_ms, rotate_days
     FROM domain WHERE workspace_id = :workspace_id AND id > :after ORDER BY id LIMIT :limit";
 
 /// Domains of the workspace, oldest first, with ids above `after`.
@@ -155,29 +124,6 @@ pub fn return_paths(tx: &Connection) -> Result<Vec<String>, StorageError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-const KEYS: &str = "
-    SELECT id, selector, algorithm, private_sealed, public_key, created_ms
-    FROM dkim_key WHERE domain_id = :domain_id AND workspace_id = :workspace_id ORDER BY id";
-
-/// The signing keys of a domain, in the order in which they sign.
-///
-/// # Errors
-/// The database's.
-pub fn keys(tx: &Connection, workspace: WorkspaceId, domain: DomainId) -> Result<Vec<DkimKey>, StorageError> {
-    let mut statement = tx.prepare_cached(KEYS)?;
-    let rows = statement.query_map(named_params! { ":domain_id": domain, ":workspace_id": workspace }, |row| {
-        Ok(DkimKey {
-            id: row.get(0)?,
-            selector: row.get(1)?,
-            algorithm: row.get(2)?,
-            private_sealed: row.get(3)?,
-            public_key: row.get(4)?,
-            created_ms: row.get(5)?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
 const CHECKED: &str = "
     UPDATE domain SET checked_ms = :now_ms, checked = :checked WHERE id = :id AND workspace_id = :workspace_id";
 
@@ -196,6 +142,51 @@ pub fn set_checked(
         ":id": id, ":workspace_id": workspace, ":checked": checked, ":now_ms": now_ms,
     })?;
     Ok(())
+}
+
+const NEXT_CHECK: &str = "
+    UPDATE domain SET next_check_ms = :at_ms WHERE id = :id AND workspace_id = :workspace_id";
+
+/// Says when the records are looked up next.
+///
+/// # Errors
+/// The database's.
+pub fn set_next_check(tx: &Connection, workspace: WorkspaceId, id: DomainId, at_ms: i64) -> Result<(), StorageError> {
+    tx.prepare_cached(NEXT_CHECK)?.execute(named_params! { ":id": id, ":workspace_id": workspace, ":at_ms": at_ms })?;
+    Ok(())
+}
+
+const DUE: &str = "
+    SELECT id, workspace_id FROM domain WHERE next_check_ms <= :now_ms ORDER BY next_check_ms LIMIT :limit";
+
+/// The domains of every workspace whose records are to be looked up, the longest overdue first.
+///
+/// # Errors
+/// The database's.
+pub fn due(tx: &Connection, now_ms: i64, limit: u32) -> Result<Vec<(WorkspaceId, DomainId)>, StorageError> {
+    let mut statement = tx.prepare_cached(DUE)?;
+    let rows = statement
+        .query_map(named_params! { ":now_ms": now_ms, ":limit": limit }, |row| Ok((row.get(1)?, row.get(0)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+const ROTATE_DAYS: &str = "
+    UPDATE domain SET rotate_days = :days WHERE id = :id AND workspace_id = :workspace_id";
+
+/// Says how often new keys are made; `false` when there is no such domain.
+///
+/// # Errors
+/// The database's.
+pub fn set_rotate_days(
+    tx: &Connection,
+    workspace: WorkspaceId,
+    id: DomainId,
+    days: Option<u32>,
+) -> Result<bool, StorageError> {
+    let changed = tx
+        .prepare_cached(ROTATE_DAYS)?
+        .execute(named_params! { ":id": id, ":workspace_id": workspace, ":days": days })?;
+    Ok(changed > 0)
 }
 
 const IN_USE: &str = "
@@ -232,10 +223,17 @@ fn read(row: &Row<'_>) -> rusqlite::Result<SendingDomain> {
         created_ms: row.get(4)?,
         checked_ms: row.get(5)?,
         checked: row.get(6)?,
+        next_check_ms: row.get(7)?,
+        rotate_days: row.get(8)?,
     })
 }
 
 /// Statements on main.db alone; `IN_USE` reads over two files.
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] =
-    &[INSERT, INSERT_KEY, FIND, FIND_BY_NAME, LIST, RETURN_PATHS, KEYS, CHECKED, IN_USE, DELETE];
+pub(crate) fn statements() -> Vec<&'static str> {
+    let own = [INSERT, FIND, FIND_BY_NAME, LIST, RETURN_PATHS, CHECKED, NEXT_CHECK, DUE, ROTATE_DAYS, IN_USE, DELETE];
+    [&own[..], key::STATEMENTS, event::STATEMENTS].concat()
+}
+
+#[cfg(test)]
+mod tests;
