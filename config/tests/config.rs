@@ -100,7 +100,7 @@ return_path_label = "a.b"
 level = "verbose"
 "#,
         expect![[r#"
-            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, source, pool, warmup_plan, stream, route, health, dns, log
+            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, submission, source, pool, warmup_plan, stream, domains, route, health, dns, log
             packetboat.toml:2:2: unknown section htpp; did you mean http?
             packetboat.toml:4:1: unknown key http.lisen; did you mean listen?
             packetboat.toml:5:16: http.session_days must be a whole number, 1 to 365, is 0
@@ -331,9 +331,9 @@ expiry = "30d"
 fn submission_wants_a_certificate_where_it_listens() {
     check(
         "[submission]\nlisten_tls = [\"127.0.0.1:465\"]\nkey_file = \"/k.pem\"\nproxy_networks = [\"10.0.0.0/40\"]\n",
-        expect![[
-            r#"packetboat.toml:4:19: submission.proxy_networks[0] must be a network or address such as "192.0.2.0/24" or "2001:db8::/32", is "10.0.0.0/40""#
-        ]],
+        expect![[r#"
+            packetboat.toml:2:14: submission.certificate_file is missing: clients sign in over TLS alone; name the file, or take submission.listen_tls away
+            packetboat.toml:4:19: submission.proxy_networks[0] must be a network or address such as "192.0.2.0/24" or "2001:db8::/32", is "10.0.0.0/40""#]],
     );
     check(
         "[submission]\nlisten_tls = [\"127.0.0.1:465\"]\nkey_file = \"/k.pem\"\n",
