@@ -112,7 +112,7 @@ pub struct Checklist {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CheckPoint {
-    /// What is checked: `audience`, `sender`, `domain`, `dkim`, `template`, `unsubscribe`, `size`, `merge_tags`, `egress`.
+    /// What is checked: `audience`, `sender`, `domain`, `dkim`, `template`, `unsubscribe`, `size`, `merge_tags`, `egress`, `warm_up`.
     pub name: String,
     /// How it stands.
     pub level: CheckLevel,

@@ -18,6 +18,7 @@ mod session;
 mod shaping;
 mod template;
 mod tls;
+mod warmup;
 mod workspace;
 
 pub use campaign::*;
@@ -35,4 +36,5 @@ pub use session::*;
 pub use shaping::*;
 pub use template::*;
 pub use tls::*;
+pub use warmup::*;
 pub use workspace::*;

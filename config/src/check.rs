@@ -14,6 +14,7 @@ use crate::shaping::{self, ShapingEntry};
 use crate::stream::{self, Streams};
 use crate::submission::SubmissionSection;
 use crate::values::{Name, PoolMember};
+use crate::warmup::{self, WarmupChoice, WarmupPlan, WarmupPlanEntry};
 use mail::Domain;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -38,6 +39,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// `[[pool]]`, at least one; names are unique, members exist.
     pub pools: Vec<Pool>,
+    /// The built-in warm-up plans, then `[[warmup_plan]]`; names are unique.
+    pub warmup_plans: Vec<WarmupPlan>,
     /// `[[stream]]`, and the two that always exist.
     pub streams: Streams,
     /// `[domains]`
@@ -67,6 +70,21 @@ pub struct Source {
     pub enabled: bool,
     /// Messages over all sites at most.
     pub max_rate: Option<Rate>,
+    /// The warm-up plan that it follows; it exists.
+    pub warmup: Option<Name>,
+    /// Other plans at single providers.
+    pub warmup_providers: Vec<WarmupChoice>,
+}
+
+impl Source {
+    /// The warm-up plan that it follows at a provider, if it is not warm there.
+    #[must_use]
+    pub fn warmup_at(&self, provider: &str) -> Option<&Name> {
+        match self.warmup_providers.iter().find(|choice| choice.provider.eq_ignore_ascii_case(provider)) {
+            Some(choice) => choice.plan.as_ref(),
+            None => self.warmup.as_ref(),
+        }
+    }
 }
 
 /// Sources that share a stream's mail by weight.
@@ -76,6 +94,8 @@ pub struct Pool {
     pub name: Name,
     /// At least one; each names an existing source, and each only once.
     pub sources: Vec<PoolMember>,
+    /// The pool that takes what these may not send for now; it exists, and does not lead back here.
+    pub overflow: Option<Name>,
 }
 
 impl Config {
@@ -177,6 +197,9 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     check_pools(&pool_entries, &names_in::<SourceEntry>(root, &["default"]), problems);
     stream::check(&stream_entries, &names_in::<PoolEntry>(root, &["default"]), problems);
     route::check(&route_entries, &stream_names(root), problems);
+    let warmup_plans = warmup::plans(root, problems);
+    warmup::check_sources(&source_entries, root, problems);
+    warmup::check_overflow(&pool_entries, problems);
     let server = server?;
     let sources = sources(source_entries, &server.hostname);
     let pools = pools(pool_entries, &sources);
@@ -197,6 +220,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
         pools,
         streams,
         routes,
+        warmup_plans,
         health: health?,
         domains: domains?,
         shaping,
@@ -205,10 +229,15 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     })
 }
 
+/// `[[source]]` sections as read, each with its table.
+pub(crate) type SourceEntries<'t> = [(SourceEntry, &'t DeTable<'t>)];
+
 fn sources(entries: Vec<(SourceEntry, &DeTable<'_>)>, hostname: &Domain) -> Vec<Source> {
     if entries.is_empty() {
         let name = Name::coined("default");
-        return vec![Source { name, ip: None, ehlo: hostname.clone(), enabled: true, max_rate: None }];
+        let (warmup, warmup_providers) = (None, Vec::new());
+        let (ip, enabled, max_rate) = (None, true, None);
+        return vec![Source { name, ip, ehlo: hostname.clone(), enabled, max_rate, warmup, warmup_providers }];
     }
     let source = |entry: SourceEntry| Source {
         name: entry.name,
@@ -216,6 +245,8 @@ fn sources(entries: Vec<(SourceEntry, &DeTable<'_>)>, hostname: &Domain) -> Vec<
         ehlo: entry.ehlo.unwrap_or_else(|| hostname.clone()),
         enabled: entry.enabled,
         max_rate: entry.max_rate,
+        warmup: entry.warmup,
+        warmup_providers: entry.warmup_providers,
     };
     entries.into_iter().map(|(entry, _)| source(entry)).collect()
 }
@@ -223,9 +254,10 @@ fn sources(entries: Vec<(SourceEntry, &DeTable<'_>)>, hostname: &Domain) -> Vec<
 fn pools(entries: Vec<(PoolEntry, &DeTable<'_>)>, sources: &[Source]) -> Vec<Pool> {
     if entries.is_empty() {
         let all = sources.iter().map(|source| PoolMember { source: source.name.clone(), weight: 1 });
-        return vec![Pool { name: Name::coined("default"), sources: all.collect() }];
+        return vec![Pool { name: Name::coined("default"), sources: all.collect(), overflow: None }];
     }
-    entries.into_iter().map(|(entry, _)| Pool { name: entry.name, sources: entry.sources }).collect()
+    let pool = |entry: PoolEntry| Pool { name: entry.name, sources: entry.sources, overflow: entry.overflow.0 };
+    entries.into_iter().map(|(entry, _)| pool(entry)).collect()
 }
 
 /// Every section and its keys, for "it belongs to [http]".
@@ -247,9 +279,10 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<RouteEntry>(name))
         .or_else(|| has::<HealthSection>(name))
         .or_else(|| has::<ShapingEntry>(name))
+        .or_else(|| has::<WarmupPlanEntry>(name))
 }
 
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
@@ -257,6 +290,7 @@ const SECTIONS: [&str; 14] = [
     SubmissionSection::KEY,
     SourceEntry::KEY,
     PoolEntry::KEY,
+    WarmupPlanEntry::KEY,
     StreamEntry::KEY,
     DomainsSection::KEY,
     RouteEntry::KEY,
@@ -294,7 +328,7 @@ fn table<S: Section>(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option
 }
 
 /// Reads `[[key]]` sections; those with mistakes are reported and left out.
-fn tables<'t, S: Section>(root: &'t DeTable<'t>, problems: &mut Collector<'_>) -> Vec<(S, &'t DeTable<'t>)> {
+pub(crate) fn tables<'t, S: Section>(root: &'t DeTable<'t>, problems: &mut Collector<'_>) -> Vec<(S, &'t DeTable<'t>)> {
     let Some(value) = root.get(S::KEY) else { return Vec::new() };
     let Some(array) = value.get_ref().as_array() else {
         problems.add(&value.span(), S::KEY, format!("{key} must be written [[{key}]]", key = S::KEY));
@@ -331,7 +365,7 @@ fn stream_names<'t>(root: &'t DeTable<'_>) -> Vec<&'t str> {
     names
 }
 
-fn span_of(table: &DeTable<'_>, key: &str) -> Range<usize> {
+pub(crate) fn span_of(table: &DeTable<'_>, key: &str) -> Range<usize> {
     table.get(key).map_or(0..0, Spanned::span)
 }
 

@@ -8,6 +8,7 @@ use crate::sections::{
 use crate::sections::{HealthSection, RouteEntry};
 use crate::shaping::ShapingEntry;
 use crate::submission::SubmissionSection;
+use crate::warmup::WarmupPlanEntry;
 use std::fmt::Write;
 
 /// How often a section may stand in the file.
@@ -30,7 +31,7 @@ fn entry<S: Section>(times: Times) -> Entry {
 }
 
 /// All sections in reading order.
-fn entries() -> [Entry; 14] {
+fn entries() -> [Entry; 15] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),
@@ -39,6 +40,7 @@ fn entries() -> [Entry; 14] {
         entry::<SubmissionSection>(Times::Once),
         entry::<SourceEntry>(Times::Many),
         entry::<PoolEntry>(Times::Many),
+        entry::<WarmupPlanEntry>(Times::Many),
         entry::<StreamEntry>(Times::Many),
         entry::<DomainsSection>(Times::Once),
         entry::<RouteEntry>(Times::Many),

@@ -20,6 +20,7 @@ mod stream;
 mod submission;
 mod suggest;
 mod values;
+mod warmup;
 
 pub use check::{Config, Pool, Source, load, parse};
 pub use document::{example, reference};
@@ -34,3 +35,4 @@ pub use shaping::{ShapingEntry, TlsNeed};
 pub use stream::{Stream, Streams};
 pub use submission::{Network, SubmissionSection};
 pub use values::{DnsServer, Label, Name, PoolMember, PublicUrl};
+pub use warmup::{WarmupChoice, WarmupPlan};

@@ -11,6 +11,7 @@ use crate::declare::section;
 use crate::rate::Rate;
 use crate::setting::choice;
 use crate::values::{DnsServer, Label, Name, PoolMember, PublicUrl};
+use crate::warmup::{PoolName, WarmupChoice};
 use mail::Domain;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -176,6 +177,12 @@ section! {
         /// Messages that leave from it at most, over all receivers: a second ("20/s"), a minute ("600/m") or an hour
         /// ("5000/h"). What is more waits, or leaves from other sources of its pool. Unset: as many as can be.
         max_rate: Option<Rate> = none example "5000/h";
+        /// The plan by which a new address earns its volume, provider by provider: "standard", "gradual", or one of
+        /// your own. Unset: it is warm, and sends as much as there is.
+        warmup: Option<Name> = none example "standard";
+        /// Other plans at single providers; "none" where it is warm already, such as
+        /// [{ provider = "Google", plan = "gradual" }, { provider = "GMX", plan = "none" }].
+        warmup_providers: Vec<WarmupChoice> = [];
     }
 }
 
@@ -187,6 +194,9 @@ section! {
         name: Name = required example "default";
         /// Its sources and their shares.
         sources: Vec<PoolMember> = required example [{ source = "mx1", weight = 1 }];
+        /// The pool that takes what these sources may not send for now, since a provider refuses them or their
+        /// warm-up allows no more today. Without one it waits.
+        overflow: PoolName = "";
     }
 }
 

@@ -100,7 +100,7 @@ return_path_label = "a.b"
 level = "verbose"
 "#,
         expect![[r#"
-            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, submission, source, pool, stream, domains, route, health, dns, log
+            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, submission, source, pool, warmup_plan, stream, domains, route, health, dns, log
             packetboat.toml:2:2: unknown section htpp; did you mean http?
             packetboat.toml:4:1: unknown key http.lisen; did you mean listen?
             packetboat.toml:5:16: http.session_days must be a whole number, 1 to 365, is 0
@@ -172,6 +172,92 @@ sources = [{ weight = 1 }, "mx1", { source = "mx1", wait = 1 }]
         expect!["packetboat.toml:3:23: pool a names source mx1, which does not exist; sources: default"],
     );
     check("[[pool]]\nname = \"a\"\nsources = [{ source = \"default\" }]", expect![["good"]]);
+}
+
+#[test]
+fn warmup_and_overflow() {
+    check(
+        r#"
+[[source]]
+name = "mx1"
+warmup = "standart"
+[[source]]
+name = "mx2"
+warmup = "gentle"
+warmup_providers = [{ provider = "Google", plan = "none" }, { provider = "GMX", plan = "fast" }]
+[[source]]
+name = "mx3"
+warmup_providers = [{ provider = "Google" }]
+[[pool]]
+name = "a"
+sources = [{ source = "mx1" }]
+overflow = "b"
+[[pool]]
+name = "b"
+sources = [{ source = "mx2" }]
+overflow = "c"
+[[pool]]
+name = "c"
+sources = [{ source = "mx2" }]
+overflow = "a"
+[[pool]]
+name = "d"
+sources = [{ source = "mx2" }]
+overflow = "elsewhere"
+[[pool]]
+name = "e"
+sources = [{ source = "mx2" }]
+overflow = "a"
+[[warmup_plan]]
+name = "standard"
+stages = [1]
+[[warmup_plan]]
+name = "gentle"
+stages = [50, 20]
+[[warmup_plan]]
+name = "steep"
+stages = { start = 1000, factor = 9.0, days = 40 }
+[[warmup_plan]]
+name = "typo"
+stages = { start = 1000, faktor = 9.0, days = 40 }
+"#,
+        expect![[r#"
+            packetboat.toml:4:10: source mx1 follows the warm-up plan standart, which does not exist; did you mean standard?
+            packetboat.toml:8:20: source mx2 follows the warm-up plan fast, which does not exist; plans: standard, gradual, gentle, steep, typo
+            packetboat.toml:11:21: source[2].warmup_providers[0] must be a table such as { provider = "Google", plan = "gradual" }, with the plan "none" where it is warm, is { provider = "Google" }
+            packetboat.toml:15:12: pool a overflows into itself: a → b → c → a
+            packetboat.toml:19:12: pool b overflows into itself: b → c → a → b
+            packetboat.toml:23:12: pool c overflows into itself: c → a → b → c
+            packetboat.toml:27:12: pool d overflows into elsewhere, which does not exist; pools: a, b, c, d, e
+            packetboat.toml:33:8: there is a warm-up plan named standard already; choose another name
+            packetboat.toml:37:10: warmup_plan[1].stages must be a list of messages a day such as [50, 100, 200], none below the one before, or a table such as { start = 50, factor = 1.4, days = 30 }, is [50, 20]
+            packetboat.toml:40:10: warmup_plan[2].stages must be a list of messages a day such as [50, 100, 200], none below the one before, or a table such as { start = 50, factor = 1.4, days = 30 }, is { start = 1000, factor = 9.0, days = 40 …
+            packetboat.toml:43:10: warmup_plan[3].stages must be a list of messages a day such as [50, 100, 200], none below the one before, or a table such as { start = 50, factor = 1.4, days = 30 }, is { start = 1000, faktor = 9.0, days = 40 …"#]],
+    );
+    let config = config::parse(
+        "x",
+        r#"
+        [[source]]
+        name = "mx1"
+        warmup = "own"
+        warmup_providers = [{ provider = "Google", plan = "gradual" }, { provider = "GMX", plan = "none" }]
+        [[pool]]
+        name = "a"
+        sources = [{ source = "mx1" }]
+        overflow = "b"
+        [[pool]]
+        name = "b"
+        sources = [{ source = "mx1" }]
+        [[warmup_plan]]
+        name = "own"
+        stages = { start = 10, factor = 2, days = 4 }
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.warmup_plans[2].stages, [10, 20, 40, 80]);
+    assert_eq!(config.pools[0].overflow.as_ref().unwrap().as_str(), "b");
+    let at = |provider: &str| config.sources[0].warmup_at(provider).map(|plan| plan.as_str());
+    assert_eq!((at("Yahoo"), at("google"), at("GMX")), (Some("own"), Some("gradual"), None));
 }
 
 #[test]
@@ -475,6 +561,7 @@ fn the_example_shows_the_defaults() {
     let defaults = Config::default();
     config.sources = defaults.sources.clone();
     config.pools = defaults.pools.clone();
+    assert_eq!(config.warmup_plans.pop().unwrap().name.as_str(), "gentle");
     config.streams = defaults.streams.clone();
     assert_eq!(config.routes[0].hosts[0].port, 587);
     config.routes.clear();

@@ -17,5 +17,6 @@ mod pressure;
 mod routes;
 pub mod serve;
 mod text;
+mod warmup;
 
 pub use http::error::ApiError;

@@ -133,6 +133,7 @@ fn parts(storage: &Storage, connections: u32) -> Parts {
         smtp: config.smtp.clone(),
         sources: config.sources,
         pools: config.pools,
+        warmup_plans: config.warmup_plans,
         streams: config.streams,
         routes: Vec::new(),
         shaping: Arc::new(mta::shaping::Snapshot::compile(&config.smtp, &config.shaping)),

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 use storage::queue::{self, Deferral, GiveBack, MarkRequest, Marked, Settlement};
-use storage::{Storage, StorageError, automation};
+use storage::warmup::{self, Fate, Key};
+use storage::{RecipientId, Storage, StorageError, automation};
 use tokio::sync::{Notify, mpsc, oneshot};
 use world::Clock;
 
@@ -22,15 +23,25 @@ const PACE: Duration = Duration::from_millis(2);
 /// After a failed write: until the next try.
 const TROUBLE_WAIT: Duration = Duration::from_secs(1);
 
-/// An entry.
+/// The lines and days of a message's warm-ups; empty for most mail.
+pub(crate) type WarmupPlaces = Vec<(Arc<Key>, i64)>;
+
+/// An entry, with what it means for warm-ups: written in the same commit.
 enum Entry {
-    Mark(MarkRequest, oneshot::Sender<Marked>),
-    Settle(Settlement),
-    Defer(Deferral),
-    GiveBack(GiveBack),
+    Mark(MarkRequest, WarmupPlaces, oneshot::Sender<Marked>),
+    Settle(Settlement, WarmupFate),
+    Defer(Deferral, WarmupFate),
+    GiveBack(GiveBack, WarmupPlaces),
     Automation(Change),
     /// Answered when everything before it is on disk.
     Flush(oneshot::Sender<()>),
+}
+
+/// What became of a message that was marked under warm-ups.
+#[derive(Default)]
+pub(crate) struct WarmupFate {
+    pub places: WarmupPlaces,
+    pub fate: Option<Fate>,
 }
 
 /// A handle to the book; clones share it.
@@ -67,22 +78,23 @@ impl Book {
     }
 
     /// Asks for the mark; the answer comes when it is on disk, and never when that cannot be had.
-    pub fn mark(&self, request: MarkRequest) -> oneshot::Receiver<Marked> {
+    pub fn mark(&self, request: MarkRequest, places: WarmupPlaces) -> oneshot::Receiver<Marked> {
         let (answer, marked) = oneshot::channel();
-        self.put(Entry::Mark(request, answer));
+        self.put(Entry::Mark(request, places, answer));
         marked
     }
 
-    pub fn settle(&self, settlement: Settlement) {
-        self.put(Entry::Settle(settlement));
+    pub fn settle(&self, settlement: Settlement, warmup: WarmupFate) {
+        self.put(Entry::Settle(settlement, warmup));
     }
 
-    pub fn defer(&self, deferral: Deferral) {
-        self.put(Entry::Defer(deferral));
+    pub fn defer(&self, deferral: Deferral, warmup: WarmupFate) {
+        self.put(Entry::Defer(deferral, warmup));
     }
 
-    pub fn give_back(&self, back: GiveBack) {
-        self.put(Entry::GiveBack(back));
+    /// `marked` are the places of one whose mark was asked for: it may be on disk, and then it was counted as sent.
+    pub fn give_back(&self, back: GiveBack, marked: WarmupPlaces) {
+        self.put(Entry::GiveBack(back, marked));
     }
 
     /// What shaping does by itself is written with everything else.
@@ -126,6 +138,10 @@ struct Batch {
     deferrals: Vec<Deferral>,
     back: Vec<GiveBack>,
     automations: Vec<Change>,
+    /// For warm-ups: with marks, in their order; with outcomes; with those of `back` that may be marked.
+    marked_under: Vec<WarmupPlaces>,
+    fates: Vec<WarmupFate>,
+    back_from: Vec<(RecipientId, WarmupPlaces)>,
 }
 
 impl Batch {
@@ -145,6 +161,7 @@ impl Batch {
     /// Marks come first: what is given back in the same batch may have been marked in it.
     fn write(&self, tx: &storage::Transaction<'_>, now_ms: i64) -> Result<Vec<Marked>, StorageError> {
         let marked = queue::mark_sending(tx, &self.marks, now_ms)?;
+        self.count(tx, &marked)?;
         queue::settle(tx, &self.settlements)?;
         queue::defer(tx, &self.deferrals)?;
         queue::give_back(tx, &self.back)?;
@@ -159,6 +176,24 @@ impl Batch {
             }
         }
         Ok(marked)
+    }
+
+    /// Counts for warm-ups; before those of `back` lose their marks.
+    fn count(&self, tx: &storage::Transaction<'_>, marked: &[Marked]) -> Result<(), StorageError> {
+        let mut counts = warmup::Counts::default();
+        let mut add = |places: &WarmupPlaces, fate| places.iter().for_each(|(key, day)| counts.add(key, *day, fate));
+        for (places, _) in self.marked_under.iter().zip(marked).filter(|(_, marked)| **marked == Marked::Go) {
+            add(places, Fate::Sent);
+        }
+        for WarmupFate { places, fate } in &self.fates {
+            fate.iter().for_each(|fate| add(places, *fate));
+        }
+        for (id, places) in &self.back_from {
+            if warmup::is_sending(tx, *id)? {
+                add(places, Fate::Returned);
+            }
+        }
+        counts.write(tx)
     }
 }
 
@@ -175,13 +210,23 @@ async fn write_all(
         let mut flushed = Vec::new();
         for entry in entries.drain(..) {
             match entry {
-                Entry::Mark(request, answer) => {
+                Entry::Mark(request, places, answer) => {
                     batch.marks.push(request);
+                    batch.marked_under.push(places);
                     answers.push(answer);
                 }
-                Entry::Settle(settlement) => batch.settlements.push(settlement),
-                Entry::Defer(deferral) => batch.deferrals.push(deferral),
-                Entry::GiveBack(back) => batch.back.push(back),
+                Entry::Settle(settlement, warmup) => {
+                    batch.settlements.push(settlement);
+                    batch.fates.extend((!warmup.places.is_empty()).then_some(warmup));
+                }
+                Entry::Defer(deferral, warmup) => {
+                    batch.deferrals.push(deferral);
+                    batch.fates.extend((!warmup.places.is_empty()).then_some(warmup));
+                }
+                Entry::GiveBack(back, places) => {
+                    batch.back_from.extend((!places.is_empty()).then_some((back.id, places)));
+                    batch.back.push(back);
+                }
                 Entry::Automation(change) => batch.automations.push(change),
                 Entry::Flush(answer) => flushed.push(answer),
             }

@@ -239,7 +239,11 @@ impl<'a> Connection<'a> {
 
     /// Asks for the mark of a recipient, unless this server cannot take its message at all.
     fn enlist(&mut self, prepared: Prepared) {
-        let Prepared { hand, made, .. } = prepared;
+        let Prepared { mut hand, made, .. } = prepared;
+        if let Some(wait) = hand.renew_permits(&self.shared.warmup, self.shared.clock.now_ms()) {
+            hand.give_back(wait);
+            return;
+        }
         if let Some(answer) = self.misfit(&made, &hand) {
             let attempt = Some(self.attempt(0));
             let ending = Ending::Bounced { suppress: false };

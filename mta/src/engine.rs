@@ -17,6 +17,7 @@ use crate::source::SourceStates;
 use crate::source_watch;
 use crate::stream::StreamRules;
 use crate::tls::{Policies, TlsParts, reporting};
+use crate::warmup::{self, Board, Plans};
 use crate::watchdog::{self, StalledLane, Watchdog};
 use config::{Pool, SmtpSection, Source, Streams};
 use mail::WaitReason;
@@ -56,6 +57,8 @@ pub struct Parts {
     pub sources: Vec<Source>,
     /// `[[pool]]`.
     pub pools: Vec<Pool>,
+    /// The warm-up plans, built-in ones and own ones.
+    pub warmup_plans: Vec<config::WarmupPlan>,
     /// `[[stream]]`.
     pub streams: Streams,
     /// `[[route]]`.
@@ -124,6 +127,8 @@ impl Engine {
         let routes = Routes::new(parts.routes, &parts.shaping, &parts.tls.roots);
         let routes = routes.map_err(|(route, cause)| StartError::Route { route, cause })?;
         let connections_max = parts.smtp.connections_max;
+        let board = Board::new(Plans::new(&parts.warmup_plans), &parts.sources);
+        warmup::refresh(&board, &parts.storage, now_ms).await.map_err(StartError::Recover)?;
         let policies = Policies::new(parts.tls, parts.dns.clone(), &parts.storage, &parts.smtp);
         let policies = Arc::new(policies);
         let keeper = Keeper::new(parts.smtp.conversation, parts.retention.conversation_bytes);
@@ -136,6 +141,8 @@ impl Engine {
             random: parts.random,
             dial: parts.dial,
             pools: pools(&parts.pools, &parts.sources),
+            overflow: overflow(&parts.pools),
+            warmup: board,
             streams: StreamRules::new(&parts.streams, parts.smtp.jitter_percent),
             routes,
             source_states: SourceStates::new(&parts.sources),
@@ -163,6 +170,7 @@ impl Engine {
             tokio::spawn(watchdog::run(shared.clone())),
             tokio::spawn(housekeeping::lanes(shared.clone())),
             tokio::spawn(housekeeping::expiry(shared.clone())),
+            tokio::spawn(warmup::nights(shared.clone())),
             tokio::spawn(housekeeping::events(shared.clone())),
             tokio::spawn(housekeeping::retention(shared.clone(), parts.retention)),
             tokio::spawn(reporting::write_counts(shared.clone())),
@@ -190,6 +198,11 @@ fn pools(pools: &[Pool], sources: &[Source]) -> HashMap<String, Vec<(usize, u32)
     let alone = sources.iter().enumerate().filter(|(_, source)| source.enabled);
     let alone = alone.map(|(place, source)| (pool_of_source(source.name.as_str()), vec![(place, 1)]));
     pools.iter().map(members).chain(alone).collect()
+}
+
+/// The overflow pool of each pool that has one.
+fn overflow(pools: &[Pool]) -> HashMap<String, String> {
+    pools.iter().filter_map(|pool| Some((pool.name.to_string(), pool.overflow.as_ref()?.to_string()))).collect()
 }
 
 /// A running engine. Stop it; dropping it leaves its tasks running.
@@ -286,6 +299,22 @@ impl Waker {
         self.0.book.counts.wake.notify_one();
     }
 
+    /// A warm-up was changed by hand: what is stored is read anew, and who waits for it may find a place.
+    ///
+    /// # Errors
+    /// The database's; what is stored is in force from the next night on.
+    pub async fn warmup_changed(&self) -> Result<(), StorageError> {
+        warmup::refresh(&self.0.warmup, &self.0.storage, self.0.clock.now_ms()).await?;
+        self.wake();
+        Ok(())
+    }
+
+    /// The provider of a recipient domain, if its site can be found now.
+    pub async fn provider_of(&self, domain: &str) -> Option<Arc<str>> {
+        let found = self.0.resolver.resolve(domain, self.0.clock.now_ms()).await;
+        found.ok().map(|site| site.provider.name.clone())
+    }
+
     /// As [`EngineHandle::lanes`].
     #[must_use]
     pub fn lanes(&self) -> Vec<LaneStatus> {
@@ -331,7 +360,7 @@ impl Waker {
 
     /// The provider of a recipient domain, where it is known without asking.
     #[must_use]
-    pub fn provider_of(&self, domain: &str) -> Option<String> {
+    pub fn known_provider_of(&self, domain: &str) -> Option<String> {
         let site = self.0.resolver.known(domain, self.0.clock.now_ms())?.ok()?;
         Some(site.provider.name.to_string())
     }

@@ -3,6 +3,7 @@
 //! In the order of a recipient's way: `scheduler` takes what is due, `site` finds where it goes, `egress` chooses the
 //! source, `lane` owns connections and limits, `content` has the message made, `connection` and `smtp` bring it over,
 //! `outcome` decides what the answer means, `book` writes it down. `inbound` takes what comes back. `submission` is where mail from other programs comes in.
+//! `warmup` says how much may leave from a source that is new.
 //!
 //! RFC 5321, 2920, 1870, 6152, 3207, 7505, 7435; the return path: 3464.
 
@@ -11,7 +12,7 @@ mod connection;
 pub mod content;
 mod conversation;
 mod dialing;
-pub mod egress;
+mod egress;
 mod engine;
 mod hand;
 pub mod health;
@@ -38,6 +39,7 @@ mod source_watch;
 mod stream;
 pub mod submission;
 pub mod tls;
+pub mod warmup;
 mod watchdog;
 
 pub use content::{ContentMaker, Made, MakeError};

@@ -14,8 +14,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
-use storage::queue::{self, Answer, Deferral, DeferralKind, Due, Ending, Settlement, Taken, Turn, Wait};
-use storage::{CampaignId, StorageError};
+use storage::queue::{self, Answer, Deferral, DeferralKind, Due, Ending, Origin, Settlement, Taken, Turn, Wait};
+use storage::{CampaignId, DomainId, StorageError, warmup};
 
 /// Recipients claimed in one transaction.
 const BATCH_MAX: usize = 500;
@@ -41,7 +41,8 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                     // There was no room for bulk mail, so it is due whenever there is.
                     let latest_ms = if bulk_wanted { i64::MAX } else { shared.clock.now_ms() + millis(FULL_WAIT) };
                     let look_again_ms = next_look_ms(&shared, &taken).min(latest_ms);
-                    distribute(&shared, &lookups, taken);
+                    let senders = senders(&shared, &taken).await;
+                    distribute(&shared, &lookups, taken, senders);
                     look_again_ms
                 }
                 Err(error) => {
@@ -127,19 +128,46 @@ fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// The sending domains of what was taken, where sending domains warm up; `None` when they cannot be read.
+async fn senders(shared: &Arc<Shared>, taken: &Taken) -> Option<HashMap<Origin, DomainId>> {
+    if taken.claimed.is_empty() || !shared.warmup.has_domains() {
+        return Some(HashMap::new());
+    }
+    let origins: HashSet<Origin> = taken.claimed.iter().map(|claimed| claimed.origin).collect();
+    let storage = shared.storage.clone();
+    let found = hold::blocking(move || storage.read_blocking(|c| warmup::senders(c, origins))).await;
+    match found.unwrap_or(Err(StorageError::Closed)) {
+        Ok(senders) => Some(senders),
+        Err(error) => {
+            tracing::error!(%error, "the sending domains of claimed recipients cannot be read; trying again");
+            None
+        }
+    }
+}
+
 /// Brings each domain's recipients to their site; domains that are not known yet are asked for beside each other.
-fn distribute(shared: &Arc<Shared>, lookups: &Arc<tokio::sync::Semaphore>, taken: Taken) {
+fn distribute(
+    shared: &Arc<Shared>,
+    lookups: &Arc<tokio::sync::Semaphore>,
+    taken: Taken,
+    senders: Option<HashMap<Origin, DomainId>>,
+) {
     let now_ms = shared.clock.now_ms();
     let mut by_domain: HashMap<String, Vec<Hand>> = HashMap::new();
     // Domains of one site go to it together, so that its lanes are driven once.
     let mut by_site: HashMap<*const crate::site::Site, (Arc<crate::site::Site>, Vec<Hand>)> = HashMap::new();
     let pauses = shared.pauses.now();
     for claimed in taken.claimed {
-        let hand = Hand::new(claimed, shared.book.clone(), now_ms);
+        let mut hand = Hand::new(claimed, shared.book.clone(), now_ms);
         if let Some(wait) = pause::stopped(&pauses, &hand, "", now_ms) {
             hand.give_back(wait);
             continue;
         }
+        let Some(senders) = &senders else {
+            hand.give_back(Wait { reason: WaitReason::Local, due_ms: now_ms + millis(TROUBLE_WAIT) });
+            continue;
+        };
+        hand.sender = senders.get(&hand.claimed.origin).copied();
         let domain = hand.claimed.address.domain();
         match shared.routes.find(&shared.streams.of(&hand.claimed).name, domain.as_str(), now_ms) {
             Some(site) => &mut by_site.entry(Arc::as_ptr(site)).or_insert_with(|| (site.clone(), Vec::new())).1,

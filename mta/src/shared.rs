@@ -3,7 +3,7 @@
 use crate::book::Book;
 use crate::content::Makers;
 use crate::conversation::Keeper;
-use crate::egress::{Candidate, Choice, choose};
+use crate::egress::{Asking, Candidate, Choice, choose};
 use crate::hand::Hand;
 use crate::lane::Lane;
 use crate::pause::{self, Pauses};
@@ -15,6 +15,7 @@ use crate::smtp::Timeouts;
 use crate::source::SourceStates;
 use crate::stream::StreamRules;
 use crate::tls::Policies;
+use crate::warmup::{Board, Look, Permits, Subject, Tracks};
 use crate::watchdog::Watchdog;
 use config::{SmtpSection, Source};
 use mail::WaitReason;
@@ -50,6 +51,9 @@ pub(crate) struct Shared {
     /// Their names, for what is keyed by them.
     pub source_names: Vec<Arc<str>>,
     pub pools: HashMap<String, Vec<(usize, u32)>>,
+    /// Which pool takes what another may not send.
+    pub overflow: HashMap<String, String>,
+    pub warmup: Arc<Board>,
     pub streams: StreamRules,
     pub routes: Routes,
     pub source_states: SourceStates,
@@ -95,6 +99,14 @@ impl Drop for ConnectionPermit {
         // Nothing is begun here: the runtime may be ending. The connection's task goes on, or the look at all lanes.
         self.lane.connection_closed();
     }
+}
+
+/// What was chosen for a recipient.
+enum Chosen {
+    /// This source's lane, with what it may use up.
+    Source(usize, Permits),
+    /// Back into the queue.
+    Wait(Wait),
 }
 
 impl Shared {
@@ -144,7 +156,9 @@ impl Shared {
         let now_ms = self.clock.now_ms();
         let mut touched: Vec<Arc<Lane>> = Vec::new();
         let pauses = self.pauses.now();
-        for hand in hands {
+        for mut hand in hands {
+            // Of a way that it did not go.
+            hand.permits.clear();
             let provider = &site.provider.name;
             let barred = || self.shaping.barred(&hand.claimed, provider, now_ms);
             if let Some(wait) = pause::stopped(&pauses, &hand, provider, now_ms).or_else(barred) {
@@ -152,8 +166,9 @@ impl Shared {
                 continue;
             }
             match self.choose(site, &hand, now_ms) {
-                Choice::Wait(wait) => hand.give_back(wait),
-                Choice::Use(source) => {
+                Chosen::Wait(wait) => hand.give_back(wait),
+                Chosen::Source(source, permits) => {
+                    hand.permits = permits;
                     let lane = self.lane(source, site, now_ms);
                     match lane.room(self, now_ms) {
                         Some(wait) => hand.give_back(wait),
@@ -172,37 +187,86 @@ impl Shared {
         }
     }
 
-    fn choose(&self, site: &Arc<Site>, hand: &Hand, now_ms: i64) -> Choice {
-        let pool = self.pools.get(&hand.claimed.pool);
-        let pool = pool.or_else(|| self.pools.get(&self.streams.of(&hand.claimed).pool));
+    fn choose(&self, site: &Arc<Site>, hand: &Hand, now_ms: i64) -> Chosen {
+        let provider = &site.provider.name;
+        // Behind a relay nobody at the provider sees the source.
+        let idle = self.warmup.is_idle() || site.way.is_some();
+        // Held until the permits are taken, so that what was seen is still there.
+        let mut tracks = (!idle).then(|| self.warmup.tracks());
+        let mut look =
+            |subject| tracks.as_mut().map_or(Look::Open, |tracks| self.warmup.look(tracks, subject, provider, now_ms));
+        let sender = hand.sender.map(Subject::Domain);
         let draw = self.random.below(u64::MAX);
+        if let Some(sender) = sender
+            && !matches!(look(sender), Look::Open | Look::Now)
+        {
+            return self.in_line(sender, tracks, provider, now_ms);
+        }
+        let last = hand.claimed.source.as_deref();
+        let last = last.and_then(|name| self.sources.iter().position(|source| source.name.as_str() == name));
+        let asking = Asking { kind: hand.claimed.kind, last, now_ms, draw };
+        let pools = self.candidates(site, hand, &mut look, (now_ms, draw));
+        match choose(&pools, &asking) {
+            Choice::Wait(wait) => {
+                if wait.reason == WaitReason::Rate
+                    && let Some(waited_for) = pools.iter().flatten().find(|candidate| candidate.held == Some(wait))
+                {
+                    self.source_states.told_to_wait(waited_for.source, now_ms);
+                }
+                Chosen::Wait(wait)
+            }
+            Choice::Queue(source) => self.in_line(Subject::Source(source), tracks, provider, now_ms),
+            Choice::Use(source) => {
+                self.source_states.given(source, now_ms);
+                let subjects = [Some(Subject::Source(source)), sender].into_iter().flatten();
+                let permits = tracks.as_mut().map(|tracks| {
+                    subjects.filter_map(|subject| self.warmup.take(tracks, subject, provider, now_ms)).collect()
+                });
+                Chosen::Source(source, permits.unwrap_or_default())
+            }
+        }
+    }
+
+    /// A place in the line of who waits for a warm-up.
+    fn in_line(
+        &self,
+        subject: Subject,
+        tracks: Option<MutexGuard<'_, Tracks>>,
+        provider: &Arc<str>,
+        now_ms: i64,
+    ) -> Chosen {
+        let due_ms = tracks.map_or(now_ms, |mut tracks| self.warmup.queue(&mut tracks, subject, provider, now_ms));
+        Chosen::Wait(Wait { reason: WaitReason::WarmUp, due_ms })
+    }
+
+    /// The sources of a pool, of its overflow pool, and so on, as they stand at a site.
+    fn candidates(
+        &self,
+        site: &Arc<Site>,
+        hand: &Hand,
+        look: &mut impl FnMut(Subject) -> Look,
+        (now_ms, draw): (i64, u64),
+    ) -> Vec<Vec<Candidate>> {
         let pauses = self.pauses.now();
         let lanes = lock(&self.open.lanes);
-        let candidates: Vec<Candidate> = pool
-            .into_iter()
-            .flatten()
-            .map(|(source, weight)| {
+        let mut all = Vec::new();
+        let own = &hand.claimed.pool;
+        let mut pool = if self.pools.contains_key(own) { own } else { &self.streams.of(&hand.claimed).pool };
+        loop {
+            let candidate = |(source, weight): &(usize, u32)| {
                 let itself = || lanes.get(&(*source, site.name.clone())).and_then(|lane| lane.held_itself(now_ms));
                 let paused = pause::held_source(&pauses, self.sources[*source].name.as_str(), now_ms);
                 let held = paused.or_else(|| self.restrained(*source, site, now_ms)).or_else(itself);
                 let held = held.or_else(|| self.source_states.held(*source, now_ms, draw));
-                Candidate { source: *source, weight: *weight, held }
-            })
-            .collect();
-        drop(lanes);
-        let last = hand.claimed.source.as_deref();
-        let last = last.and_then(|name| self.sources.iter().position(|source| source.name.as_str() == name));
-        let choice = choose(&candidates, last, now_ms, draw);
-        match choice {
-            Choice::Use(source) => self.source_states.given(source, now_ms),
-            Choice::Wait(wait) if wait.reason == WaitReason::Rate => {
-                if let Some(waited_for) = candidates.iter().find(|candidate| candidate.held == Some(wait)) {
-                    self.source_states.told_to_wait(waited_for.source, now_ms);
-                }
+                Candidate { source: *source, weight: *weight, held, look: look(Subject::Source(*source)) }
+            };
+            all.push(self.pools.get(pool).into_iter().flatten().map(candidate).collect());
+            // The configuration refuses circles.
+            match self.overflow.get(pool) {
+                Some(overflow) => pool = overflow,
+                None => return all,
             }
-            Choice::Wait(_) => {}
         }
-        choice
     }
 
     /// Why and until when replies keep the source away from the site.

@@ -68,6 +68,8 @@ ids! {
 impl WorkspaceId {
     /// The workspace that every installation begins with.
     pub const MAIN: WorkspaceId = WorkspaceId(1);
+    /// What belongs to the installation is kept under this.
+    pub const NONE: WorkspaceId = WorkspaceId(0);
 }
 
 impl CampaignId {

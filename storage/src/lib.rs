@@ -46,6 +46,7 @@ pub mod tls;
 pub mod unmatched_report;
 pub mod unsubscribe;
 pub mod user;
+pub mod warmup;
 mod words;
 pub mod workspace;
 mod writer;

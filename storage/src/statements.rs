@@ -7,6 +7,7 @@ fn every_statement_prepares() {
     let dir = tempfile::tempdir().unwrap();
     let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 2 }).unwrap();
     let queue = crate::queue::statements();
+    let warmup = crate::warmup::statements();
     let domain = crate::domain::statements();
     let message = crate::message::statements();
     let modules: &[(&str, &[&str])] = &[
@@ -26,6 +27,7 @@ fn every_statement_prepares() {
         ("unmatched_report", crate::unmatched_report::STATEMENTS),
         ("unsubscribe", crate::unsubscribe::STATEMENTS),
         ("queue", &queue),
+        ("warmup", &warmup),
         ("credential", crate::credential::STATEMENTS),
         ("domain", &domain),
         ("meta", crate::meta::STATEMENTS),

@@ -135,6 +135,9 @@ pub fn add(tx: &Connection, new: &NewSuppression<'_>) -> Result<bool, StorageErr
     if changed == 0 {
         return Ok(false);
     }
+    if let (SuppressionReason::Complaint, Some(recipient)) = (new.reason, new.recipient_id) {
+        crate::warmup::complained(tx, recipient)?;
+    }
     let text = format!("{}: {}", reason_word(new.reason), new.origin);
     outbox::put(
         tx,

@@ -11,6 +11,7 @@ use ways::{routes_table, streams_table};
 
 use crate::api::use_api;
 use crate::load::load;
+use crate::pages::warmup::WarmupCard;
 use crate::parts::*;
 
 #[component]
@@ -32,6 +33,7 @@ pub fn EgressPage() -> impl IntoView {
             <Card title="Lanes now">{move || lanes_table(&lanes.get())}</Card>
         }.into_any())}
         <SourceHealth/>
+        <WarmupCard/>
     }
     .into_any()
 }

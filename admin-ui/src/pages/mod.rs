@@ -17,6 +17,7 @@ mod sign_in;
 mod smtp_credentials;
 mod suppressions;
 mod templates;
+mod warmup;
 mod workspace;
 
 pub use api_keys::ApiKeys;

@@ -17,4 +17,5 @@ pub mod source;
 pub mod shaping;
 pub mod template;
 pub mod tone;
+pub mod warmup;
 pub mod when;

@@ -18,6 +18,7 @@ mod queue;
 mod shaping;
 mod sources;
 mod tls;
+mod warmup;
 
 use clap::{Args, Parser, Subcommand};
 use client::Client;
@@ -157,6 +158,13 @@ enum Command {
         #[command(flatten)]
         test: queue::Test,
     },
+    /// How new sources and sending domains earn their volume.
+    Warmup {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: warmup::WarmupCommand,
+    },
     /// Shows every limit in force for mail to a domain, and where it comes from.
     Explain {
         #[command(flatten)]
@@ -267,6 +275,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::TestDelivery { config, test } => {
             return with(&config, async |client| queue::test_delivery(client, test).await).await;
         }
+        Command::Warmup { config, command } => with(&config, async |client| warmup::run(client, command).await).await?,
         Command::Explain { config, args } => with(&config, async |client| shaping::explain(client, args).await).await?,
         Command::Rule { config, command } => with(&config, async |client| shaping::rule(client, command).await).await?,
         Command::Automation { config, command } => {

@@ -7,6 +7,7 @@ use crate::http::error::ApiError;
 use crate::http::extract::{Json, Path, Query, cursor, limit};
 use crate::http::queue::{parse, shape};
 use crate::http::timeline::CampaignNames;
+use crate::warmup;
 use api_types::{Campaign, CampaignInput, Checklist, Done, Page, Progress, Recipient};
 use axum::extract::State;
 use campaign::mailing;
@@ -144,10 +145,12 @@ pub(crate) async fn check(
     let (egress, now_ms) = (app.campaign_egress(), app.now_ms());
     let list = app.storage.read(move |c| {
         let Some(campaign) = rows::find(c, actor.workspace, CampaignId(id))? else { return Ok(None) };
-        Ok(Some(mailing::check(c, &campaign, &egress, now_ms)))
+        Ok(Some((mailing::check(c, &campaign, &egress, now_ms), campaign)))
     });
-    let list = list.await?.ok_or_else(|| ApiError::not_found("campaign"))?;
-    Ok(Json(list?))
+    let (list, campaign) = list.await?.ok_or_else(|| ApiError::not_found("campaign"))?;
+    let mut list = list?;
+    list.points.extend(warmup::check_point(&app, actor.workspace, campaign).await?);
+    Ok(Json(list))
 }
 
 /// Launches a draft. It begins to send at once.

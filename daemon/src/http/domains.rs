@@ -71,6 +71,7 @@ pub(crate) async fn delete(
     if !app.storage.main().write(move |tx| domain::delete(tx, workspace, id)).await? {
         return Err(ApiError::not_found("domain"));
     }
+    app.storage.queue().write(move |tx| storage::warmup::remove_domain(tx, workspace, id)).await?;
     Ok(Json(Done { message: "The domain and its keys were deleted.".to_owned() }))
 }
 

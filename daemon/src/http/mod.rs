@@ -32,6 +32,7 @@ mod templates;
 mod test_deliveries;
 mod timeline;
 mod tls;
+mod warmup;
 mod workspace;
 
 use crate::app::Shared;
@@ -153,6 +154,15 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(stream::stream))
         .add(VIEWER, routes!(campaigns::recipients))
         .add(VIEWER, routes!(egress::show))
+        .add(VIEWER, routes!(warmup::list))
+        .add(VIEWER, routes!(warmup::plans))
+        .add(ADMIN, routes!(warmup::pause))
+        .add(ADMIN, routes!(warmup::resume))
+        .add(ADMIN, routes!(warmup::set_stage))
+        .add(VIEWER, routes!(warmup::domains))
+        .add(ADMIN, routes!(warmup::begin_domain))
+        .add(ADMIN, routes!(warmup::end_domain))
+        .add(VIEWER, routes!(warmup::forecast))
         .add_slow(ADMIN, SLOW, routes!(tls::show))
         .add(VIEWER, routes!(sources::list))
         .add(VIEWER, routes!(sources::show))

@@ -100,7 +100,7 @@ fn providers(app: &Shared, census: &Census) -> Vec<(String, Figures)> {
 
 /// Empty where nobody knows it yet.
 fn provider_of(app: &Shared, domain: &str, figures: &queue::DomainFigures) -> String {
-    let asked = || app.engine.get().and_then(|engine| engine.provider_of(domain));
+    let asked = || app.engine.get().and_then(|engine| engine.known_provider_of(domain));
     figures.provider.clone().or_else(asked).unwrap_or_default()
 }
 

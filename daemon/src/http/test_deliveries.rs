@@ -42,7 +42,9 @@ pub(crate) async fn create(
     let watching = engine.clone();
     let recipient = app.storage.queue().write(move |tx| {
         let message = message::accept(tx, &new)?;
-        let recipient = message::recipients(tx, (new.workspace_id, message), RecipientId(0), 1)?.first().map(|recipient| recipient.id);
+        let recipient = message::recipients(tx, (new.workspace_id, message), RecipientId(0), 1)?
+            .first()
+            .map(|recipient| recipient.id);
         if let Some(recipient) = recipient {
             // Before anybody can take it.
             watching.look(recipient);

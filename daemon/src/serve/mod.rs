@@ -185,6 +185,7 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
         smtp: config.smtp.clone(),
         sources: config.sources.clone(),
         pools: config.pools.clone(),
+        warmup_plans: config.warmup_plans.clone(),
         streams: config.streams.clone(),
         routes: crate::routes::routes(config)?,
         shaping: app.shaping.clone(),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use storage::campaign_run::{self, AudienceChunk};
 use storage::contact::Member;
 use storage::queue::{self, Claimed, Ledger, LogFilter, Recipient};
-use storage::{CampaignId, ContactId, OpenOptions, Storage, WorkspaceId, address_hash};
+use storage::{CampaignId, ContactId, DomainId, OpenOptions, Storage, WorkspaceId, address_hash};
 use world::Clock;
 
 pub const WS: WorkspaceId = WorkspaceId::MAIN;
@@ -128,6 +128,7 @@ impl Voyage {
             smtp: self.config.smtp.clone(),
             sources: self.config.sources.clone(),
             pools: self.config.pools.clone(),
+            warmup_plans: self.config.warmup_plans.clone(),
             streams: self.config.streams.clone(),
             routes: self.routes.clone(),
             shaping: Arc::new(mta::shaping::Snapshot::compile(&self.config.smtp, &self.config.shaping)),
@@ -207,6 +208,19 @@ impl Voyage {
                 mta::inbound::serve_one(&inbound, connection.stream, connection.source, &stop).await;
             }
         })
+    }
+
+    /// A sending domain, and the campaign's row that names it.
+    pub async fn sending_domain(&self, name: &'static str, campaign: CampaignId) -> DomainId {
+        let storage = self.storage.clone();
+        let work = move |tx: &storage::Transaction<'_>| {
+            let id = storage::domain::insert(tx, WS, (name, &format!("bounce.{name}")), &[], 0)?;
+            let row = "INSERT INTO campaign (id, workspace_id, name, from_email, from_name, reply_to, pool, created_by, \
+                created_ms, updated_ms, domain_id) VALUES (?1, ?2, 'c', '', '', '', 'default', 'ana', 0, 0, ?3)";
+            tx.execute(row, (campaign, WS, id))?;
+            Ok(id)
+        };
+        tokio::task::spawn_blocking(move || storage.main().write_blocking(work)).await.unwrap().unwrap()
     }
 
     pub async fn ledger(&self) -> Ledger {

@@ -54,6 +54,27 @@ pub(super) fn audience_statement(
     (sql, params)
 }
 
+/// The domains that most of an audience are of, with how many; those on the suppression list are counted too. A look at
+/// every contact.
+///
+/// # Errors
+/// The database's.
+pub fn domains_matching(
+    tx: &Connection,
+    workspace: WorkspaceId,
+    filter: &CompiledFilter,
+    limit: u32,
+) -> Result<Vec<(String, u64)>, StorageError> {
+    let mut sql = String::from("SELECT domain, count(*) FROM contact WHERE workspace_id = ? AND ");
+    let mut params: Vec<Value> = vec![workspace.0.into()];
+    filter.append(&mut sql, &mut params);
+    sql.push_str(" GROUP BY domain ORDER BY 2 DESC, 1 LIMIT ?");
+    params.push(i64::from(limit).into());
+    let mut statement = tx.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(params), |row| Ok((row.get(0)?, crate::words::count(row, 1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 pub(super) const LAST_ID: &str = "SELECT coalesce(max(id), 0) FROM contact";
 
 /// The largest id there is: where an audience ends that is launched now.

@@ -10,7 +10,7 @@ use crate::{AddressHash, ContactId, ImportId, StorageError, WorkspaceId, address
 use mail::Address;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-pub use audience::{Member, Person, audience, last_id, person};
+pub use audience::{Member, Person, audience, domains_matching, last_id, person};
 pub(crate) use list::IS_SUPPRESSED;
 pub use list::{Matching, Query, count, count_matching, page};
 

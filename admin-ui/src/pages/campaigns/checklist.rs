@@ -60,7 +60,7 @@ fn check_row(id: i64, point: &CheckPoint) -> AnyView {
     let (tone, word) = tone::check(point.level);
     let step = match point.name.as_str() {
         "audience" => "audience",
-        "sender" | "domain" | "dkim" | "egress" => "sender",
+        "sender" | "domain" | "dkim" | "egress" | "warm_up" => "sender",
         _ => "content",
     };
     let edit = match point.name.as_str() {

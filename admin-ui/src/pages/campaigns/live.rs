@@ -13,6 +13,7 @@ use crate::api::use_api;
 use crate::live::follow;
 use crate::load::load;
 use crate::nav::{use_id, use_nav, use_query};
+use crate::pages::warmup::CampaignWarmup;
 use crate::parts::*;
 
 #[component]
@@ -65,6 +66,7 @@ pub fn CampaignPage() -> impl IntoView {
                 {pace(progress, state)}
                 {states(id.get_untracked(), progress)}
             </section>
+            <CampaignWarmup id live=Signal::derive(move || state.get() == Some(CampaignState::Running))/>
             <Card title="Per receiving provider">{providers(id.get_untracked(), query, sort, progress)}</Card>
             <Card title="About" actions=view! { <a href=format!("/campaigns/{}/recipients", id.get_untracked())>"Every recipient"</a> }.into_any()>
                 {move || campaign.with(facts)}

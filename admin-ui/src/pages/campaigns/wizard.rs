@@ -1,8 +1,8 @@
 //! The wizard: content, audience, sender, review. Each step is saved when it is left.
 
 use api_types::{
-    AudienceCount, Campaign, CampaignInput, CampaignState, CountRequest, Egress, EgressStream, Filter, Page, Segment, SendingDomain,
-    Template,
+    AudienceCount, Campaign, CampaignInput, CampaignState, CountRequest, Egress, EgressStream, Filter, Page, Segment,
+    SendingDomain, Template,
 };
 use leptos::prelude::*;
 use view::audience;

@@ -67,8 +67,13 @@ fn checks_table(checks: &[SourceCheck]) -> Option<AnyView> {
     if checks.is_empty() {
         return None;
     }
-    let heads =
-        vec![Head::text("Check"), Head::text("Result"), Head::text("Found"), Head::text("What to do"), Head::text("Since")];
+    let heads = vec![
+        Head::text("Check"),
+        Head::text("Result"),
+        Head::text("Found"),
+        Head::text("What to do"),
+        Head::text("Since"),
+    ];
     let row = |check: &SourceCheck| {
         let (tone, word) = source::level(check.level);
         let advice = if check.advice.is_empty() { none() } else { check.advice.clone().into_any() };
