@@ -104,9 +104,12 @@ fn SignedIn() -> impl IntoView {
                 <Route path=path!("/segments/new") view=pages::NewSegment/>
                 <Route path=path!("/segments/:id") view=pages::SegmentPage/>
                 <Route path=path!("/queue") view=pages::Queue/>
+                <Route path=path!("/messages") view=pages::Messages/>
+                <Route path=path!("/messages/:id") view=pages::MessagePage/>
                 <Route path=path!("/domains") view=pages::Domains/>
                 <Route path=path!("/domains/:id") view=pages::DomainPage/>
                 <Route path=path!("/egress") view=pages::EgressPage/>
+                <Route path=path!("/providers") view=pages::Providers/>
                 <Route path=path!("/suppressions") view=pages::Suppressions/>
                 <Route path=path!("/api-keys") view=pages::ApiKeys/>
                 <Route path=path!("/smtp-credentials") view=pages::SmtpCredentials/>

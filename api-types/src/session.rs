@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Time;
+use crate::{KeyScope, Time};
 
 /// Signing in with a password.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -127,6 +127,10 @@ pub struct ApiKey {
     pub created_at: Time,
     /// When last used.
     pub last_used_at: Option<Time>,
+    /// What it may do.
+    pub scopes: Vec<KeyScope>,
+    /// Requests a minute, each message of a batch counted; no limit of its own when absent.
+    pub rate_per_minute: Option<u32>,
 }
 
 /// A request for a new API key.
@@ -135,6 +139,16 @@ pub struct ApiKey {
 pub struct NewApiKey {
     /// What it is for.
     pub name: String,
+    /// What it may do; `admin` when absent.
+    #[serde(default = "all_scopes")]
+    pub scopes: Vec<KeyScope>,
+    /// Requests a minute, 1 to 1,000,000, each message of a batch counted; no limit of its own when absent.
+    #[serde(default)]
+    pub rate_per_minute: Option<u32>,
+}
+
+fn all_scopes() -> Vec<KeyScope> {
+    vec![KeyScope::Admin]
 }
 
 /// A new API key; `key` is shown this once.

@@ -10,6 +10,7 @@ use crate::sections::{
     StorageSection, StreamEntry,
 };
 use crate::sections::{HealthSection, RouteEntry};
+use crate::shaping::{self, ShapingEntry};
 use crate::stream::{self, Streams};
 use crate::submission::SubmissionSection;
 use crate::values::{Name, PoolMember};
@@ -48,6 +49,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// `[health]`
     pub health: HealthSection,
+    /// `[[shaping]]`, in the order of the file.
+    pub shaping: Vec<ShapingEntry>,
     /// `[dns]`
     pub dns: DnsSection,
     /// `[log]`
@@ -188,6 +191,8 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let pool_entries: Vec<(PoolEntry, &DeTable<'_>)> = tables(root, problems);
     let stream_entries: Vec<(StreamEntry, &DeTable<'_>)> = tables(root, problems);
     let route_entries: Vec<(RouteEntry, &DeTable<'_>)> = tables(root, problems);
+    let shaping_entries: Vec<(ShapingEntry, &DeTable<'_>)> = tables(root, problems);
+    shaping::check(&shaping_entries, &names_in::<SourceEntry>(root, &["default"]), problems);
     unique_sources(&source_entries, problems);
     check_pools(&pool_entries, &names_in::<SourceEntry>(root, &["default"]), problems);
     stream::check(&stream_entries, &names_in::<PoolEntry>(root, &["default"]), problems);
@@ -204,6 +209,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let stream_entries = stream_entries.into_iter().map(|(entry, _)| entry).collect();
     let streams = Streams::of(stream_entries, &smtp, &stream::default_pool(&pools).name);
     let routes = route_entries.into_iter().map(|(entry, _)| Route::of(entry)).collect();
+    let shaping = shaping_entries.into_iter().map(|(entry, _)| entry).collect();
     Some(Config {
         server,
         storage: storage?,
@@ -217,6 +223,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
         warmup_plans,
         health: health?,
         domains: domains?,
+        shaping,
         dns: dns?,
         log: log?,
     })
@@ -272,9 +279,10 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<RouteEntry>(name))
         .or_else(|| has::<HealthSection>(name))
         .or_else(|| has::<WarmupPlanEntry>(name))
+        .or_else(|| has::<ShapingEntry>(name))
 }
 
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
@@ -287,6 +295,7 @@ const SECTIONS: [&str; 14] = [
     DomainsSection::KEY,
     RouteEntry::KEY,
     HealthSection::KEY,
+    ShapingEntry::KEY,
     DnsSection::KEY,
     LogSection::KEY,
 ];

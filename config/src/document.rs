@@ -6,6 +6,7 @@ use crate::sections::{
     StorageSection, StreamEntry,
 };
 use crate::sections::{HealthSection, RouteEntry};
+use crate::shaping::ShapingEntry;
 use crate::submission::SubmissionSection;
 use crate::warmup::WarmupPlanEntry;
 use std::fmt::Write;
@@ -30,7 +31,7 @@ fn entry<S: Section>(times: Times) -> Entry {
 }
 
 /// All sections in reading order.
-fn entries() -> [Entry; 14] {
+fn entries() -> [Entry; 15] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),
@@ -44,6 +45,7 @@ fn entries() -> [Entry; 14] {
         entry::<DomainsSection>(Times::Once),
         entry::<RouteEntry>(Times::Many),
         entry::<HealthSection>(Times::Once),
+        entry::<ShapingEntry>(Times::Many),
         entry::<DnsSection>(Times::Once),
         entry::<LogSection>(Times::Once),
     ]

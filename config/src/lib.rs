@@ -15,6 +15,7 @@ mod route;
 pub mod secret;
 mod sections;
 mod setting;
+mod shaping;
 mod stream;
 mod submission;
 mod suggest;
@@ -24,12 +25,13 @@ mod warmup;
 pub use check::{Config, Pool, Source, load, parse};
 pub use document::{example, reference};
 pub use problem::{Place, Problem, Problems};
-pub use rate::{Per, Rate};
+pub use rate::Rate;
 pub use route::{DomainPattern, Route, RouteHost, RouteTls};
 pub use sections::{
     DnsSection, DomainsSection, HealthSection, HttpSection, LogFormat, LogLevel, LogSection, ServerSection,
     SmtpSection, StorageSection, TlsMode,
 };
+pub use shaping::{ShapingEntry, TlsNeed};
 pub use stream::{Stream, Streams};
 pub use submission::{Network, SubmissionSection};
 pub use values::{DnsServer, Label, Name, PoolMember, PublicUrl};

@@ -1,4 +1,4 @@
-//! A rate of messages, such as `100/h`.
+//! A rate as operators write it: `100/s`, `1000/min` (or `/m`), `5000/h`, or `none`.
 
 use crate::setting::{Bounds, Setting, Wrong};
 use std::fmt;
@@ -6,73 +6,84 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-/// Highest number of messages that a rate may name.
-const MESSAGES_MAX: u32 = 1_000_000;
-
-/// So many messages in so much time.
+/// How many things may happen in a span of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// Messages, at least one.
-    pub messages: u32,
-    /// In how much time.
-    pub per: Per,
+pub enum Rate {
+    /// As many as there are.
+    Unlimited,
+    /// So many in any span of this length.
+    Per {
+        /// How many; at least 1.
+        count: u32,
+        /// The span.
+        per: Duration,
+    },
 }
 
-/// The time that a rate counts in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Per {
-    /// `/s`
-    Second,
-    /// `/m`
-    Minute,
-    /// `/h`
-    Hour,
-}
+// A rate is shown with the first unit of its span.
+const UNITS: [(&str, Duration); 5] = [
+    ("s", Duration::from_secs(1)),
+    ("min", Duration::from_mins(1)),
+    ("m", Duration::from_mins(1)),
+    ("h", Duration::from_hours(1)),
+    ("d", Duration::from_hours(24)),
+];
+
+/// Highest number before the stroke.
+const COUNT_MAX: u32 = 100_000_000;
 
 impl Rate {
-    /// The time between two messages.
+    /// Reads `100/s`, `10/min`, `5000/h`, `20000/d` or `none`.
     #[must_use]
-    pub fn interval(self) -> Duration {
-        let span = match self.per {
-            Per::Second => Duration::from_secs(1),
-            Per::Minute => Duration::from_secs(60),
-            Per::Hour => Duration::from_secs(3600),
-        };
-        span / self.messages
+    pub fn parse(text: &str) -> Option<Rate> {
+        if text == "none" {
+            return Some(Rate::Unlimited);
+        }
+        let (count, unit) = text.split_once('/')?;
+        let count = count.trim().parse().ok().filter(|count| (1..=COUNT_MAX).contains(count))?;
+        let per = UNITS.iter().find(|(name, _)| *name == unit.trim())?.1;
+        Some(Rate::Per { count, per })
+    }
+
+    /// The time between two, where there is a limit.
+    #[must_use]
+    pub fn interval(self) -> Option<Duration> {
+        match self {
+            Rate::Unlimited => None,
+            Rate::Per { count, per } => Some(per / count),
+        }
+    }
+
+    /// How many a second, where there is a limit.
+    #[must_use]
+    pub fn per_second(self) -> Option<f64> {
+        match self {
+            Rate::Unlimited => None,
+            Rate::Per { count, per } => Some(f64::from(count) / per.as_secs_f64()),
+        }
     }
 }
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let per = match self.per {
-            Per::Second => 's',
-            Per::Minute => 'm',
-            Per::Hour => 'h',
-        };
-        write!(f, "{}/{per}", self.messages)
+        match self {
+            Rate::Unlimited => f.write_str("none"),
+            Rate::Per { count, per } => match UNITS.iter().find(|(_, span)| span == per) {
+                Some((unit, _)) => write!(f, "{count}/{unit}"),
+                None => write!(f, "{count} in {} s", per.as_secs()),
+            },
+        }
     }
 }
 
 impl Setting for Rate {
     fn kind() -> String {
-        "a rate of messages such as \"20/s\", \"600/m\" or \"5000/h\", 1 to 1000000".to_owned()
+        "a rate such as \"100/s\", \"1000/min\", \"5000/h\" or \"20000/d\", or \"none\"".to_owned()
     }
 
     fn read(value: &Spanned<DeValue<'_>>, _: Bounds) -> Result<Self, Vec<Wrong>> {
-        value.get_ref().as_str().and_then(parse).ok_or_else(|| Wrong::at(value))
+        value.get_ref().as_str().and_then(Rate::parse).ok_or_else(|| Wrong::at(value))
     }
-}
-
-fn parse(text: &str) -> Option<Rate> {
-    let (number, per) = text.split_once('/')?;
-    let per = match per.trim() {
-        "s" => Per::Second,
-        "m" => Per::Minute,
-        "h" => Per::Hour,
-        _ => return None,
-    };
-    let messages = number.trim().parse().ok().filter(|messages| (1..=MESSAGES_MAX).contains(messages))?;
-    Some(Rate { messages, per })
 }
 
 #[cfg(test)]
@@ -81,17 +92,20 @@ mod tests {
 
     #[test]
     fn rates() {
-        for (text, shown, interval_us) in [
-            ("20/s", "20/s", 50_000),
-            (" 600 / m", "600/m", 100_000),
-            ("1/h", "1/h", 3_600_000_000),
-            ("1000000/s", "1000000/s", 1),
+        for (text, expected) in [
+            ("100/s", Some("100/s")),
+            (" 10 / min", Some("10/min")),
+            ("600/m", Some("600/min")),
+            ("5000/h", Some("5000/h")),
+            ("20000/d", Some("20000/d")),
+            ("none", Some("none")),
+            ("0/s", None),
+            ("10", None),
+            ("10/week", None),
+            ("-1/s", None),
+            ("999999999999/s", None),
         ] {
-            let rate = parse(text).unwrap();
-            assert_eq!((rate.to_string().as_str(), rate.interval().as_micros()), (shown, interval_us));
-        }
-        for text in ["", "20", "0/s", "20/d", "-1/s", "1.5/s", "1000001/s", "/s"] {
-            assert_eq!(parse(text), None, "{text}");
+            assert_eq!(Rate::parse(text).map(|rate| rate.to_string()).as_deref(), expected, "{text}");
         }
     }
 }

@@ -68,6 +68,9 @@ section! {
         session_days: u32 = 14 in 1..=365;
         /// Largest file that can be imported, in MiB.
         import_max_mb: u32 = 512 in 1..=10_240;
+        /// Largest message that can be sent by the API, its files included, in MiB. Many receivers take no more than
+        /// 25 MiB, counted after encoding.
+        message_max_mb: u32 = 20 in 1..=100;
     }
 }
 
@@ -96,9 +99,11 @@ section! {
         return_path_label: Label = "bounce";
         /// Connections to all servers together.
         connections_max: u32 = 500 in 1..=20_000;
-        /// Connections from one source to one site (the domains that share their mail servers).
+        /// Connections from one source to one site (the domains that share their mail servers), where neither the
+        /// provider's built-in number nor a `[[shaping]]` says otherwise.
         connections_per_lane: u32 = 10 in 1..=1_000;
-        /// Messages sent over one connection before it is closed.
+        /// Messages sent over one connection before it is closed, where neither the provider's built-in number nor
+        /// a `[[shaping]]` says otherwise.
         messages_per_connection: u32 = 100 in 1..=10_000;
         /// Waiting recipients that are held in memory, ready to go. More only cost memory.
         ready_max: u32 = 10_000 in 100..=1_000_000;

@@ -415,7 +415,7 @@ hosts = [{ host = "smtp" }, { port = 70000, host = "a.example" }, { tls = "never
          { host = "a.example", tls = "none", user = "me" }, { host = "a.example", password_file = "/x" }, { hosts = "a.example" }, 5]
 "#,
         expect![[r#"
-            packetboat.toml:4:12: source[0].max_rate must be a rate of messages such as "20/s", "600/m" or "5000/h", 1 to 1000000, is "many"
+            packetboat.toml:4:12: source[0].max_rate must be a rate such as "100/s", "1000/min", "5000/h" or "20000/d", or "none", is "many"
             packetboat.toml:7:9: route a has no hosts; name at least one
             packetboat.toml:11:12: route[1].domains[0] must be a domain name such as "example.com" or "*.example.com", is "*.x"
             packetboat.toml:12:19: route[1].hosts[0].host must be a host name such as "smtp.example.com", or an IP address, is "smtp"
@@ -431,6 +431,23 @@ hosts = [{ host = "smtp" }, { port = 70000, host = "a.example" }, { tls = "never
         "[[route]]\nname = \"a\"\nstreams = [\"bluk\"]\nhosts = [{ host = \"a.example\" }]",
         expect!["packetboat.toml:3:11: route a names stream bluk, which does not exist; streams: transactional, bulk"],
     );
+}
+
+#[test]
+fn submission_wants_a_certificate_where_it_listens() {
+    check(
+        "[submission]\nlisten_tls = [\"127.0.0.1:465\"]\nkey_file = \"/k.pem\"\nproxy_networks = [\"10.0.0.0/40\"]\n",
+        expect![[r#"
+            packetboat.toml:2:14: submission.certificate_file is missing: clients sign in over TLS alone; name the file, or take submission.listen_tls away
+            packetboat.toml:4:19: submission.proxy_networks[0] must be a network or address such as "192.0.2.0/24" or "2001:db8::/32", is "10.0.0.0/40""#]],
+    );
+    check(
+        "[submission]\nlisten_tls = [\"127.0.0.1:465\"]\nkey_file = \"/k.pem\"\n",
+        expect![
+            "packetboat.toml:2:14: submission.certificate_file is missing: clients sign in over TLS alone; name the file, or take submission.listen_tls away"
+        ],
+    );
+    check("[submission]\nmessage_max_mb = 10\n", expect!["good"]);
 }
 
 #[test]
@@ -500,6 +517,42 @@ fn a_file_that_is_not_there() {
 }
 
 #[test]
+fn limits_of_the_operator() {
+    let config = config::parse(
+        "x",
+        "[[source]]\nname = \"mx1\"\n[[shaping]]\ndomain = \"Example.ORG\"\nsource = \"mx1\"\nmessage_rate = \"10/min\"\n\
+         connection_rate = \"none\"\nidle = \"10s\"",
+    )
+    .unwrap();
+    let [only] = &config.shaping[..] else { panic!("one entry") };
+    assert_eq!(only.domain.as_ref().unwrap().as_str(), "example.org");
+    assert_eq!(only.message_rate.unwrap().to_string(), "10/min");
+    assert_eq!(only.connection_rate, Some(config::Rate::Unlimited));
+    check(
+        r#"
+[[source]]
+name = "mx1"
+[[shaping]]
+source = "mx2"
+tls = "required"
+message_rate = "10/minute"
+[[shaping]]
+domain = "example.org"
+[[shaping]]
+connections = 0
+mesage_rate = "1/s"
+"#,
+        expect![[r#"
+            packetboat.toml:5:10: shaping.source names mx2, which does not exist; did you mean mx1?
+            packetboat.toml:6:7: shaping.tls cannot depend on the source; give it an entry without source
+            packetboat.toml:7:16: shaping[0].message_rate must be a rate such as "100/s", "1000/min", "5000/h" or "20000/d", or "none", is "10/minute"
+            packetboat.toml:9:1: this [[shaping]] sets no limit; give it one, or remove it
+            packetboat.toml:11:15: shaping[2].connections must be a whole number, 1 to 1_000, is 0
+            packetboat.toml:12:1: unknown key shaping[2].mesage_rate; did you mean message_rate?"#]],
+    );
+}
+
+#[test]
 fn shipped_copies_are_current() {
     expect_file!["../../packaging/packetboat.toml"].assert_eq(&config::example());
     expect_file!["../../docs/reference/configuration.md"].assert_eq(&config::reference());
@@ -508,7 +561,7 @@ fn shipped_copies_are_current() {
 #[test]
 fn the_example_shows_the_defaults() {
     assert_eq!(config::parse("example", &config::example()).unwrap(), Config::default());
-    // With every default written out it still means the same, apart from the sample source and pool.
+    // With every default written out it still means the same, apart from the sample source, pool and limits.
     let example = config::example();
     let uncommented: Vec<&str> = example
         .lines()
@@ -516,6 +569,8 @@ fn the_example_shows_the_defaults() {
             Some(rest) if !rest.starts_with(' ') => rest,
             _ => line,
         })
+        // The sample limits name a source, and whether TLS is needed cannot depend on it.
+        .filter(|line| *line != "tls = \"required\"")
         .collect();
     let mut config = config::parse("example", &uncommented.join("\n")).unwrap();
     assert_eq!(config.sources[0].name.as_str(), "mx1");
@@ -527,5 +582,7 @@ fn the_example_shows_the_defaults() {
     config.streams = defaults.streams.clone();
     assert_eq!(config.routes[0].hosts[0].port, 587);
     config.routes.clear();
+    assert_eq!(config.shaping[0].provider.as_deref(), Some("Google"));
+    config.shaping = defaults.shaping.clone();
     assert_eq!(config, defaults);
 }

@@ -1,11 +1,13 @@
 //! What every request handler and job of the running daemon shares.
 
 use crate::http::limits::Limits;
+use crate::http::messages::Room;
 use crate::passwords::Passwords;
 use crate::pressure::Pressure;
 use crate::serve::Keys;
 use crate::text::time;
 use campaign::mailing;
+use campaign::template::Merger;
 use config::Config;
 use mta::health::Checker;
 use mta::tls::TlsParts;
@@ -49,6 +51,8 @@ pub struct App {
     pub(crate) passwords: Passwords,
     /// Rates of what strangers can ask for.
     pub(crate) limits: Limits,
+    /// The limits and rules in force.
+    pub(crate) shaping: Arc<mta::shaping::Snapshot>,
     /// The engine, while mail is sent from this process.
     pub(crate) engine: OnceLock<mta::Waker>,
     /// Whether something is short.
@@ -65,6 +69,10 @@ pub struct App {
     pub(crate) imports: Arc<Semaphore>,
     /// Places for live streams.
     pub(crate) streams: Arc<Semaphore>,
+    /// Room in memory for messages that are being taken in.
+    pub(crate) room: Room,
+    /// Templates of single messages, kept ready.
+    pub(crate) merger: Merger,
 }
 
 /// The daemon's shared parts as handlers hold them.
@@ -97,10 +105,13 @@ impl App {
             health: config.health.clone(),
             turn: tokio::sync::Mutex::default(),
         };
+        let shaping = Arc::new(mta::shaping::Snapshot::compile(&config.smtp, &config.shaping));
+        let room = Room::new(config.http.message_max_mb);
         App {
             checker,
             dial: world.dial,
             storage,
+            shaping,
             config,
             keys,
             clock: world.clock,
@@ -119,6 +130,8 @@ impl App {
             tasks: TaskTracker::new(),
             imports: Arc::new(Semaphore::new(1)),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            room,
+            merger: Merger::default(),
         }
     }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use campaign::render::{RenderError, Renderer, Request};
 use campaign::unsubscribe::LinkKey;
 use dkim::Signer;
-use mail::{Address, Domain};
+use mail::{Address, Domain, StreamKind};
 use moka::sync::Cache;
 use mta::{ContentMaker, Made, MakeError};
 use std::sync::{Arc, Weak};
@@ -45,12 +45,13 @@ struct Signed {
     message: Bytes,
     eight_bit: bool,
     smtputf8: bool,
-    return_path: Domain,
+    sender: Arc<Sender>,
 }
 
 /// A sending domain, ready.
 struct Sender {
     signer: Signer,
+    domain: Arc<str>,
     return_path: Domain,
 }
 
@@ -80,8 +81,8 @@ impl Content {
             Ok(domains::signer(c, &app.keys, workspace, id).map(|signer| (signer, row)))
         })?;
         let (signer, row) = opened?;
-        let return_path = row.map(|row| row.return_path_domain).unwrap_or_default();
-        let sender = Arc::new(Sender { signer, return_path: Domain::parse(&return_path)? });
+        let (domain, return_path) = row.map(|row| (row.domain, row.return_path_domain)).unwrap_or_default();
+        let sender = Arc::new(Sender { signer, domain: domain.into(), return_path: Domain::parse(&return_path)? });
         self.senders.insert((workspace, id), Arc::clone(&sender));
         Ok(sender)
     }
@@ -133,28 +134,23 @@ impl Content {
             .map_err(refused)?;
         let sender = self.ready(app, recipient.workspace_id, rendered.domain_id)?;
         let message = sealed(&sender, "", &rendered.message, now_ms)?;
-        self.addressed(recipient, message, &sender.return_path, recipient.address.needs_smtputf8(), now_ms)
+        self.addressed(recipient, message, &sender, recipient.address.needs_smtputf8(), now_ms)
     }
 
-    /// A submitted message, the same for each of its recipients.
+    /// A submitted message: the same for each of its recipients, but for the way to unsubscribe from bulk mail.
     fn submitted(&self, app: &App, recipient: &Claimed, id: MessageId) -> Result<Made, MakeError> {
         let now_ms = app.now_ms();
         let signed = match self.signed.get(&id) {
             Some(signed) => signed,
-            None => self.sign_submitted(app, recipient.workspace_id, id, now_ms)?,
+            None => self.sign_submitted(app, recipient, id, now_ms)?,
         };
         let smtputf8 = signed.smtputf8 || recipient.address.needs_smtputf8();
-        let made = self.addressed(recipient, signed.message, &signed.return_path, smtputf8, now_ms)?;
+        let made = self.addressed(recipient, signed.message, &signed.sender, smtputf8, now_ms)?;
         Ok(Made { eight_bit: signed.eight_bit, ..made })
     }
 
-    fn sign_submitted(
-        &self,
-        app: &App,
-        workspace: WorkspaceId,
-        id: MessageId,
-        now_ms: i64,
-    ) -> Result<Signed, MakeError> {
+    fn sign_submitted(&self, app: &App, recipient: &Claimed, id: MessageId, now_ms: i64) -> Result<Signed, MakeError> {
+        let workspace = recipient.workspace_id;
         let found = app
             .storage
             .read_blocking(|c| Ok((message::find(c, workspace, id)?, message::content(c, id)?)))
@@ -163,16 +159,28 @@ impl Content {
             return Err(MakeError::Permanent(format!("the content of message {id} is gone")));
         };
         let sender = self.ready(app, workspace, row.domain_id)?;
+        let own_link = recipient.kind == StreamKind::Bulk && !mail::submission::has_field(&content, "List-Unsubscribe");
+        let content = if own_link { self.unsubscribable(recipient, &content) } else { content };
         let signed = Signed {
             message: Bytes::from(sealed(&sender, &trace(app, &row), &content, now_ms)?),
             eight_bit: row.eight_bit,
             smtputf8: row.smtputf8,
-            return_path: sender.return_path.clone(),
+            sender,
         };
-        if row.recipients > 1 {
+        if row.recipients > 1 && !own_link {
             self.signed.insert(id, signed.clone());
         }
         Ok(signed)
+    }
+
+    /// The message with this recipient's link to unsubscribe (RFC 2369 §3.2, RFC 8058 §3.1).
+    fn unsubscribable(&self, recipient: &Claimed, content: &[u8]) -> Vec<u8> {
+        let token = self.links.encode(recipient.id);
+        let fields = format!(
+            "List-Unsubscribe: <{}/u/{token}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+            self.base_url
+        );
+        [fields.as_bytes(), content].concat()
     }
 
     fn ready(&self, app: &App, workspace: WorkspaceId, id: DomainId) -> Result<Arc<Sender>, MakeError> {
@@ -184,15 +192,16 @@ impl Content {
         &self,
         recipient: &Claimed,
         message: impl Into<Bytes>,
-        return_path: &Domain,
+        sender: &Sender,
         smtputf8: bool,
         now_ms: i64,
     ) -> Result<Made, MakeError> {
         let message = message.into();
         let local = bounce::verp::encode(&self.verp, recipient.id.0, now_ms);
-        let reverse_path = Address::from_parts(&local, return_path);
+        let reverse_path = Address::from_parts(&local, &sender.return_path);
         let reverse_path = reverse_path.map_err(|e| MakeError::Permanent(e.to_string()))?;
-        Ok(Made { eight_bit: !message.is_ascii(), smtputf8, message, reverse_path })
+        let signing_domain = Some(sender.domain.clone());
+        Ok(Made { eight_bit: !message.is_ascii(), smtputf8, message, reverse_path, signing_domain })
     }
 }
 

@@ -4,8 +4,8 @@ use crate::app::App;
 use crate::http::error::ApiError;
 use crate::passwords;
 use crate::text::token;
-use api_types::Role;
-use storage::{ApiKeyId, UserId, WorkspaceId, api_key, secret_hash, session, user};
+use api_types::{KeyScope, NewApiKey, Role};
+use storage::{UserId, WorkspaceId, api_key, secret_hash, session, user};
 
 /// How long a sign-in link can be used.
 const LINK_MS: i64 = 15 * 60 * 1000;
@@ -67,19 +67,31 @@ pub async fn sign_in_link(app: &App, workspace: WorkspaceId, id: UserId) -> Resu
     Ok((format!("{}/sign-in?token={token}", app.config.http.base_url()), expires_ms))
 }
 
+/// Requests a minute that a key can be given at most.
+const RATE_MAX: u32 = 1_000_000;
+
 /// A new API key: its row and the key itself, which is stored nowhere.
 ///
 /// # Errors
-/// `invalid` without a name.
+/// `invalid` without a name or scope, or with a rate that is none.
 pub async fn create_api_key(
     app: &App,
     workspace: WorkspaceId,
-    name: &str,
+    new: NewApiKey,
     created_by: &str,
-) -> Result<(ApiKeyId, String), ApiError> {
-    let name = name.trim();
+) -> Result<(api_key::ApiKey, String), ApiError> {
+    let name = new.name.trim();
     if name.is_empty() || name.chars().count() > 100 {
         return Err(ApiError::invalid("name", "Give the key a name of 1 to 100 characters: what it is for."));
+    }
+    // Each once, from the least to the most.
+    let scopes: Vec<KeyScope> = KeyScope::ALL.into_iter().filter(|scope| new.scopes.contains(scope)).collect();
+    if scopes.is_empty() {
+        return Err(ApiError::invalid("scopes", "Give the key at least one scope: send, read, marketing or admin."));
+    }
+    if new.rate_per_minute.is_some_and(|rate| !(1..=RATE_MAX).contains(&rate)) {
+        let message = format!("rate_per_minute must be 1 to {RATE_MAX}; leave it out for no limit.");
+        return Err(ApiError::invalid("rate_per_minute", message));
     }
     let key = format!("pbk_{}", token(&*app.random));
     let row = api_key::NewApiKey {
@@ -89,7 +101,21 @@ pub async fn create_api_key(
         key_hash: secret_hash(&key),
         created_by: created_by.to_owned(),
         created_ms: app.now_ms(),
+        scopes,
+        rate_per_minute: new.rate_per_minute,
     };
-    let id = app.storage.main().write(move |tx| api_key::insert(tx, &row)).await?;
-    Ok((id, key))
+    let stored = app.storage.main().write(move |tx| {
+        let id = api_key::insert(tx, &row)?;
+        Ok(api_key::ApiKey {
+            id,
+            workspace_id: row.workspace_id,
+            name: row.name,
+            prefix: row.prefix,
+            created_ms: row.created_ms,
+            last_used_ms: None,
+            scopes: row.scopes,
+            rate_per_minute: row.rate_per_minute,
+        })
+    });
+    Ok((stored.await?, key))
 }

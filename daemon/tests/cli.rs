@@ -81,7 +81,6 @@ fn commands_work_without_a_daemon() {
     let err = String::from_utf8_lossy(&again.stderr);
     assert!(!again.status.success() && err.contains("email: A user with this address exists already."), "{err}");
 
-    assert!(good(&run(&["api-key", "create", "shop"])).starts_with("pbk_"));
     assert!(good(&run(&["domain", "add", "example.com"])).contains("_dmarc.example.com"));
     assert!(good(&run(&["domain", "list"])).contains("not checked yet"));
     let keys = good(&run(&["domain", "keys", "example.com"]));
@@ -110,6 +109,27 @@ fn commands_work_without_a_daemon() {
     );
     let out = good(&run(&["doctor"]));
     assert!(out.contains("ok       ledger") && out.contains("ok       database"), "{out}");
+}
+
+#[test]
+fn keys_and_messages_without_a_daemon() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| packetboat(dir.path(), args);
+    assert!(good(&run(&["api-key", "create", "shop", "--scope", "send", "--rate", "60"])).starts_with("pbk_"));
+    assert!(good(&run(&["api-key", "list"])).contains("send, 60 a minute; last used never"));
+    good(&run(&["api-key", "revoke", "1"]));
+    assert_eq!(good(&run(&["api-key", "list"])), "");
+    good(&run(&["domain", "add", "example.com"]));
+    let to = ["message", "send", "--to", "bo@example.net", "--subject", "Hi", "--text", "Hi", "--tag", "t", "--from"];
+    let sent = good(&run(&[&to[..], &["ana@example.com"]].concat()));
+    assert!(sent.contains("Message 1 was taken in for 1 recipients.") && sent.contains("No daemon runs"), "{sent}");
+    let refused = run(&[&to[..], &["ana@elsewhere.example"]].concat());
+    let err = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && err.contains("from: elsewhere.example is not one of your"), "{err}");
+    assert!(good(&run(&["message", "list", "--to", "bo@example.net", "--tag", "t"])).contains("bo@example.net: Hi"));
+    assert_eq!(good(&run(&["message", "cancel", "1"])), "Cancelled for 1 of 1 recipients.\n");
+    let out = good(&run(&["message", "show", "1"]));
+    assert!(out.contains("Tags:      t") && out.contains("bo@example.net: cancelled"), "{out}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -126,7 +126,8 @@ fn configuration(folder: &Path, internet: &sandbox::Running) -> PathBuf {
         "[server]\nhostname = \"mail.kill.example\"\n[storage]\ndir = \"{}\"\nmin_free_mb = 0\n\
          [http]\nlisten = \"127.0.0.1:0\"\n[dns]\nservers = [\"{}\"]\n\
          [smtp]\nremote_port = {}\nbulk_retry = [\"1s\"]\nbulk_expiry = \"10m\"\n\
-         connect_timeout = \"5s\"\ncommand_timeout = \"10s\"\nfinal_dot_timeout = \"10s\"\n",
+         connect_timeout = \"5s\"\ncommand_timeout = \"10s\"\nfinal_dot_timeout = \"10s\"\n\
+         [[shaping]]\nbounce_slow_percent = 0\nbounce_hold_percent = 0\n",
         folder.join("data").display(),
         internet.dns(),
         internet.smtp_port(),

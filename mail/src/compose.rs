@@ -108,7 +108,7 @@ pub fn compose(draft: &Draft<'_>) -> Result<Vec<u8>, ComposeError> {
 
 /// A body without bare CR and other control characters. The builder takes them for ordinary ones and writes them as they
 /// are, though a bare CR must not be sent (RFC 5321 §2.3.8) and NUL neither (RFC 5322 §3.5).
-fn clean(body: &str) -> Cow<'_, str> {
+pub(crate) fn clean(body: &str) -> Cow<'_, str> {
     let odd = |b: u8| (b < 0x20 && b != b'\n' && b != b'\t') || b == 0x7f;
     if !body.bytes().any(odd) {
         return Cow::Borrowed(body);

@@ -56,7 +56,7 @@ impl ContentMaker for Letters {
             .map_err(|e| MakeError::Permanent(e.to_string()))?;
         signed.extend_from_slice(message.as_bytes());
         let reverse_path = Address::parse(&format!("b-{}@bounce.sender.example", r.id)).expect("an address");
-        Ok(Made { message: signed.into(), reverse_path, eight_bit: false, smtputf8: false })
+        Ok(Made { message: signed.into(), reverse_path, signing_domain: None, eight_bit: false, smtputf8: false })
     }
 }
 
@@ -112,8 +112,10 @@ async fn fill(storage: &Storage, n: i64) {
 }
 
 fn parts(storage: &Storage, connections: u32) -> Parts {
-    let text =
-        format!("[smtp]\nremote_port = {PORT}\nconnections_per_lane = {connections}\nmessages_per_connection = 1000");
+    let text = format!(
+        "[smtp]\nremote_port = {PORT}\nconnections_per_lane = {connections}\nmessages_per_connection = 1000\n\
+             [[shaping]]\nmessage_rate = \"none\"\nconnection_rate = \"none\""
+    );
     let config = config::parse("throughput", &text).unwrap_or_else(|e| panic!("{e}"));
     let key = dkim::Key::generate_rsa().expect("a key");
     let domain = Domain::parse("sender.example").expect("a domain");
@@ -128,12 +130,13 @@ fn parts(storage: &Storage, connections: u32) -> Parts {
         dial: Arc::new(TcpDial),
         content: Arc::new(Letters { signer, body: "<p>Lorem ipsum dolor sit amet, consectetur</p>\r\n".repeat(215) }),
         maker_threads: 2,
-        smtp: config.smtp,
+        smtp: config.smtp.clone(),
         sources: config.sources,
         pools: config.pools,
         warmup_plans: config.warmup_plans,
         streams: config.streams,
         routes: Vec::new(),
+        shaping: Arc::new(mta::shaping::Snapshot::compile(&config.smtp, &config.shaping)),
         retention: Retention { events: day, finished: day, unmatched_reports: day },
         tls: mta::tls::TlsParts {
             dnssec: None,

@@ -6,12 +6,13 @@
 //! in memory.
 
 use crate::metric;
+use crate::shaping::Change;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 use storage::queue::{self, Deferral, GiveBack, Marked, Settlement};
 use storage::warmup::{self, Fate, Key};
-use storage::{RecipientId, Storage, StorageError};
+use storage::{RecipientId, Storage, StorageError, automation};
 use tokio::sync::{Notify, mpsc, oneshot};
 use world::Clock;
 
@@ -31,6 +32,7 @@ enum Entry {
     Settle(Settlement, WarmupFate),
     Defer(Deferral, WarmupFate),
     GiveBack(GiveBack, WarmupPlaces),
+    Automation(Change),
     /// Answered when everything before it is on disk.
     Flush(oneshot::Sender<()>),
 }
@@ -95,6 +97,11 @@ impl Book {
         self.put(Entry::GiveBack(back, marked));
     }
 
+    /// What shaping does by itself is written with everything else.
+    pub fn automation(&self, change: Change) {
+        self.put(Entry::Automation(change));
+    }
+
     /// Returns when everything put down so far is on disk.
     pub async fn flush(&self) {
         let (answer, flushed) = oneshot::channel();
@@ -134,11 +141,12 @@ struct Batch {
     marked_under: Vec<WarmupPlaces>,
     fates: Vec<WarmupFate>,
     back_from: Vec<(RecipientId, WarmupPlaces)>,
+    automations: Vec<Change>,
 }
 
 impl Batch {
     fn is_empty(&self) -> bool {
-        self.marks.is_empty() && self.put_down() == 0
+        self.marks.is_empty() && self.put_down() == 0 && self.automations.is_empty()
     }
 
     fn put_down(&self) -> usize {
@@ -157,6 +165,16 @@ impl Batch {
         queue::settle(tx, &self.settlements)?;
         queue::defer(tx, &self.deferrals)?;
         queue::give_back(tx, &self.back)?;
+        for change in &self.automations {
+            match change {
+                Change::Put(row, told) => {
+                    automation::put(tx, row, told.as_ref().map(|(at_ms, text)| (*at_ms, text.as_str())))?;
+                }
+                Change::Ended(id, at_ms, by) => {
+                    automation::end(tx, *id, *at_ms, *by)?;
+                }
+            }
+        }
         Ok(marked)
     }
 
@@ -209,6 +227,7 @@ async fn write_all(
                     batch.back_from.extend((!places.is_empty()).then_some((back.id, places)));
                     batch.back.push(back);
                 }
+                Entry::Automation(change) => batch.automations.push(change),
                 Entry::Flush(answer) => flushed.push(answer),
             }
         }
@@ -216,13 +235,14 @@ async fn write_all(
         if !batch.is_empty() {
             let now_ms = clock.now_ms();
             let (put_down, due_ms) = (batch.put_down(), batch.earliest_due_ms());
+            let told = put_down > 0 || !batch.automations.is_empty();
             metrics::histogram!(metric::COMMIT_ENTRIES).record((put_down + batch.marks.len()) as f64);
             for (answer, marked) in answers.into_iter().zip(write(&storage, &*clock, batch, now_ms).await) {
                 // A connection that has ended meanwhile has put its recipient down already.
                 let _ = answer.send(marked);
             }
             counts.put_down(put_down);
-            if put_down > 0 && !counts.events_written.swap(true, SeqCst) {
+            if told && !counts.events_written.swap(true, SeqCst) {
                 counts.events.notify_one();
             }
             if due_ms.is_some_and(|due_ms| due_ms < counts.next_look_ms.load(SeqCst)) {

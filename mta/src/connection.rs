@@ -18,6 +18,7 @@ use mail::{BounceClass, EnhancedStatus, Reply, WaitReason};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
+use storage::WorkspaceId;
 use storage::queue::{Answer, Attempt, Ending, Marked, Settlement, Wait};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
@@ -60,28 +61,33 @@ async fn run(shared: &Arc<Shared>, lane: &Arc<Lane>) {
     match no_session {
         NoSession::NotReached(class, answer) => lane.could_not_connect(shared, Trouble { class, answer }),
         NoSession::NoSource(why) => {
-            if shared.source_states.note(lane.source, Some(why.clone())) {
+            // The system says the same when it has no port left: the watch looks whether the address is there.
+            let is_gone = shared.sources[lane.source].ip.is_some_and(|ip| !shared.dial.has_source(ip));
+            if is_gone && shared.source_states.note(lane.source, Some(why.clone())) {
                 source_watch::tell(shared, lane.source, Some(&why)).await;
             }
             lane.hold(shared, WaitReason::Local, NO_SOURCE_HOLD, why);
         }
         NoSession::OtherFamily(why) => {
-            let source = &shared.sources[lane.source].name;
-            tracing::debug!(%source, why, "the site has no address of the source's family");
-            lane.hold(shared, WaitReason::Connect, OTHER_FAMILY_HOLD, why);
+            let source = &shared.sources[lane.source];
+            tracing::debug!(source = %source.name, why, "the site has no address of the source's family");
+            if shared.has_other_family(source) {
+                lane.hold(shared, WaitReason::Connect, OTHER_FAMILY_HOLD, why);
+            } else {
+                // No source has: who waits is told so.
+                let answer = Answer::of_trouble(BounceClass::Dns, why);
+                lane.could_not_connect(shared, Trouble { class: BounceClass::Dns, answer });
+            }
         }
         NoSession::Refused(stage, reply) => {
             let class = bounce::classify(&reply, stage).class;
-            match class {
-                BounceClass::Reputation => {
-                    let span = lane.site.provider.block_hold;
-                    lane.hold(shared, WaitReason::SourceBlocked, span, reply.to_string());
-                    return;
-                }
-                BounceClass::TooManyConnections | BounceClass::RateLimit => {
-                    lane.fewer_connections(shared, reply.to_string());
-                }
-                _ => {}
+            // Nobody's mail was named yet; what is about a source concerns everybody who sends from it.
+            let context = shared.context(lane, WorkspaceId::MAIN, None);
+            if shared.answered(&reply, stage, &context).is_some_and(|answered| answered.holds_lane()) {
+                return lane.told(reply.to_string());
+            }
+            if matches!(class, BounceClass::TooManyConnections | BounceClass::RateLimit) {
+                lane.fewer_connections(shared, reply.to_string());
             }
             let answer = Answer::of_reply(&reply, Some(class));
             lane.could_not_connect(shared, Trouble { class, answer });
@@ -136,7 +142,7 @@ impl<'a> Connection<'a> {
         loop {
             let current = match announced.take() {
                 Some(current) => current,
-                None if self.sent >= self.lane.site.provider.messages => break,
+                None if self.sent >= self.lane.limits.messages => break,
                 None => match self.next_marked().await {
                     Some(current) => current,
                     None => break,
@@ -220,7 +226,7 @@ impl<'a> Connection<'a> {
             return;
         }
         let depth = if self.is_fast { 2 } else { 1 };
-        let left = self.lane.site.provider.messages.saturating_sub(self.sent) as usize;
+        let left = self.lane.limits.messages.saturating_sub(self.sent) as usize;
         while self.upcoming.len() < depth.min(left) {
             let Some(prepared) = self.lane.try_next(self.shared) else { return };
             self.enlist(prepared);
@@ -309,7 +315,7 @@ impl<'a> Connection<'a> {
 
     /// The next recipient, once its mark is on disk; `None` when there is no more work.
     async fn next_marked(&mut self) -> Option<Current> {
-        let idle = self.lane.site.provider.idle.min(self.shared.smtp.idle_timeout);
+        let idle = self.lane.limits.idle.min(self.shared.smtp.idle_timeout);
         loop {
             while let Some(mut upcoming) = self.upcoming.pop_front() {
                 let marked = (&mut upcoming.marked).await.ok();
@@ -351,7 +357,7 @@ impl<'a> Connection<'a> {
 
     /// Writes what came of an attempt, and what it means for the lane.
     fn judge(&self, current: Current, happening: Happening<'_>, answer: Answer) {
-        let Current { hand, began_ms, .. } = current;
+        let Current { hand, made, began_ms, .. } = current;
         let now_ms = self.shared.clock.now_ms();
         let claimed = &hand.claimed;
         let case = Case {
@@ -361,20 +367,35 @@ impl<'a> Connection<'a> {
             expires_ms: claimed.expires_ms,
             draw: self.shared.random.below(u64::MAX),
         };
-        let (verdict, effect) = decide(&self.shared.streams.of(claimed).retry, happening, &case);
+        let policy = &self.shared.streams.of(claimed).retry;
+        let (by_class, effect) = decide(policy, happening, &case);
+        let context = self.shared.context(self.lane, claimed.workspace_id, made.signing_domain.as_ref());
+        let answered = match happening {
+            Happening::Reply(reply, stage) if by_class != Verdict::Delivered => {
+                self.shared.answered(reply, stage, &context)
+            }
+            _ => None,
+        };
+        let verdict = Shared::verdict(answered.as_ref(), by_class, policy, &case);
         let attempt = self.attempt(now_ms - began_ms);
         self.count(verdict, now_ms - began_ms);
         tracing::debug!(rcpt.id = %claimed.id, site = %self.lane.site.name, source = %self.source, ?verdict, "attempt");
         let told = answer.text.clone();
         hand::conclude(hand, verdict, (now_ms, attempt), answer);
         self.lane.one_left(now_ms);
-        match effect {
-            LaneEffect::None => {}
-            LaneEffect::FewerConnections => self.lane.fewer_connections(self.shared, told),
-            LaneEffect::Hold => {
-                let span = self.lane.site.provider.block_hold;
-                self.lane.hold(self.shared, WaitReason::SourceBlocked, span, told);
+        if answered.is_some() {
+            self.lane.told(told.clone());
+        }
+        if effect == LaneEffect::FewerConnections {
+            self.lane.fewer_connections(self.shared, told);
+        }
+        match verdict {
+            Verdict::Delivered => {
+                self.lane.one_taken();
+                self.shared.outcome(&context, false, &self.lane.limits);
             }
+            Verdict::Bounced { .. } => self.shared.outcome(&context, true, &self.lane.limits),
+            _ => {}
         }
     }
 
@@ -395,7 +416,7 @@ impl<'a> Connection<'a> {
             Verdict::Bounced { .. } => "bounced",
             Verdict::Deferred { .. } => "deferred",
             Verdict::Expired { .. } => "expired",
-            Verdict::Blocked { .. } => "blocked",
+            Verdict::Blocked { .. } | Verdict::Held { .. } => "blocked",
             Verdict::Unknown => "unknown",
         };
         let provider = self.lane.site.provider.name.clone();

@@ -34,6 +34,8 @@ pub struct Made {
     pub message: Bytes,
     /// Where reports go.
     pub reverse_path: Address,
+    /// The domain that signs it (the `d=` of DKIM); `None` where nobody signs.
+    pub signing_domain: Option<Arc<str>>,
     /// Whether it has bytes above 127 and needs 8BITMIME (RFC 6152).
     pub eight_bit: bool,
     /// Whether its headers need SMTPUTF8 (RFC 6531).
@@ -158,6 +160,7 @@ fn run(content: &dyn ContentMaker, job: Job, ahead: &Arc<AtomicUsize>) {
     metrics::histogram!(metric::MAKE_SECONDS).record(began.elapsed().as_secs_f64());
     match made {
         Ok(made) => {
+            shared.shaping.learn(hand.claimed.origin, made.signing_domain.as_ref());
             let bytes = made.message.len();
             ahead.fetch_add(bytes, Relaxed);
             let counted = Ahead { bytes, total: ahead.clone() };

@@ -5,9 +5,9 @@ use crate::content::{ContentMaker, Makers};
 use crate::housekeeping::{self, Retention};
 use crate::lane::LaneStatus;
 use crate::places::Places;
-use crate::providers::Providers;
 use crate::route::{RouteSetup, RouteStatus, Routes};
 use crate::scheduler;
+use crate::shaping::{Shaping, Snapshot};
 use crate::shared::{Open, Shared};
 use crate::site::Resolver;
 use crate::smtp::client_config;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use storage::queue::{self, Recovered};
-use storage::{Storage, StorageError};
+use storage::{AutomationId, Storage, StorageError, automation};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -59,6 +59,8 @@ pub struct Parts {
     pub streams: Streams,
     /// `[[route]]`.
     pub routes: Vec<RouteSetup>,
+    /// The limits and rules in force.
+    pub shaping: Arc<Snapshot>,
     /// How long finished things are kept.
     pub retention: Retention,
     /// What TLS policies need.
@@ -109,11 +111,16 @@ impl Engine {
             let Recovered { requeued, unknown } = recovered;
             tracing::info!(requeued, unknown, "recovered recipients of the last run");
         }
+        let storage = parts.storage.clone();
+        let restrained = move || storage.read_blocking(|c| Ok((automation::open(c)?, automation::newest(c)?)));
+        let (open, newest) = crate::hold::blocking(restrained)
+            .await
+            .unwrap_or(Err(StorageError::Closed))
+            .map_err(StartError::Recover)?;
         let tls = client_config().map_err(StartError::Tls)?;
         let makers = Makers::start(parts.content, parts.maker_threads).map_err(StartError::Thread)?;
         let (book, writing) = Book::open(parts.storage.clone(), parts.clock.clone());
-        let providers = Providers::builtin(parts.smtp.connections_per_lane, parts.smtp.messages_per_connection);
-        let routes = Routes::new(parts.routes, &providers);
+        let routes = Routes::new(parts.routes, &parts.shaping, &parts.tls.roots);
         let routes = routes.map_err(|(route, cause)| StartError::Route { route, cause })?;
         let connections_max = parts.smtp.connections_max;
         let board = Board::new(Plans::new(&parts.warmup_plans), &parts.sources);
@@ -122,7 +129,8 @@ impl Engine {
         let policies = Arc::new(policies);
         let shared = Arc::new(Shared {
             storage: parts.storage,
-            resolver: Resolver::new(parts.dns, providers, policies.clone()),
+            resolver: Resolver::new(parts.dns, parts.shaping.clone(), policies.clone()),
+            shaping: Shaping::new(parts.shaping, open, newest),
             policies,
             clock: parts.clock,
             random: parts.random,
@@ -134,6 +142,7 @@ impl Engine {
             routes,
             source_states: SourceStates::new(&parts.sources),
             smtp: parts.smtp,
+            source_names: parts.sources.iter().map(|source| source.name.as_str().into()).collect(),
             sources: parts.sources,
             tls,
             book,
@@ -290,6 +299,17 @@ impl Waker {
     #[must_use]
     pub fn lanes(&self) -> Vec<LaneStatus> {
         lanes(&self.0)
+    }
+
+    /// An automation that a person has ended in the database is not in force here any more either; what waited because
+    /// of it is due.
+    pub fn lifted(&self, id: AutomationId) {
+        if let Some(row) = self.0.shaping.register.lift(id) {
+            for lane in self.0.lanes() {
+                lane.drive(&self.0);
+            }
+            self.0.tasks.spawn(housekeeping::release(self.0.clone(), row));
+        }
     }
 }
 

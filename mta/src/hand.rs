@@ -192,6 +192,9 @@ pub(crate) fn conclude(hand: Hand, verdict: Verdict, (at_ms, attempt): (i64, Att
             let due_ms = at_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
             hand.defer(deferred(DeferralKind::Attempted, class, Wait { reason, due_ms }));
         }
+        Verdict::Held { class, reason, due_ms } => {
+            hand.defer(deferred(DeferralKind::Blocked, class, Wait { reason, due_ms }));
+        }
         Verdict::Blocked { class } => {
             // Due at once: the scheduler finds another source, or until when this one is held.
             let wait = Wait { reason: WaitReason::SourceBlocked, due_ms: at_ms };

@@ -3,11 +3,15 @@
 
 use crate::hold::off_clock;
 use crate::metric;
+use crate::shaping::reasons;
 use crate::shared::Shared;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
-use storage::{RecipientId, Storage, StorageError, event, message, outbox, queue, unmatched_report};
+use storage::automation::{Automation, Scope};
+use storage::{
+    RecipientId, Storage, StorageError, automation, event, idempotency, message, outbox, queue, unmatched_report,
+};
 
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.
 const LANES_EVERY: Duration = Duration::from_secs(1);
@@ -38,6 +42,7 @@ pub(crate) async fn lanes(shared: Arc<Shared>) {
         shared.clock.sleep(LANES_EVERY).await;
         let now_ms = shared.clock.now_ms();
         shared.forget_idle_lanes(now_ms);
+        shared.end_automations(now_ms);
         for lane in shared.lanes() {
             lane.drive(&shared);
         }
@@ -48,6 +53,7 @@ pub(crate) async fn expiry(shared: Arc<Shared>) {
     let mut after = RecipientId(0);
     loop {
         shared.clock.sleep(EXPIRY_EVERY).await;
+        shared.shaping.forget(shared.clock.now_ms());
         let (storage, now_ms) = (shared.storage.clone(), shared.clock.now_ms());
         let walked = off_clock(async move { queue::expire(&storage, after, EXPIRY_CHUNK, now_ms).await }).await;
         match walked {
@@ -57,6 +63,34 @@ pub(crate) async fn expiry(shared: Arc<Shared>) {
         }
         shared.book.counts.events.notify_one();
     }
+}
+
+/// What waited because of a lifted automation is due now. Whoever waits for another reason of the same kind is looked at
+/// and sent back.
+pub(crate) async fn release(shared: Arc<Shared>, lifted: Automation) {
+    let workspace = match lifted.scope {
+        Scope::SourceSite | Scope::SourceProvider => None,
+        Scope::DomainProvider | Scope::WorkspaceProvider => Some(lifted.workspace_id),
+    };
+    for reason in reasons(&lifted) {
+        let mut after = RecipientId(0);
+        loop {
+            let (storage, now_ms) = (shared.storage.clone(), shared.clock.now_ms());
+            let whose = (reason, workspace);
+            let walked =
+                off_clock(async move { automation::release(&storage, whose, after, EXPIRY_CHUNK, now_ms).await }).await;
+            match walked {
+                Some(Ok(Some(next))) => after = next,
+                Some(Ok(None)) => break,
+                Some(Err(error)) => {
+                    tracing::error!(%error, "what an automation held is not due at once; it comes at its own time");
+                    return;
+                }
+                None => return,
+            }
+        }
+    }
+    shared.book.counts.wake.notify_one();
 }
 
 pub(crate) async fn events(shared: Arc<Shared>) {
@@ -108,7 +142,11 @@ enum Old {
     Finished,
     /// Submitted messages, which go with their recipients.
     Messages,
+    /// Answers to requests that may come again.
+    Answers,
     UnmatchedReports,
+    /// Automations that have ended, as long as the events that tell of them.
+    Automations,
 }
 
 async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageError> {
@@ -117,7 +155,9 @@ async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageErr
         (Old::Events, retention.events),
         (Old::Finished, retention.finished),
         (Old::Messages, retention.finished),
+        (Old::Answers, Duration::from_millis(idempotency::KEPT_MS.unsigned_abs())),
         (Old::UnmatchedReports, retention.unmatched_reports),
+        (Old::Automations, retention.events),
     ] {
         let before_ms = now_ms.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
         loop {
@@ -137,6 +177,8 @@ async fn forget_some(storage: &Storage, old: Old, before_ms: i64) -> Result<usiz
         Old::Events => event::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Finished => queue::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Messages => storage.queue().write(move |tx| message::forget(tx, before_ms, RETENTION_CHUNK)).await,
+        Old::Automations => storage.queue().write(move |tx| automation::forget(tx, before_ms, RETENTION_CHUNK)).await,
+        Old::Answers => storage.queue().write(move |tx| idempotency::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::UnmatchedReports => unmatched_report::forget(storage, before_ms, RETENTION_CHUNK).await,
     }
 }

@@ -1,20 +1,24 @@
 //! A lane: one source to one site. Connections, limits and penalties live here.
 //!
-//! Strategies: connections as the work asks for them, up to the provider's limit; "too many connections" lowers the
-//! limit to what the server bore, and it grows back by one a minute; a source that is refused is held for as long as
-//! the provider's data says; a site that cannot be reached is tried again after the retry schedule's waits.
+//! Strategies: connections as the work asks for them, up to the limits in force, beginning with one (slow start); "too
+//! many connections" lowers the limit to what the server bore, and it grows back by one a minute; a message leaves when
+//! every rate has room for it; what replies have led to restrains the lane (`shaping::register`); a site that cannot be
+//! reached is tried again after the retry schedule's waits.
 //!
 //! Room: a lane that would not be through with what it has within seconds may hold as many waiting recipients in memory
 //! as there are free places for all others ("dynamic threshold"), so that slow sites never fill the memory, however many
-//! there are of them. What finds no room goes back into the queue until about the time that the lane gets to it.
+//! there are of them. What finds no room goes back into the queue until about the time that the lane gets to it. Where a
+//! rate is the limit, only what it lets through within seconds waits in memory.
 
 use crate::connection;
 use crate::content::Prepared;
 use crate::hand::Hand;
 use crate::pace::{Limit, Pace};
 use crate::places::Urgency;
+use crate::shaping::{Counted, Limits, Restraint, Shaping, Target};
 use crate::shared::{Shared, lock};
 use crate::site::Site;
+use config::Rate;
 use mail::{BounceClass, StreamKind, WaitReason};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -31,6 +35,10 @@ const AHEAD_PER_CONNECTION: usize = 3;
 const IDLE_LOOK: Duration = Duration::from_secs(1);
 /// What a lane brings away within this time is not stuck.
 const SOON_MS: i64 = 5_000;
+/// So many wait in memory however slow the rate: the one that goes next, and the one behind it.
+const AT_A_RATE_MIN: f64 = 2.0;
+/// A lane whose rate has no room for longer than this opens no connection, and keeps none.
+const RATE_PAUSE_MS: i64 = 10_000;
 /// A lane without work is remembered for this long.
 const FORGET_MS: i64 = 600_000;
 
@@ -62,6 +70,14 @@ pub struct LaneStatus {
 pub(crate) struct Lane {
     pub source: usize,
     pub site: Arc<Site>,
+    /// The limits in force here.
+    pub limits: Limits,
+    /// What each message, and each new connection, is counted for.
+    messages: Vec<(Counted, Rate)>,
+    connections: Vec<(Counted, Rate)>,
+    /// What automations may be about.
+    at_site: Target,
+    at_provider: Target,
     state: Mutex<State>,
     /// Wakes one connection that waits for work.
     work: Notify,
@@ -79,6 +95,8 @@ struct State {
     /// Of those, the open ones.
     established: u32,
     limit: Limit,
+    /// Messages taken since the lane began, or began anew after a hold.
+    taken: u32,
     hold: Option<Wait>,
     reply: Option<String>,
     /// Times in a row that no connection came about.
@@ -100,26 +118,65 @@ pub(crate) struct Trouble {
 }
 
 impl Lane {
-    pub fn new(source: usize, site: &Arc<Site>, now_ms: i64) -> Lane {
-        let state = State { pace: Pace::since(now_ms), began_ms: now_ms, ..State::default() };
-        Lane { source, site: site.clone(), state: Mutex::new(state), work: Notify::new() }
+    pub fn new(shared: &Shared, source: usize, site: &Arc<Site>, now_ms: i64) -> Lane {
+        let limits = shared.limits(source, site);
+        let name = &shared.source_names[source];
+        Lane {
+            source,
+            site: site.clone(),
+            messages: Shaping::counted(source, site, limits.message_rates),
+            connections: Shaping::counted(source, site, limits.connection_rates),
+            at_site: Target::SourceSite(name.clone(), site.name.clone()),
+            at_provider: Target::SourceProvider(name.clone(), site.provider.name.clone()),
+            limits,
+            state: Mutex::new(State { pace: Pace::since(now_ms), began_ms: now_ms, ..State::default() }),
+            work: Notify::new(),
+        }
+    }
+
+    /// What replies have led to for this lane.
+    fn restraint(&self, shared: &Shared, now_ms: i64) -> Restraint {
+        shared.shaping.register.restraint(&self.at_site, &self.at_provider, now_ms)
+    }
+
+    /// Why and until when nothing goes over this lane of itself; automations not counted.
+    pub fn held_itself(&self, now_ms: i64) -> Option<Wait> {
+        lock(&self.state).held(now_ms)
     }
 
     /// Why and until when nothing goes over this lane.
-    pub fn held(&self, now_ms: i64) -> Option<Wait> {
-        lock(&self.state).hold.filter(|hold| hold.due_ms > now_ms)
+    fn held(&self, shared: &Shared, now_ms: i64) -> Option<Wait> {
+        self.restraint(shared, now_ms).hold.or_else(|| self.held_itself(now_ms))
+    }
+
+    /// What a message is counted for now.
+    fn counted(&self, restraint: &Restraint) -> Vec<(Counted, Rate)> {
+        let restrained = restraint.rates.iter().map(|(id, rate)| (Counted::Automation(*id), *rate));
+        self.messages.iter().cloned().chain(restrained).collect()
     }
 
     /// Whether another recipient finds room; else when it is to come again.
     pub fn room(&self, shared: &Shared, now_ms: i64) -> Option<Wait> {
+        let rate = self.slowest(&self.restraint(shared, now_ms));
         let mut state = lock(&self.state);
         let waiting = state.waiting();
+        if let Some(rate) = rate.filter(|rate| waiting as f64 >= (rate * SOON_MS as f64 / 1000.0).max(AT_A_RATE_MIN)) {
+            let due_ms = state.pace.place_at_rate(waiting, rate, now_ms);
+            return Some(Wait { reason: WaitReason::Rate, due_ms });
+        }
         if state.stuck(now_ms) == 0 || waiting < shared.places_left() {
             return None;
         }
         let age_ms = now_ms - state.began_ms;
         let due_ms = state.pace.place_in_line(waiting, age_ms, now_ms);
         Some(Wait { reason: WaitReason::LaneFull, due_ms })
+    }
+
+    /// The slowest rate that counts here, in messages a second.
+    fn slowest(&self, restraint: &Restraint) -> Option<f64> {
+        let restrained = restraint.rates.iter().map(|(_, rate)| rate);
+        let rates = self.messages.iter().map(|(_, rate)| rate).chain(restrained);
+        rates.filter_map(|rate| rate.per_second()).min_by(f64::total_cmp)
     }
 
     /// Recipients that wait here and will not be gone soon.
@@ -142,13 +199,14 @@ impl Lane {
             return;
         }
         let now_ms = shared.clock.now_ms();
+        let restraint = self.restraint(shared, now_ms);
         let mut to_make = Vec::new();
         let mut to_open = 0;
         let urgency;
         {
             let mut state = lock(&self.state);
             state.used_ms = now_ms;
-            if state.hold.is_some_and(|hold| hold.due_ms > now_ms) {
+            if restraint.hold.is_some() || state.held(now_ms).is_some() {
                 return;
             }
             let ahead = (state.connections as usize).max(1) * AHEAD_PER_CONNECTION;
@@ -165,20 +223,20 @@ impl Lane {
                 to_make.push(hand);
             }
             let work = state.waiting();
-            let limit = state.limit.at(self.site.provider.connections, now_ms);
+            let limit = state.allowed(&self.limits, &restraint, now_ms);
             let wanted = u32::try_from(work.div_ceil(WORK_PER_CONNECTION)).unwrap_or(u32::MAX).min(limit);
             // One at a time after a failure: it shows whether the site is back.
             let wanted = if state.failures > 0 || state.in_trouble { wanted.min(1) } else { wanted };
-            while state.connections < wanted {
-                state.connections += 1;
-                to_open += 1;
+            if state.connections < wanted && !self.is_out_of_rate(shared, &restraint, now_ms) {
+                to_open = wanted - state.connections;
+                state.connections = wanted;
             }
         }
         for hand in to_make {
             shared.makers.make(hand, self.clone(), shared);
         }
         for n in 0..to_open {
-            let Some(permit) = shared.connection_permit(self, urgency) else {
+            let Some(permit) = shared.connection_permit(self, urgency, restraint.connections[1]) else {
                 lock(&self.state).connections -= to_open - n;
                 return;
             };
@@ -186,12 +244,27 @@ impl Lane {
         }
     }
 
+    /// Whether no message may go for a while, so that a connection would only stand open.
+    fn is_out_of_rate(&self, shared: &Shared, restraint: &Restraint, now_ms: i64) -> bool {
+        let due_ms = lock(&shared.shaping.messages).due_ms(&self.counted(restraint));
+        due_ms > now_ms + RATE_PAUSE_MS
+    }
+
+    /// When a new connection may be opened, where that is not now.
+    pub fn may_connect(&self, shared: &Shared, now_ms: i64) -> Result<(), i64> {
+        if self.connections.is_empty() {
+            return Ok(());
+        }
+        lock(&shared.shaping.connections).take(&self.connections, now_ms)
+    }
+
     /// A recipient's content is there.
     pub fn prepared(self: &Arc<Self>, shared: &Arc<Shared>, prepared: Prepared) {
         let now_ms = shared.clock.now_ms();
+        let held = self.held(shared, now_ms).is_some();
         let mut state = lock(&self.state);
         state.making -= 1;
-        if state.hold.is_some_and(|hold| hold.due_ms > now_ms) {
+        if held {
             // Held meanwhile: it looks for another way, like the others.
             drop(state);
             shared.route(&self.site, vec![prepared.hand]);
@@ -219,33 +292,84 @@ impl Lane {
         self.drive(shared);
     }
 
-    /// The next recipient, if its content is there.
+    /// The next recipient, if its content is there and every rate has room for it.
     pub fn try_next(self: &Arc<Self>, shared: &Arc<Shared>) -> Option<Prepared> {
-        let now_ms = shared.clock.now_ms();
-        let mut state = lock(&self.state);
-        if state.hold.is_some_and(|hold| hold.due_ms > now_ms) || shared.stopping.is_cancelled() {
-            return None;
+        match self.look(shared) {
+            Look::Taken(prepared) => Some(*prepared),
+            Look::Nothing | Look::Rate(_) | Look::End => None,
         }
-        let next = state.prepared.pop_front();
-        let more = !state.ready.is_empty() || !state.urgent.is_empty();
-        drop(state);
-        if more {
-            self.drive(shared);
-        }
-        next
     }
 
-    /// The next recipient; `None` when none came in time, or the lane is held or stopping.
+    fn look(self: &Arc<Self>, shared: &Arc<Shared>) -> Look {
+        let now_ms = shared.clock.now_ms();
+        let restraint = self.restraint(shared, now_ms);
+        let at_provider = restraint.connections[1].map(|most| (most, self.connections_at_provider(shared)));
+        let mut state = lock(&self.state);
+        let too_many = state.connections > state.allowed_now(&self.limits, &restraint, now_ms)
+            || at_provider.is_some_and(|(most, here)| here > most);
+        if restraint.hold.is_some() || state.held(now_ms).is_some() || shared.stopping.is_cancelled() || too_many {
+            return Look::End;
+        }
+        let look = match state.prepared.is_empty() {
+            true => Look::Nothing,
+            false => match self.let_through(shared, &restraint, now_ms) {
+                Err(due_ms) => Look::Rate(due_ms),
+                Ok(()) => state.prepared.pop_front().map_or(Look::Nothing, |prepared| Look::Taken(Box::new(prepared))),
+            },
+        };
+        let more = !state.ready.is_empty() || !state.urgent.is_empty();
+        drop(state);
+        if more && !matches!(look, Look::Rate(_)) {
+            self.drive(shared);
+        }
+        self.unless_barred(shared, look, now_ms)
+    }
+
+    fn connections_at_provider(&self, shared: &Shared) -> u32 {
+        shared.places.at_provider(self.source, &self.site.provider.name)
+    }
+
+    fn let_through(&self, shared: &Shared, restraint: &Restraint, now_ms: i64) -> Result<(), i64> {
+        if restraint.rates.is_empty() && self.messages.is_empty() {
+            return Ok(());
+        }
+        lock(&shared.shaping.messages).take(&self.counted(restraint), now_ms)
+    }
+
+    /// Who signs it is known for certain now that it is made: what is barred goes back, and the next one comes.
+    fn unless_barred(self: &Arc<Self>, shared: &Arc<Shared>, look: Look, now_ms: i64) -> Look {
+        let Look::Taken(prepared) = look else { return look };
+        match shared.shaping.barred(&prepared.hand.claimed, &self.site.provider.name, now_ms) {
+            None => Look::Taken(prepared),
+            Some(wait) => {
+                prepared.hand.give_back(wait);
+                self.look(shared)
+            }
+        }
+    }
+
+    /// The next recipient; `None` when none came in time, or the lane is held or stopping, or has connections enough.
     pub async fn next(self: &Arc<Self>, shared: &Arc<Shared>, idle: Duration) -> Option<Prepared> {
         let deadline = Instant::now() + idle;
         loop {
             // Enrolled before looking, so that what comes in between is not missed.
             let woken = self.work.notified();
-            if let Some(next) = self.try_next(shared) {
-                return Some(next);
-            }
-            if self.held(shared.clock.now_ms()).is_some() {
-                return None;
+            match self.look(shared) {
+                Look::Taken(next) => return Some(*next),
+                Look::End => return None,
+                Look::Nothing => {}
+                Look::Rate(due_ms) => {
+                    let wait_ms = due_ms - shared.clock.now_ms();
+                    if wait_ms > RATE_PAUSE_MS {
+                        return None;
+                    }
+                    let due = Instant::now() + Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0).max(1));
+                    // Being woken means more work, which does not make room.
+                    tokio::select! {
+                        () = tokio::time::sleep_until(due) => continue,
+                        () = shared.stopping.cancelled() => return None,
+                    }
+                }
             }
             let look_again = deadline.min(Instant::now() + IDLE_LOOK);
             tokio::select! {
@@ -279,6 +403,12 @@ impl Lane {
         lock(&self.state).pace.left(now_ms);
     }
 
+    /// A message was taken: the slow start goes a step further.
+    pub fn one_taken(&self) {
+        let mut state = lock(&self.state);
+        state.taken = state.taken.saturating_add(1);
+    }
+
     /// A permit came back.
     pub fn connection_closed(&self) {
         lock(&self.state).connections -= 1;
@@ -295,7 +425,7 @@ impl Lane {
 
     /// Fewer connections for a while: what the server bears now, if it bears any.
     pub fn fewer_connections(&self, shared: &Shared, reply: String) {
-        lock(&self.state).lower_limit(self.site.provider.connections, shared.clock.now_ms(), reply);
+        lock(&self.state).lower_limit(self.limits.connections, shared.clock.now_ms(), reply);
     }
 
     /// Holds the lane; what waits in it looks for another way.
@@ -308,11 +438,28 @@ impl Lane {
             if state.hold.is_none_or(|hold| hold.due_ms < due_ms) {
                 state.hold = Some(Wait { reason, due_ms });
             }
+            state.taken = 0;
             state.reply = Some(reply);
             state.take_waiting()
         };
         self.work.notify_waiters();
         shared.route(&self.site, waiting);
+    }
+
+    /// An automation holds the lane now: what waits in it looks for another way, and it begins slowly afterwards.
+    pub fn make_way(self: &Arc<Self>, shared: &Arc<Shared>) {
+        let waiting = {
+            let mut state = lock(&self.state);
+            state.taken = 0;
+            state.take_waiting()
+        };
+        self.work.notify_waiters();
+        shared.route(&self.site, waiting);
+    }
+
+    /// What the server said, for whoever looks at the lane.
+    pub fn told(&self, reply: String) {
+        lock(&self.state).reply = Some(reply);
     }
 
     /// A connection did not come about. When there is no other, the lane rests, and who waited for it is told why; else
@@ -322,7 +469,7 @@ impl Lane {
         let (waiting, failures) = {
             let mut state = lock(&self.state);
             if state.established > 0 {
-                return state.lower_limit(self.site.provider.connections, now_ms, trouble.answer.text);
+                return state.lower_limit(self.limits.connections, now_ms, trouble.answer.text);
             }
             state.reply = Some(trouble.answer.text.clone());
             if state.connections > 1 {
@@ -391,32 +538,37 @@ impl Lane {
     pub fn take_unless(&self, wanted: impl Fn(&Claimed) -> bool) -> Vec<Hand> {
         let mut state = lock(&self.state);
         let mut out = Vec::new();
-        let State { ready, urgent, .. } = &mut *state;
+        let State { ready, urgent, prepared, .. } = &mut *state;
         for line in [ready, urgent] {
             let (keep, unwanted): (VecDeque<_>, VecDeque<_>) = line.drain(..).partition(|hand| wanted(&hand.claimed));
             *line = keep;
             out.extend(unwanted);
         }
+        let (keep, unwanted): (VecDeque<_>, VecDeque<_>) =
+            prepared.drain(..).partition(|prepared| wanted(&prepared.hand.claimed));
+        *prepared = keep;
+        out.extend(unwanted.into_iter().map(|prepared| prepared.hand));
         out
     }
 
     pub fn is_forgettable(&self, now_ms: i64) -> bool {
         let state = lock(&self.state);
         let remembers = state.hold.is_some_and(|hold| hold.due_ms + FORGET_MS > now_ms)
-            || state.limit.at(self.site.provider.connections, now_ms) < self.site.provider.connections;
+            || state.limit.at(self.limits.connections, now_ms) < self.limits.connections;
         state.connections == 0 && state.waiting() == 0 && !remembers && now_ms - state.used_ms > FORGET_MS
     }
 
     pub fn status(&self, shared: &Shared) -> LaneStatus {
         let now_ms = shared.clock.now_ms();
+        let restraint = self.restraint(shared, now_ms);
         let state = lock(&self.state);
-        let hold = state.hold.filter(|hold| hold.due_ms > now_ms);
+        let hold = restraint.hold.or_else(|| state.held(now_ms));
         LaneStatus {
             source: shared.sources[self.source].name.to_string(),
             site: self.site.name.to_string(),
             provider: self.site.provider.name.to_string(),
             connections: state.connections,
-            connections_max: state.limit.at(self.site.provider.connections, now_ms),
+            connections_max: state.allowed(&self.limits, &restraint, now_ms),
             ready: state.waiting(),
             rate: state.pace.now(now_ms),
             wait_reason: hold.map(|hold| hold.reason),
@@ -435,7 +587,37 @@ impl Drop for Established<'_> {
     }
 }
 
+/// What a connection finds when it asks for work.
+enum Look {
+    /// The next recipient.
+    Taken(Box<Prepared>),
+    /// None is ready.
+    Nothing,
+    /// One is ready, and may go from then on.
+    Rate(i64),
+    /// This connection is to end.
+    End,
+}
+
 impl State {
+    fn held(&self, now_ms: i64) -> Option<Wait> {
+        self.hold.filter(|hold| hold.due_ms > now_ms)
+    }
+
+    /// Connections that may be open; an automation of the provider counts for the lane too.
+    fn allowed_now(&self, limits: &Limits, restraint: &Restraint, now_ms: i64) -> u32 {
+        self.limit.at(limits.connections.min(restraint.lane_connections()), now_ms)
+    }
+
+    /// Connections that may be opened: a lane begins with one, and what is taken allows more.
+    fn allowed(&self, limits: &Limits, restraint: &Restraint, now_ms: i64) -> u32 {
+        let slow_start = match limits.slow_start {
+            0 => u32::MAX,
+            step => (self.taken / step).saturating_add(1),
+        };
+        self.allowed_now(limits, restraint, now_ms).min(slow_start)
+    }
+
     fn lower_limit(&mut self, full: u32, now_ms: i64, reply: String) {
         let limit = self.limit.at(full, now_ms);
         self.limit.lowered = Some((self.established.max(1).min(limit), now_ms));

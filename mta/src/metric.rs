@@ -19,6 +19,7 @@ metrics_named! {
     counter ATTEMPTS = "packetboat_attempts_total": "Outcomes of attempts, by source, provider and outcome.";
     counter CONNECTIONS = "packetboat_connections_total": "Connections opened, by source and outcome.";
     gauge CONNECTIONS_OPEN = "packetboat_connections_open": "Connections open now, by source.";
+    gauge SOURCE_OUT = "packetboat_source_out": "1 while this host does not have the source's address, else 0.";
     gauge IN_MEMORY = "packetboat_recipients_in_memory": "Recipients claimed and not yet settled.";
     gauge LANES = "packetboat_lanes": "Lanes that exist now.";
     histogram ATTEMPT_SECONDS = "packetboat_attempt_seconds": "Time from MAIL FROM to the answer, by source.";

@@ -2,7 +2,8 @@
 //!
 //! Class and action are two things: `bounce` says what a reply means, here is what follows. Strategies: a retry
 //! schedule with jitter per stream; a wait that the server asks for; another source where ours is refused; and at most
-//! once for bulk mail whose final dot got no answer. A reply about our own name never suppresses anybody.
+//! once for bulk mail whose final dot got no answer. A reply about our own name never suppresses anybody. What a reply
+//! changes for others than the recipient is `shaping`'s.
 
 use bounce::{Kind, Stage};
 use mail::{BounceClass, Reply, Severity, StreamKind, WaitReason};
@@ -90,6 +91,15 @@ pub enum Verdict {
         /// What it means.
         class: BounceClass,
     },
+    /// A rule of `shaping` answers the reply: the attempt is not used up, and the recipient waits for its end.
+    Held {
+        /// What it means.
+        class: BounceClass,
+        /// What the operator is shown.
+        reason: WaitReason,
+        /// Until when.
+        due_ms: i64,
+    },
     /// Nobody knows, and bulk mail is not sent again.
     Unknown,
 }
@@ -99,8 +109,6 @@ pub enum Verdict {
 pub enum LaneEffect {
     /// Nothing.
     None,
-    /// The source is refused there: hold it for as long as the provider's data says.
-    Hold,
     /// Too much at a time: fewer connections for a while.
     FewerConnections,
 }
@@ -121,7 +129,6 @@ pub fn decide(policy: &RetryPolicy, happening: Happening<'_>, case: &Case) -> (V
     let found = bounce::classify(reply, stage);
     let class = found.class;
     let effect = match class {
-        BounceClass::Reputation => LaneEffect::Hold,
         BounceClass::TooManyConnections | BounceClass::RateLimit => LaneEffect::FewerConnections,
         _ => LaneEffect::None,
     };
@@ -246,7 +253,7 @@ mod tests {
             rcpt 552 too many recipients
                 Deferred { class: RateLimit, reason: Deferred, wait: 900s } FewerConnections
             mail 554 5.7.1 Your address has been blocked using zen.spamhaus.org
-                Blocked { class: Reputation } Hold
+                Blocked { class: Reputation } None
             mail 421 4.7.0 Too many connections from 192.0.2.1, try again later
                 Deferred { class: TooManyConnections, reason: Deferred, wait: 900s } FewerConnections
             message 550 5.7.26 This mail has been blocked because the sender is unauthenticated. DKIM = did not pass

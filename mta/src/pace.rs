@@ -5,6 +5,8 @@ const RECOVERY_MS: i64 = 60_000;
 /// A recipient without room comes again after at least and at most this.
 const NO_ROOM_MIN_MS: i64 = 1_000;
 const NO_ROOM_MAX_MS: i64 = 900_000;
+/// The same where a rate is the limit: what is lifted, or raised, has its effect after this at the latest.
+const AT_A_RATE_MAX_MS: i64 = 3_600_000;
 /// The same while nothing is known of the lane's pace.
 const NO_ROOM_UNKNOWN_MS: i64 = 5_000;
 
@@ -55,6 +57,16 @@ impl Pace {
         if span < 2000 { self.rate } else { self.rate.min(f64::from(self.left + 1) * 1000.0 / span as f64) }
     }
 
+    /// The same behind `waiting` others where a rate, in messages a second, is the limit: that one is known, and is not
+    /// waited for less.
+    pub fn place_at_rate(&mut self, waiting: usize, rate: f64, now_ms: i64) -> i64 {
+        let each_ms = 1000.0 / rate;
+        let behind_ms = now_ms as f64 + waiting as f64 * each_ms;
+        let latest_ms = (now_ms + AT_A_RATE_MAX_MS) as f64;
+        self.line_end_ms = (self.line_end_ms.max(behind_ms) + each_ms).min(latest_ms);
+        (self.line_end_ms as i64).max(now_ms + NO_ROOM_MIN_MS)
+    }
+
     /// When a recipient that finds no room is to come again, behind `waiting` others. A little early rather than late:
     /// who comes early is sent away once more, but a lane must not run dry. A young lane is not trusted far.
     pub fn place_in_line(&mut self, waiting: usize, age_ms: i64, now_ms: i64) -> i64 {
@@ -96,6 +108,15 @@ mod tests {
         assert_eq!(slow.place_in_line(50, hour, 0), NO_ROOM_MAX_MS);
         assert_eq!(slow.place_in_line(50, 20_000, 0), 20_000, "a young lane is not trusted far");
         assert_eq!(Pace::default().place_in_line(50, hour, 0), NO_ROOM_UNKNOWN_MS);
+    }
+
+    #[test]
+    fn at_a_rate_the_line_is_as_long_as_the_rate_says() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.place_at_rate(2, 1.0 / 6.0, 0), 18_000);
+        assert_eq!(pace.place_at_rate(2, 1.0 / 6.0, 0), 24_000);
+        assert_eq!(pace.place_at_rate(2, 1.0 / 6.0, 600_000), 618_000, "the line has moved on");
+        assert_eq!(pace.place_at_rate(5_000, 0.1, 0), AT_A_RATE_MAX_MS);
     }
 
     #[test]

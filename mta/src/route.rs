@@ -4,12 +4,13 @@
 //! says so gives way to the domain's own hosts while none of its hosts can be reached. A route has one site, named after
 //! its first host, so lanes, limits and retries work as everywhere.
 
-use crate::providers::{Provider, Providers};
+use crate::providers::Provider;
+use crate::shaping::Snapshot;
 use crate::site::Site;
 use crate::smtp::{Login, verified_config};
 use crate::tls::SiteTls;
 use config::RouteTls;
-use rustls::ClientConfig;
+use rustls::{ClientConfig, RootCertStore};
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ pub struct RouteStatus {
 pub(crate) struct Way {
     pub hosts: Vec<WayHost>,
     /// TLS with a certificate that must be good.
-    pub verified: Option<Arc<ClientConfig>>,
+    pub verified: Arc<ClientConfig>,
     then_direct: bool,
     /// None of the hosts could be reached; mail goes elsewhere until then.
     down_until_ms: AtomicI64,
@@ -86,12 +87,16 @@ struct Route {
 impl Routes {
     /// # Errors
     /// When TLS cannot be set up for a route, with its name.
-    pub fn new(setups: Vec<RouteSetup>, providers: &Providers) -> Result<Routes, (String, rustls::Error)> {
+    pub fn new(
+        setups: Vec<RouteSetup>,
+        shaping: &Snapshot,
+        roots: &RootCertStore,
+    ) -> Result<Routes, (String, rustls::Error)> {
         let mut names = HashSet::new();
         let mut routes = Vec::new();
         for setup in setups {
             let name = setup.route.name.to_string();
-            let way = way(&setup).map_err(|cause| (name.clone(), cause))?;
+            let way = way(&setup, roots).map_err(|cause| (name.clone(), cause))?;
             // Lanes are found by their site's name, which no other route may have.
             let mut site_name = way.hosts[0].label.clone();
             if !names.insert(site_name.clone()) {
@@ -101,8 +106,9 @@ impl Routes {
                 .zip(&way.hosts)
                 .map(|(preference, host)| MxRecord { preference, host: host.host.clone() })
                 .collect();
-            let provider = provider_of(&way.hosts[0].host, providers);
-            let site = Site { name: site_name.into(), hosts, provider, tls: SiteTls::default(), way: Some(way) };
+            let provider = provider_of(&way.hosts[0].host, shaping);
+            let site =
+                Site { name: site_name.into(), hosts, provider, tls: SiteTls::default(), way: Some(way), domain: None };
             routes.push(Route { route: setup.route, site: Arc::new(site) });
         }
         Ok(Routes(routes))
@@ -134,9 +140,8 @@ impl Routes {
     }
 }
 
-fn way(setup: &RouteSetup) -> Result<Way, rustls::Error> {
-    let is_sure = setup.route.hosts.iter().any(|host| host.tls.is_sure());
-    let verified = is_sure.then(|| verified_config(setup.ca_pem.as_deref())).transpose()?;
+fn way(setup: &RouteSetup, roots: &RootCertStore) -> Result<Way, rustls::Error> {
+    let verified = verified_config(roots, setup.ca_pem.as_deref())?;
     let passwords = setup.passwords.iter().cloned().chain(std::iter::repeat(None));
     let host = |(host, password): (&config::RouteHost, Option<String>)| WayHost {
         label: if host.host.contains(':') {
@@ -158,9 +163,10 @@ fn way(setup: &RouteSetup) -> Result<Way, rustls::Error> {
 }
 
 /// An address has no registrable domain that its provider could be named after.
-fn provider_of(host: &str, providers: &Providers) -> Arc<Provider> {
-    let found = providers.of_hosts(&[host]);
-    if host.parse::<IpAddr>().is_ok() { Arc::new(Provider { name: host.into(), ..(*found).clone() }) } else { found }
+fn provider_of(host: &str, shaping: &Snapshot) -> Arc<Provider> {
+    let found = shaping.provider(&[host], None);
+    let name = if host.parse::<IpAddr>().is_ok() { host.into() } else { found.name.clone() };
+    Arc::new(Provider { name, ..found })
 }
 
 #[cfg(test)]
@@ -191,7 +197,8 @@ mod tests {
         let config = config::parse("x", CONFIG).unwrap_or_else(|e| panic!("{e}"));
         let setup = |route| RouteSetup { route, passwords: Vec::new(), ca_pem: None };
         let setups = config.routes.into_iter().map(setup).collect();
-        Routes::new(setups, &Providers::builtin(10, 100)).unwrap_or_else(|(name, e)| panic!("{name}: {e}"))
+        Routes::new(setups, &Providers::builtin(10, 100), &RootCertStore::empty())
+            .unwrap_or_else(|(name, e)| panic!("{name}: {e}"))
     }
 
     #[test]

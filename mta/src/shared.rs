@@ -5,8 +5,9 @@ use crate::content::Makers;
 use crate::egress::{Asking, Candidate, Choice, choose};
 use crate::hand::Hand;
 use crate::lane::Lane;
-use crate::places::{Place, Places, Urgency};
+use crate::places::{Place, Places, Urgency, Wanted};
 use crate::route::Routes;
+use crate::shaping::{Shaping, Target};
 use crate::site::{Resolver, Site};
 use crate::smtp::Timeouts;
 use crate::source::SourceStates;
@@ -16,6 +17,7 @@ use crate::warmup::{Board, Look, Permits, Subject, Tracks};
 use config::{SmtpSection, Source};
 use mail::WaitReason;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use storage::Storage;
@@ -43,6 +45,8 @@ pub(crate) struct Shared {
     pub resolver: Resolver,
     pub smtp: SmtpSection,
     pub sources: Vec<Source>,
+    /// Their names, for what is keyed by them.
+    pub source_names: Vec<Arc<str>>,
     pub pools: HashMap<String, Vec<(usize, u32)>>,
     /// Which pool takes what another may not send.
     pub overflow: HashMap<String, String>,
@@ -55,6 +59,7 @@ pub(crate) struct Shared {
     pub book: Book,
     pub makers: Makers,
     pub places: Arc<Places>,
+    pub shaping: Shaping,
     pub open: Open,
     /// No new work; what is under way is finished.
     pub stopping: CancellationToken,
@@ -108,12 +113,28 @@ impl Shared {
         }
     }
 
-    /// A place for one more connection of this lane, if every limit above the lane's own allows it.
-    pub fn connection_permit(self: &Arc<Self>, lane: &Arc<Lane>, urgency: Urgency) -> Option<ConnectionPermit> {
-        let Some(place) = self.places.take(lane.source, &lane.site.provider, urgency) else {
+    /// Whether any source may reach what this one cannot because of its address's family.
+    pub fn has_other_family(&self, source: &Source) -> bool {
+        let is_other = |ip: IpAddr| source.ip.is_some_and(|ours| ours.is_ipv4() != ip.is_ipv4());
+        self.sources.iter().any(|other| other.enabled && other.ip.is_none_or(is_other))
+    }
+
+    /// A place for one more connection of this lane, if every limit above the lane's own allows it. `restrained` is how
+    /// many the source may have at the provider for now.
+    pub fn connection_permit(
+        self: &Arc<Self>,
+        lane: &Arc<Lane>,
+        urgency: Urgency,
+        restrained: Option<u32>,
+    ) -> Option<ConnectionPermit> {
+        let (site, provider, limits) = (&lane.site.name, &lane.site.provider.name, &lane.limits);
+        let wanted = Wanted { source: lane.source, site, provider, limits, restrained, urgency };
+        let Some(place) = self.places.take(wanted) else {
             self.open.crowded_ms.store(self.clock.now_ms(), SeqCst);
             return None;
         };
+        // No room at this rate: the look at all lanes comes back to it.
+        lane.may_connect(self, self.clock.now_ms()).ok()?;
         let source = self.sources[lane.source].name.to_string();
         metrics::gauge!(crate::metric::CONNECTIONS_OPEN, "source" => source).increment(1.0);
         Some(ConnectionPermit { shared: self.clone(), lane: lane.clone(), _place: place })
@@ -129,6 +150,10 @@ impl Shared {
         let now_ms = self.clock.now_ms();
         let mut touched: Vec<Arc<Lane>> = Vec::new();
         for mut hand in hands {
+            if let Some(wait) = self.shaping.barred(&hand.claimed, &site.provider.name, now_ms) {
+                hand.give_back(wait);
+                continue;
+            }
             // Of a way that it did not go.
             hand.permits.clear();
             match self.choose(site, &hand, now_ms) {
@@ -219,7 +244,8 @@ impl Shared {
         let mut pool = if self.pools.contains_key(own) { own } else { &self.streams.of(&hand.claimed).pool };
         loop {
             let candidate = |(source, weight): &(usize, u32)| {
-                let held = lanes.get(&(*source, site.name.clone())).and_then(|lane| lane.held(now_ms));
+                let itself = || lanes.get(&(*source, site.name.clone())).and_then(|lane| lane.held_itself(now_ms));
+                let held = self.restrained(*source, site, now_ms).or_else(itself);
                 let held = held.or_else(|| self.source_states.held(*source, now_ms, draw));
                 Candidate { source: *source, weight: *weight, held, look: look(Subject::Source(*source)) }
             };
@@ -232,10 +258,18 @@ impl Shared {
         }
     }
 
+    /// Why and until when replies keep the source away from the site.
+    fn restrained(&self, source: usize, site: &Site, now_ms: i64) -> Option<Wait> {
+        let name = &self.source_names[source];
+        let at_site = Target::SourceSite(name.clone(), site.name.clone());
+        let at_provider = Target::SourceProvider(name.clone(), site.provider.name.clone());
+        self.shaping.register.restraint(&at_site, &at_provider, now_ms).hold
+    }
+
     fn lane(&self, source: usize, site: &Arc<Site>, now_ms: i64) -> Arc<Lane> {
         let mut lanes = lock(&self.open.lanes);
         let lane =
-            lanes.entry((source, site.name.clone())).or_insert_with(|| Arc::new(Lane::new(source, site, now_ms)));
+            lanes.entry((source, site.name.clone())).or_insert_with(|| Arc::new(Lane::new(self, source, site, now_ms)));
         lane.clone()
     }
 

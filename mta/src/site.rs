@@ -5,8 +5,9 @@
 //! and with it their lanes.
 //! Answers are kept for a few minutes here, so that a campaign asks once per domain; the resolver below honours TTLs.
 
-use crate::providers::{Provider, Providers};
+use crate::providers::Provider;
 use crate::route::Way;
+use crate::shaping::Snapshot;
 use crate::tls::{Policies, SiteTls};
 use mail::EnhancedStatus;
 use moka::sync::Cache;
@@ -32,10 +33,12 @@ pub struct Site {
     pub hosts: Vec<MxRecord>,
     /// Whose it is.
     pub provider: Arc<Provider>,
-    /// What its domains ask of TLS.
-    pub tls: SiteTls,
     /// How its hosts are reached, where a route says so.
     pub(crate) way: Option<Way>,
+    /// The recipient domain that has this site to itself, because limits of its own are set for it.
+    pub domain: Option<Arc<str>>,
+    /// What its domains ask of TLS.
+    pub tls: SiteTls,
 }
 
 /// Why a domain has no site.
@@ -95,15 +98,15 @@ fn read_mx(domain: &str, answer: Result<Vec<MxRecord>, DnsError>) -> Exchange {
 pub(crate) struct Resolver {
     dns: Arc<dyn Dns>,
     policies: Arc<Policies>,
-    providers: Providers,
+    shaping: Arc<Snapshot>,
     found: Cache<String, (i64, Result<Arc<Site>, NoSite>)>,
     // Lanes are kept per site, so the same hosts must give the same site.
     sites: Cache<String, Arc<Site>>,
 }
 
 impl Resolver {
-    pub fn new(dns: Arc<dyn Dns>, providers: Providers, policies: Arc<Policies>) -> Resolver {
-        Resolver { dns, policies, providers, found: Cache::new(DOMAINS_MAX), sites: Cache::new(DOMAINS_MAX) }
+    pub fn new(dns: Arc<dyn Dns>, shaping: Arc<Snapshot>, policies: Arc<Policies>) -> Resolver {
+        Resolver { dns, policies, shaping, found: Cache::new(DOMAINS_MAX), sites: Cache::new(DOMAINS_MAX) }
     }
 
     /// The DNS behind it.
@@ -151,20 +154,22 @@ impl Resolver {
         let mut names: Vec<&str> = hosts.iter().map(|mx| mx.host.as_str()).collect();
         names.sort_unstable();
         let tls = self.policies.of_site(domain, &names, now_ms).await.map_err(|why| NoSite::NotNow { why })?;
-        Ok(self.sites.get_with(format!("{}{}", names.join(" "), tls.suffix()), || {
-            let provider = self.providers.of_hosts(&names);
-            let name = format!("{}{}", short_name(&names), tls.suffix());
-            Arc::new(Site { name: name.into(), provider, hosts: hosts.clone(), tls: tls.clone(), way: None })
+        // Limits of its own need connections of its own: the domain does not share its site with others then.
+        let own = self.shaping.names_domain(domain).then_some(domain);
+        let at = format!("{}{}", names.join(" "), tls.suffix());
+        let key = own.map_or_else(|| at.clone(), |own| format!("{own} at {at}"));
+        Ok(self.sites.get_with(key, || {
+            let provider = Arc::new(self.shaping.provider(&names, own));
+            let whose = own.map(|own| format!(" for {own}")).unwrap_or_default();
+            let name = format!("{}{}{whose}", short_name(&names), tls.suffix());
+            let (hosts, domain) = (hosts.clone(), own.map(Arc::from));
+            Arc::new(Site { name: name.into(), provider, hosts, tls: tls.clone(), way: None, domain })
         }))
     }
 
     /// Addresses of a host that `source` can reach, IPv4 first: reputation is built there, and few sources have both.
     pub async fn addresses(&self, host: &str, source: Option<IpAddr>) -> Result<Vec<IpAddr>, DnsError> {
-        // A route may name an address instead of a host.
-        let mut ips = match host.parse() {
-            Ok(ip) => vec![ip],
-            Err(_) => self.dns.addresses(host).await?,
-        };
+        let mut ips = self.dns.addresses(host).await?;
         ips.retain(|ip| source.is_none_or(|source| source.is_ipv4() == ip.is_ipv4()));
         ips.sort_by_key(|ip| !ip.is_ipv4());
         Ok(ips)
@@ -261,13 +266,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let storage = storage::Storage::open(&storage::OpenOptions { dir: dir.path().to_owned(), readers: 1 }).unwrap();
         let policies = Arc::new(Policies::new(parts, world.dns.clone(), &storage, &smtp));
-        let resolver = Resolver::new(world.dns.clone(), Providers::builtin(10, 100), policies);
+        let text = "[[shaping]]\ndomain = \"wingspan.example\"\nconnections = 1";
+        let config = config::parse("test", text).unwrap();
+        let plain = Arc::new(Snapshot::compile(&config.smtp, &[]));
+        let resolver = Resolver::new(world.dns.clone(), plain, policies.clone());
         let of = async |domain: &str| resolver.resolve(domain, 0).await;
         let one = of("albatross.example").await.unwrap();
         let two = of("wingspan.example").await.unwrap();
         assert!(Arc::ptr_eq(&one, &two));
         assert_eq!(&*one.provider.name, "albatross-mx.example");
         assert_eq!(&*one.name, "(mx1|mx2).albatross-mx.example");
+        let entries = Arc::new(Snapshot::compile(&config.smtp, &config.shaping));
+        let own = Resolver::new(world.dns.clone(), entries, policies);
+        let three = own.resolve("wingspan.example", 0).await.unwrap();
+        assert_eq!(&*three.name, "(mx1|mx2).albatross-mx.example for wingspan.example");
+        assert_eq!(&*own.resolve("albatross.example", 0).await.unwrap().name, &*one.name);
         let hermit = of("hermit.example").await.unwrap();
         assert_eq!(hermit.hosts, [mx(0, "hermit.example")]);
         assert!(matches!(of("nomail.example").await, Err(NoSite::Never { .. })));

@@ -44,7 +44,7 @@ impl SourceStates {
     pub fn new(sources: &[Source]) -> SourceStates {
         let state = |source: &Source| State {
             gone: Mutex::default(),
-            pacer: source.max_rate.map(|rate| Mutex::new(Pacer::new(rate))),
+            pacer: source.max_rate.and_then(Rate::interval).map(|interval| Mutex::new(Pacer::new(interval))),
         };
         SourceStates(sources.iter().map(state).collect())
     }
@@ -110,9 +110,9 @@ struct Pacer {
 }
 
 impl Pacer {
-    fn new(rate: Rate) -> Pacer {
-        // The longest is an hour, so it always fits; slots a little too far apart keep the rate.
-        let interval_us = i64::try_from(rate.interval().as_nanos().div_ceil(1000)).unwrap_or(i64::MAX);
+    fn new(interval: Duration) -> Pacer {
+        // The longest is a day, so it always fits; slots a little too far apart keep the rate.
+        let interval_us = i64::try_from(interval.as_nanos().div_ceil(1000)).unwrap_or(i64::MAX);
         Pacer { interval_us, given_until_us: 0, line_end_us: 0, next_slot_us: 0 }
     }
 
@@ -147,13 +147,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn pacer(messages: u32, per: config::Per) -> Pacer {
-        Pacer::new(Rate { messages, per })
+    fn pacer(messages: u32, per: Duration) -> Pacer {
+        Pacer::new(per / messages)
     }
 
     #[test]
     fn those_without_room_come_one_after_the_other() {
-        let mut pacer = pacer(1, config::Per::Second);
+        let mut pacer = pacer(1, Duration::from_secs(1));
         let mut due = Vec::new();
         for _ in 0..14 {
             match pacer.full_until(0) {
@@ -190,7 +190,7 @@ mod tests {
         /// Whoever asks whenever: in no span of the rate's length do more leave than it says.
         #[test]
         fn never_above_the_rate(messages in 1_u32..50, steps in prop::collection::vec(0_i64..3_000, 1..400)) {
-            let mut pacer = pacer(messages, config::Per::Minute);
+            let mut pacer = pacer(messages, Duration::from_mins(1));
             let mut now_ms = 1_700_000_000_000;
             let mut left_us = Vec::new();
             for step in steps {

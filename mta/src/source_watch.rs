@@ -2,6 +2,7 @@
 //! said in the log and kept as events.
 
 use crate::hold::off_clock;
+use crate::metric;
 use crate::shared::Shared;
 use mail::WaitReason;
 use std::sync::Arc;
@@ -53,6 +54,8 @@ pub(crate) async fn tell(shared: &Shared, source: usize, gone: Option<&str>) {
             (Kind::SourceBack, "this host has its address again".to_owned())
         }
     };
+    let out = if gone.is_some() { 1.0 } else { 0.0 };
+    metrics::gauge!(metric::SOURCE_OUT, "source" => name.clone()).set(out);
     let (storage, at_ms) = (shared.storage.clone(), shared.clock.now_ms());
     let written = off_clock(async move {
         let write = storage.queue().write(move |tx| {

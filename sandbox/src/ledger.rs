@@ -205,6 +205,12 @@ impl Ledger {
         books.attempts.iter().filter(|a| a.recipient.eq_ignore_ascii_case(recipient)).cloned().collect()
     }
 
+    /// The last attempts to deliver to anybody, oldest first.
+    #[must_use]
+    pub fn all_attempts(&self) -> Vec<Attempt> {
+        self.books().attempts.iter().cloned().collect()
+    }
+
     /// Enters how an attempt ended.
     pub(crate) fn attempted(&self, attempt: Attempt) {
         if self.options.keep_attempts > 0 {

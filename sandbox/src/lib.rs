@@ -30,8 +30,8 @@ pub use internet::{Internet, Options, Running, StartError};
 pub use ledger::{Attempt, DkimCheck, Ledger, LedgerOptions, ProviderSummary, Received};
 pub use mailbox::Mailbox;
 pub use manners::{
-    BlockStage, Certificate, Cut, Door, Manners, MxHost, OddAnswer, Oddity, Provider, Providers, ProvidersError, Step,
-    Storm, Tls,
+    BlockStage, Certificate, Cut, Door, Manners, Mood, MxHost, OddAnswer, Oddity, Provider, Providers, ProvidersError,
+    Step, Storm, Tls,
 };
 pub use relay::{Relay, RelayManners, Relayed};
 pub use sim::{Incoming, SeededRandom, SimClock, SimDial, SimDns, SimOptions, SimWorld, holding_time};

@@ -116,6 +116,8 @@ pub struct Manners {
     pub limbo_per_mille: u16,
     /// Times in which nothing is accepted: 451 4.3.2.
     pub storm: Option<Storm>,
+    /// Times in which a step is answered with other words.
+    pub moods: Vec<Mood>,
     /// Connections that end at a given step.
     pub cut: Option<Cut>,
 }
@@ -144,6 +146,7 @@ impl Default for Manners {
             cut_per_mille: 0,
             limbo_per_mille: 0,
             storm: None,
+            moods: Vec::new(),
             cut: None,
         }
     }
@@ -189,6 +192,25 @@ pub enum BlockStage {
     Mail,
     /// As the reply to RCPT.
     Rcpt,
+    /// As the reply to the message.
+    Message,
+}
+
+/// A time in which everybody who comes to a step is answered with these words. A 421 ends the connection.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mood {
+    /// When it begins, counted from the provider's begin.
+    pub from_ms: u64,
+    /// When it ends, likewise.
+    pub until_ms: u64,
+    /// The step.
+    pub at: BlockStage,
+    /// Code, enhanced status and text: `421 4.7.0 Not now`.
+    pub reply: String,
+    /// At the message: only to those that contain this.
+    #[serde(default)]
+    pub about: Option<String>,
 }
 
 /// A time that comes again and again in which every MAIL gets 451 4.3.2. The first begins with the provider.

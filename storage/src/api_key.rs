@@ -1,6 +1,8 @@
 //! API keys: what programs sign in with. Stored as a hash, like sessions.
 
 use crate::{ApiKeyId, StorageError, WorkspaceId};
+use api_types::KeyScope;
+use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 /// A key as listed.
@@ -18,6 +20,10 @@ pub struct ApiKey {
     pub created_ms: i64,
     /// When last used, to the minute.
     pub last_used_ms: Option<i64>,
+    /// What it may do.
+    pub scopes: Vec<KeyScope>,
+    /// Requests a minute, each message of a batch counted; without it as many as the server takes.
+    pub rate_per_minute: Option<u32>,
 }
 
 /// A key to store.
@@ -35,11 +41,15 @@ pub struct NewApiKey {
     pub created_by: String,
     /// When.
     pub created_ms: i64,
+    /// What it may do; at least one.
+    pub scopes: Vec<KeyScope>,
+    /// Requests a minute, at least one.
+    pub rate_per_minute: Option<u32>,
 }
 
 const INSERT: &str = "
-    INSERT INTO api_key (workspace_id, name, prefix, key_hash, created_by, created_ms)
-    VALUES (:workspace_id, :name, :prefix, :key_hash, :created_by, :created_ms)";
+    INSERT INTO api_key (workspace_id, name, prefix, key_hash, created_by, created_ms, scopes, rate_per_minute)
+    VALUES (:workspace_id, :name, :prefix, :key_hash, :created_by, :created_ms, :scopes, :rate_per_minute)";
 
 /// Stores a key.
 ///
@@ -53,12 +63,15 @@ pub fn insert(tx: &Connection, key: &NewApiKey) -> Result<ApiKeyId, StorageError
         ":key_hash": key.key_hash,
         ":created_by": key.created_by,
         ":created_ms": key.created_ms,
+        ":scopes": serde_json::json!(key.scopes).to_string(),
+        ":rate_per_minute": key.rate_per_minute,
     })?;
     Ok(ApiKeyId(tx.last_insert_rowid()))
 }
 
 const FIND_BY_HASH: &str = "
-    SELECT id, workspace_id, name, prefix, created_ms, last_used_ms FROM api_key WHERE key_hash = :key_hash";
+    SELECT id, workspace_id, name, prefix, created_ms, last_used_ms, scopes, rate_per_minute
+    FROM api_key WHERE key_hash = :key_hash";
 
 /// The key with this hash, in whatever workspace: the key says in which.
 ///
@@ -69,7 +82,7 @@ pub fn find_by_hash(tx: &Connection, key_hash: &[u8; 32]) -> Result<Option<ApiKe
 }
 
 const LIST: &str = "
-    SELECT id, workspace_id, name, prefix, created_ms, last_used_ms
+    SELECT id, workspace_id, name, prefix, created_ms, last_used_ms, scopes, rate_per_minute
     FROM api_key WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit";
 
 /// Keys of the workspace, newest first, with ids below `before`.
@@ -112,7 +125,14 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ApiKey> {
         prefix: row.get(3)?,
         created_ms: row.get(4)?,
         last_used_ms: row.get(5)?,
+        scopes: scopes(row, 6)?,
+        rate_per_minute: row.get(7)?,
     })
+}
+
+fn scopes(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<KeyScope>> {
+    let failed = |e| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(e));
+    serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(failed)
 }
 
 #[cfg(test)]

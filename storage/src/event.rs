@@ -67,6 +67,10 @@ kinds! {
     SourceBack = "source_back",
     /// A check of a source has another result than before.
     SourceCheck = "source_check",
+    /// Replies or ratios made the engine hold or slow something down by itself.
+    AutomationBegan = "automation_began",
+    /// That ended: its time was over, or a person lifted it.
+    AutomationEnded = "automation_ended",
 }
 
 /// An event to write. What does not apply is `None`.

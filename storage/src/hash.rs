@@ -1,6 +1,6 @@
 //! Hashes under which addresses and secrets are looked up.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256, digest};
 
 /// The key of the suppression list: the first 16 bytes of SHA-256 of the normalized address.
 pub type AddressHash = [u8; 16];
@@ -18,7 +18,17 @@ pub fn address_hash(address: &mail::Address) -> AddressHash {
 /// hash is enough; passwords are another matter (Argon2id, in `daemon`).
 #[must_use]
 pub fn secret_hash(secret: &str) -> [u8; 32] {
+    request_hash(&[secret.as_bytes()])
+}
+
+/// SHA-256 of a request's parts: whether two requests are the same.
+#[must_use]
+pub fn request_hash(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(part);
+    }
     let mut out = [0; 32];
-    out.copy_from_slice(digest(&SHA256, secret.as_bytes()).as_ref());
+    out.copy_from_slice(context.finish().as_ref());
     out
 }

@@ -57,6 +57,8 @@ ids! {
     DkimKeyId
     /// A row of the suppression list.
     SuppressionId
+    /// Something that the engine does by itself.
+    AutomationId
 }
 
 impl WorkspaceId {

@@ -8,6 +8,7 @@
 //! transaction, so that callers compose transactions.
 
 pub mod api_key;
+pub mod automation;
 pub mod campaign;
 pub mod campaign_run;
 pub mod contact;
@@ -19,6 +20,7 @@ pub mod field;
 pub mod filter;
 mod functions;
 mod hash;
+pub mod idempotency;
 mod ids;
 pub mod import;
 pub mod message;
@@ -47,10 +49,10 @@ pub mod workspace;
 mod writer;
 
 pub use error::StorageError;
-pub use hash::{AddressHash, address_hash, secret_hash};
+pub use hash::{AddressHash, address_hash, request_hash, secret_hash};
 pub use ids::{
-    ApiKeyId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, MessageId, RecipientId, SegmentId,
-    SuppressionId, TemplateId, TemplateVersionId, UserId, WorkspaceId,
+    ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, MessageId, RecipientId,
+    SegmentId, SuppressionId, TemplateId, TemplateVersionId, UserId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};

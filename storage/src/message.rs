@@ -1,10 +1,13 @@
 //! Submitted messages: taken in with their recipients and content in one commit, which is what a 250 OK stands for
 //! (RFC 5321 §6.1). The content is stored once, and freed when the last recipient is settled.
 
-use crate::queue::{self, NewRecipient, Origin};
+mod search;
+
+use crate::queue::{self, Ending, NewRecipient, Origin, Settlement};
 use crate::{AddressHash, DomainId, MessageId, RecipientId, StorageError, WorkspaceId};
 use mail::{Address, StreamKind};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+pub use search::{Found, Search, Standing, search, standing};
 
 /// Who brings messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,6 +205,8 @@ macro_rules! columns {
     };
 }
 
+const COLUMNS: &str = columns!();
+
 pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Message> {
     Ok(Message {
         id: row.get(0)?,
@@ -259,30 +264,47 @@ pub(crate) fn one_settled(tx: &Connection, id: MessageId) -> Result<(), StorageE
     Ok(())
 }
 
-const LIVE: &str = "SELECT id FROM recipient WHERE message_id = ?1 ORDER BY id";
-const DONE: &str = "SELECT id FROM recipient_done WHERE message_id = ?1 ORDER BY id";
+const RECIPIENTS: &str = "
+    SELECT id FROM recipient WHERE message_id = ?1 AND id > ?2
+    UNION ALL
+    SELECT id FROM recipient_done WHERE message_id = ?1 AND id > ?2
+    ORDER BY id LIMIT ?3";
 
-/// The recipients of a message, live and finished.
+/// The recipients of a message, live and finished, in the order of acceptance; only those with ids above `after`.
 ///
 /// # Errors
 /// The database's.
 pub fn recipients(
     c: &Connection,
-    workspace: WorkspaceId,
-    id: MessageId,
+    (workspace, id): (WorkspaceId, MessageId),
+    after: RecipientId,
+    limit: u32,
 ) -> Result<Vec<queue::Recipient>, StorageError> {
-    let mut ids: Vec<RecipientId> = Vec::new();
-    for sql in [LIVE, DONE] {
-        let mut statement = c.prepare_cached(sql)?;
-        let rows = statement.query_map([id], |row| row.get(0))?;
-        ids.extend(rows.collect::<Result<Vec<RecipientId>, _>>()?);
-    }
-    ids.sort_unstable();
+    let mut statement = c.prepare_cached(RECIPIENTS)?;
+    let ids: Vec<RecipientId> =
+        statement.query_map(params![id, after, limit], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut found = Vec::with_capacity(ids.len());
     for id in ids {
         found.extend(queue::find(c, workspace, id)?);
     }
     Ok(found)
+}
+
+const NOT_SENT: &str = "
+    SELECT id FROM recipient
+    WHERE message_id = ?1 AND workspace_id = ?2 AND state IN ('queued', 'held', 'claimed')";
+
+/// Cancels a message's recipients that are not being sent; says how many. What is claimed learns of it when it is
+/// marked.
+///
+/// # Errors
+/// The database's.
+pub fn cancel(tx: &Connection, workspace: WorkspaceId, id: MessageId, now_ms: i64) -> Result<usize, StorageError> {
+    let mut statement = tx.prepare_cached(NOT_SENT)?;
+    let ids: Vec<RecipientId> =
+        statement.query_map(params![id, workspace], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let cancelled = |id| Settlement { id, at_ms: now_ms, ending: Ending::Cancelled, attempt: None, answer: None };
+    queue::settle(tx, &ids.into_iter().map(cancelled).collect::<Vec<_>>())
 }
 
 // Ids ascend with the time of acceptance; one that still has live recipients stays, and those behind it until the next
@@ -300,4 +322,7 @@ pub fn forget(tx: &Connection, before_ms: i64, limit: u32) -> Result<usize, Stor
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[INSERT, INSERT_CONTENT, FIND, CONTENT, COUNT_DOWN, FREE, LIVE, DONE, FORGET];
+pub(crate) fn statements() -> Vec<&'static str> {
+    [&[INSERT, INSERT_CONTENT, FIND, CONTENT, COUNT_DOWN, FREE, RECIPIENTS, NOT_SENT, FORGET][..], search::STATEMENTS]
+        .concat()
+}

@@ -9,11 +9,14 @@ fn every_statement_prepares() {
     let queue = crate::queue::statements();
     let warmup = crate::warmup::statements();
     let domain = crate::domain::statements();
+    let message = crate::message::statements();
     let modules: &[(&str, &[&str])] = &[
         ("api_key", crate::api_key::STATEMENTS),
+        ("automation", crate::automation::STATEMENTS),
         ("campaign_run", crate::campaign_run::STATEMENTS),
         ("event", crate::event::STATEMENTS),
-        ("message", crate::message::STATEMENTS),
+        ("idempotency", crate::idempotency::STATEMENTS),
+        ("message", &message),
         ("outbox", crate::outbox::STATEMENTS),
         ("source_check", crate::source_check::STATEMENTS),
         ("suppression", crate::suppression::STATEMENTS),

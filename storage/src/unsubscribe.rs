@@ -12,10 +12,10 @@ use rusqlite::{Connection, OptionalExtension};
 pub struct Subscriber {
     /// Whose mail it was.
     pub workspace_id: WorkspaceId,
-    /// The campaign.
-    pub campaign_id: CampaignId,
-    /// The contact.
-    pub contact_id: ContactId,
+    /// The campaign, where the mail was of one.
+    pub campaign_id: Option<CampaignId>,
+    /// The contact, where the mail went to one.
+    pub contact_id: Option<ContactId>,
     /// The address that the mail went to.
     pub address: String,
 }
@@ -60,8 +60,8 @@ pub fn apply(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Sub
             reason: SuppressionReason::Unsubscribe,
             origin: "unsubscribed by the link in a mail",
             recipient_id: Some(id),
-            campaign_id: Some(subscriber.campaign_id),
-            contact_id: Some(subscriber.contact_id),
+            campaign_id: subscriber.campaign_id,
+            contact_id: subscriber.contact_id,
             created_by: None,
             now_ms,
             expires_ms: None,
@@ -72,8 +72,8 @@ pub fn apply(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Sub
             tx,
             &Event {
                 recipient_id: Some(id),
-                campaign_id: Some(subscriber.campaign_id),
-                contact_id: Some(subscriber.contact_id),
+                campaign_id: subscriber.campaign_id,
+                contact_id: subscriber.contact_id,
                 ..Event::new(now_ms, subscriber.workspace_id, Kind::Unsubscribed)
             },
         )?;

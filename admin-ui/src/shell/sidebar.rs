@@ -25,8 +25,10 @@ const GROUPS: [(&str, &[Entry]); 5] = [
         "Delivery",
         &[
             ("/queue", "Queue", Icon::Queue),
+            ("/messages", "Messages", Icon::Messages),
             ("/domains", "Domains", Icon::Domains),
             ("/egress", "Egress", Icon::Egress),
+            ("/providers", "Providers", Icon::Providers),
             ("/suppressions", "Suppressions", Icon::Suppressions),
         ],
     ),

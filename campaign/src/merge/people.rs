@@ -84,7 +84,8 @@ impl Object for ContactValues {
     }
 }
 
-fn from_json(value: serde_json::Value) -> Value {
+/// A JSON value as merge tags see it.
+pub(crate) fn from_json(value: serde_json::Value) -> Value {
     match value {
         serde_json::Value::Null => Value::from(()),
         serde_json::Value::Bool(b) => Value::from(b),

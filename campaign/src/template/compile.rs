@@ -58,6 +58,21 @@ impl Compiled {
     /// # Errors
     /// What keeps it from being sent, with its place.
     pub(crate) fn new(content: &Content) -> Result<Compiled, Vec<TemplateProblem>> {
+        Compiled::with_footer(content, footer)
+    }
+
+    /// The same for mail that is not bulk: nothing is added to what the template says.
+    ///
+    /// # Errors
+    /// As [`Compiled::new`].
+    pub(crate) fn without_footer(content: &Content) -> Result<Compiled, Vec<TemplateProblem>> {
+        Compiled::with_footer(content, |_| String::new())
+    }
+
+    fn with_footer(
+        content: &Content,
+        footer: impl Fn(&HashSet<String>) -> String,
+    ) -> Result<Compiled, Vec<TemplateProblem>> {
         let mut engine = merge::engine();
         let mut problems = Vec::new();
         for (name, part, text) in [

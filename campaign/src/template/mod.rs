@@ -2,6 +2,7 @@
 
 pub(crate) mod compile;
 pub(crate) mod lint;
+mod message;
 pub(crate) mod plain;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use api_types::{Preview, PreviewRequest, TemplateInput, TemplateProblem};
 use compile::fatal;
 pub use lint::HTML_MAX;
 use lint::Place;
+pub use message::{Merged, Merger, plain_text};
 use storage::contact::{self, Person};
 use storage::template::{self, Content, Template, Version};
 use storage::{Connection, ContactId, Storage, StorageError, TemplateId, WorkspaceId, field, workspace};

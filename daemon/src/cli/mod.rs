@@ -11,7 +11,9 @@ mod contacts;
 mod credentials;
 mod delivery;
 mod domains;
+mod messages;
 mod people;
+mod shaping;
 mod sources;
 mod tls;
 mod warmup;
@@ -98,6 +100,13 @@ enum Command {
         #[command(subcommand)]
         command: campaigns::CampaignCommand,
     },
+    /// Single messages.
+    Message {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: messages::MessageCommand,
+    },
     /// Sending domains.
     Domain {
         #[command(flatten)]
@@ -125,6 +134,27 @@ enum Command {
         config: ConfigFile,
         #[command(subcommand)]
         command: warmup::WarmupCommand,
+    },
+    /// Shows every limit in force for mail to a domain, and where it comes from.
+    Explain {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(flatten)]
+        args: shaping::ExplainArgs,
+    },
+    /// The rules for replies.
+    Rule {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: shaping::RuleCommand,
+    },
+    /// What replies and ratios made the engine do by itself.
+    Automation {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: shaping::AutomationCommand,
     },
     /// Shows what a domain asks of TLS (DANE, MTA-STS), looked up now, and what follows for each of its hosts.
     TlsPolicy {
@@ -195,6 +225,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Campaign { config, command } => {
             with(&config, async |client| campaigns::run(client, command).await).await?;
         }
+        Command::Message { config, command } => {
+            with(&config, async |client| messages::run(client, command).await).await?;
+        }
         Command::Domain { config, command } => {
             with(&config, async |client| domains::run(client, command).await).await?;
         }
@@ -205,6 +238,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             with(&config, async |client| delivery::suppression(client, command).await).await?;
         }
         Command::Warmup { config, command } => with(&config, async |client| warmup::run(client, command).await).await?,
+        Command::Explain { config, args } => with(&config, async |client| shaping::explain(client, args).await).await?,
+        Command::Rule { config, command } => with(&config, async |client| shaping::rule(client, command).await).await?,
+        Command::Automation { config, command } => {
+            with(&config, async |client| shaping::automation(client, command).await).await?;
+        }
         Command::TlsPolicy { config, domain } => {
             with(&config, async |client| tls::policy(client, &domain).await).await?;
         }

@@ -2,7 +2,9 @@
 
 use super::client::Client;
 use anyhow::{Context, bail};
-use api_types::{ApiKey, CreatedApiKey, CreatedSignInLink, NewApiKey, NewUser, Role, User, WorkspaceSettings};
+use api_types::{
+    ApiKey, CreatedApiKey, CreatedSignInLink, Done, KeyScope, NewApiKey, NewUser, Role, User, WorkspaceSettings,
+};
 use clap::{Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -60,9 +62,43 @@ pub(crate) enum ApiKeyCommand {
     Create {
         /// What it is for.
         name: String,
+        /// What it may do; repeat it for more.
+        #[arg(long = "scope", value_enum, default_value = "admin")]
+        scopes: Vec<ScopeWord>,
+        /// Requests a minute at most, each message of a batch counted.
+        #[arg(long, value_name = "COUNT")]
+        rate: Option<u32>,
     },
     /// Lists the keys.
     List,
+    /// Takes a key back; it stops working at once.
+    Revoke {
+        /// The id, as `packetboat api-key list` shows it.
+        id: i64,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ScopeWord {
+    /// Sending messages; it shows nothing.
+    Send,
+    /// Looking only.
+    Read,
+    /// Contacts, segments, templates, campaigns, suppressions; looking and sending too.
+    Marketing,
+    /// Everything.
+    Admin,
+}
+
+impl From<ScopeWord> for KeyScope {
+    fn from(word: ScopeWord) -> KeyScope {
+        match word {
+            ScopeWord::Send => KeyScope::Send,
+            ScopeWord::Read => KeyScope::Read,
+            ScopeWord::Marketing => KeyScope::Marketing,
+            ScopeWord::Admin => KeyScope::Admin,
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -137,15 +173,23 @@ pub(crate) async fn user(client: &Client, command: UserCommand) -> anyhow::Resul
 
 pub(crate) async fn api_key(client: &Client, command: ApiKeyCommand) -> anyhow::Result<()> {
     match command {
-        ApiKeyCommand::Create { name } => {
-            let created: CreatedApiKey = client.post("/api_keys", &NewApiKey { name }).await?;
+        ApiKeyCommand::Create { name, scopes, rate } => {
+            let scopes = scopes.into_iter().map(KeyScope::from).collect();
+            let new = NewApiKey { name, scopes, rate_per_minute: rate };
+            let created: CreatedApiKey = client.post("/api_keys", &new).await?;
             println!("{}", created.key);
         }
         ApiKeyCommand::List => {
             for key in client.list::<ApiKey>("/api_keys").await? {
                 let used = key.last_used_at.as_deref().unwrap_or("never");
-                println!("{:>4}  {}...  {:<40} last used {used}", key.id, key.prefix, key.name);
+                let scopes = key.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ");
+                let rate = key.rate_per_minute.map(|rate| format!(", {rate} a minute")).unwrap_or_default();
+                println!("{:>4}  {}...  {:<40} {scopes}{rate}; last used {used}", key.id, key.prefix, key.name);
             }
+        }
+        ApiKeyCommand::Revoke { id } => {
+            let done: Done = client.delete(&format!("/api_keys/{id}")).await?;
+            println!("{}", done.message);
         }
     }
     Ok(())

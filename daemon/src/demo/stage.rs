@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::{Context, anyhow, bail, ensure};
-use api_types::Role;
+use api_types::{KeyScope, NewApiKey, Role};
 use config::Config;
 use sandbox::{Internet, LedgerOptions, Providers};
 use storage::WorkspaceId;
@@ -66,7 +66,8 @@ impl Stage {
 
     /// A key for the API, as `packetboat api-key create` makes one.
     pub async fn api_key(&self) -> anyhow::Result<String> {
-        let made = ops::create_api_key(self.daemon.app(), WorkspaceId::MAIN, "demo", "demo").await;
+        let key = NewApiKey { name: "demo".to_owned(), scopes: vec![KeyScope::Admin], rate_per_minute: None };
+        let made = ops::create_api_key(self.daemon.app(), WorkspaceId::MAIN, key, "demo").await;
         Ok(made.map_err(|e| anyhow!("cannot make an API key: {e:?}"))?.1)
     }
 
@@ -180,7 +181,9 @@ fn configuration(folder: &Path, listen: SocketAddr, inbound: u16, internet: &san
     text.push_str(&format!(
         "\n# The simulated internet: another port than 25, and retries within a demo's time.\n[smtp]\n\
          remote_port = {}\ninbound_listen = \"127.0.0.1:{inbound}\"\nbulk_retry = [\"2s\", \"3s\", \"5s\"]\n\
-         bulk_expiry = \"2m\"\nconnect_timeout = \"5s\"\ncommand_timeout = \"20s\"\nfinal_dot_timeout = \"20s\"\n\n[dns]\nservers = [\"{}\"]\n",
+         bulk_expiry = \"2m\"\nconnect_timeout = \"5s\"\ncommand_timeout = \"20s\"\nfinal_dot_timeout = \"20s\"\n\n\
+         # Nobody there minds how fast mail comes, nor that a provider has many unknown people.\n[[shaping]]\n\
+         message_rate = \"none\"\nconnection_rate = \"none\"\nbounce_slow_percent = 0\nbounce_hold_percent = 0\n\n[dns]\nservers = [\"{}\"]\n",
         internet.smtp_port(),
         internet.dns(),
     ));

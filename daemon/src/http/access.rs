@@ -5,14 +5,15 @@
 
 use crate::app::Shared;
 use crate::http::error::ApiError;
-use api_types::{ErrorCode, Role};
+use crate::http::limits::KeyWait;
+use api_types::{ErrorCode, KeyScope, Role};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
-use storage::{UserId, WorkspaceId, api_key, secret_hash, session};
+use storage::{ApiKeyId, UserId, WorkspaceId, api_key, secret_hash, session};
 
 /// Name of the session cookie.
 pub(crate) const COOKIE: &str = "packetboat_session";
@@ -27,8 +28,34 @@ const DAY_MS: i64 = 86_400_000;
 pub enum Access {
     /// Everybody: signing in.
     Public,
-    /// Who has this role or a higher one.
+    /// Who has this role or a higher one, and API keys with a scope of that role.
     Least(Role),
+    /// Whoever may send messages: from the role marketer on, and API keys with the scope `send`.
+    Sends,
+}
+
+impl Access {
+    /// The least scope of an API key that opens the route.
+    pub(crate) fn scope(self) -> Option<KeyScope> {
+        Some(match self {
+            Access::Public => return None,
+            Access::Sends => KeyScope::Send,
+            Access::Least(Role::Viewer) => KeyScope::Read,
+            Access::Least(Role::Marketer) => KeyScope::Marketing,
+            Access::Least(Role::Admin) => KeyScope::Admin,
+            // What only the owner may is not for programs.
+            Access::Least(Role::Owner) => return None,
+        })
+    }
+}
+
+/// Whether a scope holds another: more than looking or sending holds both.
+fn holds(scope: KeyScope, wanted: KeyScope) -> bool {
+    match scope {
+        KeyScope::Send | KeyScope::Read => scope == wanted,
+        KeyScope::Marketing => wanted != KeyScope::Admin,
+        KeyScope::Admin => true,
+    }
 }
 
 /// Who asks, once let in.
@@ -59,9 +86,60 @@ pub enum Via {
         csrf_token: String,
     },
     /// By an API key.
-    ApiKey,
+    ApiKey(Key),
     /// From this host's command line.
     Terminal,
+}
+
+/// An API key, as far as the guard and those behind it ask.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// Which.
+    pub id: ApiKeyId,
+    /// What it may do.
+    pub scopes: Vec<KeyScope>,
+    /// Requests a minute.
+    pub rate_per_minute: Option<u32>,
+}
+
+impl Actor {
+    /// Whether the actor may use a route.
+    pub(crate) fn may(&self, access: Access) -> bool {
+        match (access, &self.via) {
+            (Access::Public, _) => true,
+            (_, Via::ApiKey(key)) => {
+                access.scope().is_some_and(|wanted| key.scopes.iter().any(|scope| holds(*scope, wanted)))
+            }
+            (Access::Least(least), _) => self.role.may(least),
+            (Access::Sends, _) => self.role.may(Role::Marketer),
+        }
+    }
+
+    /// Who asks, where two of one name must not be taken for one.
+    pub(crate) fn asker(&self) -> String {
+        match &self.via {
+            Via::Session { user, .. } => format!("user:{user}"),
+            Via::ApiKey(key) => format!("key:{}", key.id),
+            Via::Terminal => "terminal".to_owned(),
+        }
+    }
+}
+
+/// Counts requests of an API key against its rate; `count` is how many.
+pub(crate) fn count_requests(app: &Shared, actor: &Actor, count: u32) -> Result<(), ApiError> {
+    let Via::ApiKey(Key { id, rate_per_minute: Some(rate), .. }) = &actor.via else { return Ok(()) };
+    let refused = |message: String| Err(ApiError::new(ErrorCode::RateLimited, message));
+    match app.limits.key(*id, *rate, count) {
+        Ok(()) => Ok(()),
+        Err(KeyWait::Later(wait)) => {
+            let message =
+                format!("This key may ask {rate} times a minute. Wait and try again; Retry-After says how long.");
+            refused(message).map_err(|e| e.retry_after(wait))
+        }
+        Err(KeyWait::Never) => {
+            refused(format!("This key may send {rate} messages a minute, and here are {count}. Send smaller batches."))
+        }
+    }
 }
 
 /// Marks requests of the local socket.
@@ -78,11 +156,11 @@ pub(crate) struct Guard {
 
 /// Stands before every handler of the API.
 pub(crate) async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    if let Access::Least(least) = guard.access {
+    if guard.access != Access::Public {
         let local = request.extensions().get::<LocalSocket>().is_some();
         // A body is not `Sync`, so the guard looks at the parts alone.
         let (method, headers) = (request.method().clone(), request.headers().clone());
-        match admit(&guard.app, &method, &headers, local, least).await {
+        match admit(&guard.app, &method, &headers, local, guard.access).await {
             Ok(actor) => request.extensions_mut().insert(actor),
             Err(refusal) => return refusal.into_response(),
         };
@@ -98,19 +176,34 @@ async fn admit(
     method: &Method,
     headers: &HeaderMap,
     local: bool,
-    least: Role,
+    access: Access,
 ) -> Result<Actor, ApiError> {
     let actor = identify(app, headers, local).await?.ok_or_else(|| {
         ApiError::new(ErrorCode::Unauthenticated, "Sign in first, or send an API key as `Authorization: Bearer KEY`.")
     })?;
-    if !actor.role.may(least) {
-        let message = format!("This needs the role {}; yours is {}.", word(least), word(actor.role));
-        return Err(ApiError::new(ErrorCode::Forbidden, message));
+    count_requests(app, &actor, 1)?;
+    if !actor.may(access) {
+        return Err(ApiError::new(ErrorCode::Forbidden, too_little(&actor, access)));
     }
     if changes(method) {
         check_csrf(&actor, headers)?;
     }
     Ok(actor)
+}
+
+fn too_little(actor: &Actor, access: Access) -> String {
+    if let Via::ApiKey(key) = &actor.via {
+        let has = key.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ");
+        return match access.scope() {
+            Some(scope) => format!("This needs an API key with the scope {}; this one has {has}.", scope.as_str()),
+            None => "No API key may do this; a person with the role owner may.".to_owned(),
+        };
+    }
+    let least = match access {
+        Access::Least(least) => least,
+        Access::Public | Access::Sends => Role::Marketer,
+    };
+    format!("This needs the role {}; yours is {}.", word(least), word(actor.role))
 }
 
 /// Whoever the request's credentials belong to.
@@ -148,10 +241,19 @@ async fn by_key(app: &Shared, key: &str) -> Result<Option<Actor>, ApiError> {
     Ok(Some(Actor {
         name: format!("API key {}", found.name),
         display_name: found.name,
-        role: Role::Admin,
+        role: role(&found.scopes),
         workspace: found.workspace_id,
-        via: Via::ApiKey,
+        via: Via::ApiKey(Key { id: found.id, scopes: found.scopes, rate_per_minute: found.rate_per_minute }),
     }))
+}
+
+/// The role that a key's scopes stand for, where a handler asks for one.
+fn role(scopes: &[KeyScope]) -> Role {
+    match () {
+        () if scopes.contains(&KeyScope::Admin) => Role::Admin,
+        () if scopes.contains(&KeyScope::Marketing) => Role::Marketer,
+        () => Role::Viewer,
+    }
 }
 
 async fn by_session(app: &Shared, token: &str) -> Result<Option<Actor>, ApiError> {

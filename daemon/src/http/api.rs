@@ -83,8 +83,10 @@ fn describe(operation: &mut Operation, access: Access) {
     operation.responses.responses.insert("default".to_owned(), error);
     match access {
         Access::Public => operation.security = Some(Vec::new()),
-        Access::Least(role) => {
-            let sentence = format!("Needs the role {} or a higher one.", word(role));
+        Access::Least(_) | Access::Sends => {
+            let role = if let Access::Least(role) = access { role } else { api_types::Role::Marketer };
+            let scope = access.scope().map(|scope| format!(", or an API key with the scope {}", scope.as_str()));
+            let sentence = format!("Needs the role {} or a higher one{}.", word(role), scope.unwrap_or_default());
             let before = operation.description.take().filter(|text| !text.trim().is_empty());
             operation.description = Some(before.map_or(sentence.clone(), |text| format!("{text}\n\n{sentence}")));
         }

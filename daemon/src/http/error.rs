@@ -1,9 +1,10 @@
 //! The one shape of every error answer.
 
 use api_types::{ErrorBody, ErrorCode, ErrorDetail};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use campaign::Refused;
+use std::time::Duration;
 use storage::StorageError;
 
 /// What a handler answers when it cannot do what was asked.
@@ -12,18 +13,19 @@ pub struct ApiError {
     code: ErrorCode,
     message: String,
     field: Option<String>,
+    retry_after: Option<Duration>,
 }
 
 impl ApiError {
     /// An error with a sentence for people.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> ApiError {
-        ApiError { code, message: message.into(), field: None }
+        ApiError { code, message: message.into(), field: None, retry_after: None }
     }
 
     /// A field is wrong.
     pub fn invalid(field: &str, message: impl Into<String>) -> ApiError {
         let field = (!field.is_empty()).then(|| field.to_owned());
-        ApiError { code: ErrorCode::Invalid, message: message.into(), field }
+        ApiError { field, ..ApiError::new(ErrorCode::Invalid, message) }
     }
 
     /// No such thing, or not in this workspace.
@@ -33,7 +35,7 @@ impl ApiError {
 
     /// The name is taken.
     pub fn exists(field: &str, message: impl Into<String>) -> ApiError {
-        ApiError { code: ErrorCode::Conflict, message: message.into(), field: Some(field.to_owned()) }
+        ApiError::new(ErrorCode::Conflict, message).at(field)
     }
 
     /// Not possible in the present state.
@@ -52,6 +54,34 @@ impl ApiError {
     pub fn at(mut self, field: &str) -> ApiError {
         self.field = Some(field.to_owned());
         self
+    }
+
+    /// As part of something larger: `to[0]` becomes `messages[3].to[0]`.
+    #[must_use]
+    pub fn within(self, whole: &str) -> ApiError {
+        let field = match &self.field {
+            Some(field) => format!("{whole}.{field}"),
+            None => whole.to_owned(),
+        };
+        ApiError { field: Some(field), ..self }
+    }
+
+    /// With the time after which trying again can help (RFC 9110 §10.2.3).
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> ApiError {
+        ApiError { retry_after: Some(wait), ..self }
+    }
+
+    /// Whether the request itself is good and something of ours is not.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        matches!(self.code, ErrorCode::Internal | ErrorCode::Unavailable)
+    }
+
+    /// What it tells, for answers that carry several.
+    #[must_use]
+    pub fn detail(self) -> ErrorDetail {
+        ErrorDetail { code: self.code, message: self.message, field: self.field }
     }
 
     fn status(&self) -> StatusCode {
@@ -82,9 +112,16 @@ impl std::error::Error for ApiError {}
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = self.status();
-        let detail = ErrorDetail { code: self.code, message: self.message, field: self.field };
-        (status, axum::Json(ErrorBody { error: detail })).into_response()
+        let (status, retry_after) = (self.status(), self.retry_after);
+        let mut response = (status, axum::Json(ErrorBody { error: self.detail() })).into_response();
+        if let Some(wait) = retry_after {
+            // Whole seconds; one that is begun counts.
+            let seconds = wait.as_millis().div_ceil(1000).max(1).to_string();
+            if let Ok(value) = HeaderValue::from_str(&seconds) {
+                response.headers_mut().insert(header::RETRY_AFTER, value);
+            }
+        }
+        response
     }
 }
 
@@ -118,7 +155,7 @@ impl From<Refused> for ApiError {
 }
 
 /// An error's text as a sentence: capital letter, full stop.
-fn sentence(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
     let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };

@@ -27,16 +27,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Json<T>, ApiError> {
         let bytes = Bytes::from_request(request, state).await.map_err(too_large)?;
-        let mut reader = serde_json::Deserializer::from_slice(&bytes);
-        serde_path_to_error::deserialize(&mut reader).map(Json).map_err(|e| {
-            // What is no JSON at all is wrong in no field.
-            let path = if e.inner().is_data() { e.path().to_string() } else { String::new() };
-            ApiError::invalid(path.trim_matches('.'), format!("The request's JSON cannot be read: {}.", e.inner()))
-        })
+        from_json(&bytes).map(Json)
     }
 }
 
-fn too_large(rejection: BytesRejection) -> ApiError {
+/// Reads JSON; what cannot be read names its field.
+pub(crate) fn from_json<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T, ApiError> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    serde_path_to_error::deserialize(&mut reader).map_err(|e| {
+        // What is no JSON at all is wrong in no field.
+        let path = if e.inner().is_data() { e.path().to_string() } else { String::new() };
+        ApiError::invalid(path.trim_matches('.'), format!("The request's JSON cannot be read: {}.", e.inner()))
+    })
+}
+
+pub(crate) fn too_large(rejection: BytesRejection) -> ApiError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return ApiError::new(ErrorCode::TooLarge, "The request is larger than allowed.");
     }

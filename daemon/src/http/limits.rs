@@ -1,8 +1,14 @@
-//! Rates of what can be asked without being signed in: sign-in, and the pages for recipients.
+//! Rates of what can be asked without being signed in (sign-in, and the pages for recipients), and of API keys that
+//! have one.
 
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::clock::Clock;
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use storage::ApiKeyId;
 
 /// Sign-ins per address of the network: 10 at once, then one every 6 seconds.
 const SIGN_IN_PER_IP: u32 = 10;
@@ -18,6 +24,22 @@ pub(crate) struct Limits {
     sign_in_ip: DefaultKeyedRateLimiter<IpAddr>,
     sign_in_account: DefaultKeyedRateLimiter<String>,
     public_ip: DefaultKeyedRateLimiter<IpAddr>,
+    keys: Mutex<HashMap<ApiKeyId, KeyRate>>,
+}
+
+/// The rate of one API key.
+struct KeyRate {
+    per_minute: u32,
+    limiter: DefaultDirectRateLimiter,
+}
+
+/// Why an API key has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyWait {
+    /// Its rate is used up for so long.
+    Later(Duration),
+    /// So much at once is more than it may ask in a minute.
+    Never,
 }
 
 fn per_minute(count: u32) -> Quota {
@@ -30,6 +52,7 @@ impl Limits {
             sign_in_ip: RateLimiter::keyed(per_minute(SIGN_IN_PER_IP)),
             sign_in_account: RateLimiter::keyed(per_minute(SIGN_IN_PER_ACCOUNT)),
             public_ip: RateLimiter::keyed(per_minute(PUBLIC_PER_IP)),
+            keys: Mutex::new(HashMap::new()),
         }
     }
 
@@ -54,11 +77,54 @@ impl Limits {
         tidy(&self.public_ip);
         self.public_ip.check_key(&ip).is_ok()
     }
+
+    /// Whether an API key may ask `count` times more: a minute's worth at once, then evenly.
+    pub fn key(&self, id: ApiKeyId, rate: u32, count: u32) -> Result<(), KeyWait> {
+        let Some(count) = NonZeroU32::new(count) else { return Ok(()) };
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() > REMEMBERED_MAX {
+            keys.clear();
+        }
+        let key = keys.entry(id).or_insert_with(|| KeyRate::new(rate));
+        if key.per_minute != rate {
+            *key = KeyRate::new(rate);
+        }
+        match key.limiter.check_n(count) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(not_yet)) => Err(KeyWait::Later(not_yet.wait_time_from(key.limiter.clock().now()))),
+            Err(_) => Err(KeyWait::Never),
+        }
+    }
+}
+
+impl KeyRate {
+    fn new(rate: u32) -> KeyRate {
+        KeyRate { per_minute: rate, limiter: RateLimiter::direct(per_minute(rate)) }
+    }
 }
 
 /// Keeps the memory of a limiter bounded.
 fn tidy<K: std::hash::Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>) {
     if limiter.len() > REMEMBERED_MAX {
         limiter.retain_recent();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_key_has_its_own_rate() {
+        let limits = Limits::new();
+        let (one, other) = (ApiKeyId(1), ApiKeyId(2));
+        assert_eq!(limits.key(one, 3, 3), Ok(()));
+        let wait = limits.key(one, 3, 1).unwrap_err();
+        assert!(
+            matches!(wait, KeyWait::Later(wait) if wait > Duration::from_secs(15) && wait <= Duration::from_secs(20)),
+            "{wait:?}"
+        );
+        assert_eq!(limits.key(one, 3, 4), Err(KeyWait::Never));
+        assert_eq!(limits.key(other, 1, 1), Ok(()));
     }
 }

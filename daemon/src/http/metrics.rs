@@ -3,10 +3,10 @@
 //! For this host, and for whoever sends an API key: figures tell how much is sent.
 
 use crate::app::{App, Shared};
-use crate::http::access::{LocalSocket, identify};
+use crate::http::access::{Access, LocalSocket, identify};
 use crate::http::error::ApiError;
 use crate::http::extract::peer_ip;
-use api_types::ErrorCode;
+use api_types::{ErrorCode, Role};
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -65,9 +65,9 @@ pub(crate) async fn serve(State(app): State<Shared>, request: Request) -> Respon
     if !here {
         let headers = request.headers().clone();
         match identify(&app, &headers, local).await {
-            Ok(Some(_)) => {}
-            Ok(None) => {
-                let message = "Metrics are for this host, or for an API key sent as `Authorization: Bearer KEY`.";
+            Ok(Some(actor)) if actor.may(Access::Least(Role::Viewer)) => {}
+            Ok(_) => {
+                let message = "Metrics are for this host, or for an API key with the scope read, sent as `Authorization: Bearer KEY`.";
                 return ApiError::new(ErrorCode::Unauthenticated, message).into_response();
             }
             Err(e) => return e.into_response(),

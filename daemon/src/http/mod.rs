@@ -13,6 +13,7 @@ pub mod error;
 mod extract;
 mod imports;
 pub(crate) mod limits;
+pub(crate) mod messages;
 pub(crate) mod metrics;
 mod overview;
 mod people;
@@ -20,6 +21,7 @@ mod public;
 mod queue;
 mod segments;
 mod session;
+mod shaping;
 mod shell;
 mod sources;
 mod stream;
@@ -52,6 +54,7 @@ const CHECKS: Duration = Duration::from_secs(60);
 const VIEWER: Access = Access::Least(Role::Viewer);
 const MARKETER: Access = Access::Least(Role::Marketer);
 const ADMIN: Access = Access::Least(Role::Admin);
+const SENDS: Access = Access::Sends;
 const OWNER: Access = Access::Least(Role::Owner);
 
 /// The API's handlers with their document, and each route as declared.
@@ -94,6 +97,11 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(queue::summary))
         .add(VIEWER, routes!(queue::recipients))
         .add(VIEWER, routes!(queue::recipient))
+        .add_slow(SENDS, SLOW, routes!(messages::send::send).layer(submission_max(app)))
+        .add_slow(SENDS, SLOW, routes!(messages::batch::batch).layer(submission_max(app)))
+        .add(VIEWER, routes!(messages::list::list))
+        .add(VIEWER, routes!(messages::show::show))
+        .add(SENDS, routes!(messages::cancel::cancel))
         .add(VIEWER, routes!(suppressions::list))
         .add(MARKETER, routes!(suppressions::create))
         .add(MARKETER, routes!(suppressions::remove))
@@ -145,9 +153,20 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(sources::list))
         .add(VIEWER, routes!(sources::show))
         .add_slow(ADMIN, SLOW, routes!(sources::check))
+        .add(VIEWER, routes!(shaping::providers))
+        .add(VIEWER, routes!(shaping::provider))
+        .add(VIEWER, routes!(shaping::explain))
+        .add(VIEWER, routes!(shaping::automations))
+        .add(ADMIN, routes!(shaping::lift))
+        .add(VIEWER, routes!(shaping::test_rule))
         .add(VIEWER, routes!(overview::overview))
         .add_slow(ADMIN, SLOW, routes!(overview::doctor))
         .finish()
+}
+
+/// Messages may be larger than other requests.
+fn submission_max(app: &Shared) -> DefaultBodyLimit {
+    DefaultBodyLimit::max(messages::body_max(app))
 }
 
 /// Everything that is served, for both listeners.

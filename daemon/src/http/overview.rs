@@ -12,6 +12,7 @@ use crate::text::time;
 use api_types::{CheckLevel, CheckPoint, DomainHealth, HourFigures, Notice, Overview, ProviderDay, SuppressionReason};
 use axum::extract::State;
 use std::collections::BTreeMap;
+use storage::automation::{self, Automation, Which};
 use storage::event::{self, Kind, Sum};
 use storage::queue::{self, Ledger};
 use storage::source_check;
@@ -24,6 +25,8 @@ const HOURS: i64 = 24;
 const PROVIDERS_MAX: usize = 12;
 /// Domains whose state is looked at.
 const DOMAINS_MAX: u32 = 200;
+/// Automations that are looked at for alarms.
+const ALARMS_MAX: u32 = 20;
 /// Campaigns of the list.
 const CAMPAIGNS_MAX: u32 = 5;
 
@@ -45,7 +48,11 @@ pub(crate) async fn overview(State(app): State<Shared>, actor: Actor) -> Result<
         bounced_day: hours.iter().map(|hour| hour.bounced).sum(),
         deferred_day: hours.iter().map(|hour| hour.deferred).sum(),
         hours,
-        providers: providers(&found.providers),
+        providers: {
+            let mut providers = providers_of_day(&found.providers);
+            providers.truncate(PROVIDERS_MAX);
+            providers
+        },
         campaigns,
         notices: notices(&app, &found, free_low),
     }))
@@ -61,6 +68,7 @@ struct Found {
     has_users: bool,
     complaints: u64,
     source_checks: Vec<source_check::SourceCheck>,
+    alarms: Vec<Automation>,
 }
 
 fn read(c: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<Found, StorageError> {
@@ -77,6 +85,7 @@ fn read(c: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<Found, 
         has_users: user::any(c)?,
         complaints: suppression::count(c, workspace, &complaints)?,
         source_checks: source_check::all(c)?,
+        alarms: automation::page(c, workspace, Which::Open, i64::MAX, ALARMS_MAX)?,
     })
 }
 
@@ -98,7 +107,8 @@ fn hours(sums: &[Sum], since_ms: i64) -> Vec<HourFigures> {
     (0..HOURS).map(hour).collect()
 }
 
-fn providers(sums: &[Sum]) -> Vec<ProviderDay> {
+/// The last 24 hours by provider, largest first.
+pub(crate) fn providers_of_day(sums: &[Sum]) -> Vec<ProviderDay> {
     let mut by_name: BTreeMap<&str, ProviderDay> = BTreeMap::new();
     for sum in sums.iter().filter(|sum| !sum.name.is_empty()) {
         let day = by_name.entry(&sum.name).or_insert_with(|| ProviderDay {
@@ -116,7 +126,6 @@ fn providers(sums: &[Sum]) -> Vec<ProviderDay> {
     }
     let mut days: Vec<ProviderDay> = by_name.into_values().collect();
     days.sort_by_key(|day| std::cmp::Reverse(day.delivered + day.bounced));
-    days.truncate(PROVIDERS_MAX);
     days
 }
 
@@ -148,6 +157,13 @@ fn notices(app: &App, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
         notices.push(notice("warning", message.to_owned(), Some("/domains")));
     }
     notices.extend(found.domains.iter().filter_map(|(domain, keys)| domain_notice(app, domain, keys)));
+    for alarm in &found.alarms {
+        if let Some(message) = alarm.alarm.as_deref() {
+            let whose = alarm.domain.as_deref().or(alarm.source.as_deref()).unwrap_or("this workspace");
+            let message = format!("{} at {}: {message}", whose, alarm.provider);
+            notices.push(notice("warning", message, Some("/providers")));
+        }
+    }
     if app.config.smtp.inbound_listen.is_none() {
         let message =
             "There is no return-path listener: bounces that come later are not heard. Set [smtp] inbound_listen.";

@@ -71,15 +71,8 @@ pub(crate) async fn create_api_key(
     actor: Actor,
     Json(input): Json<NewApiKey>,
 ) -> Result<Json<CreatedApiKey>, ApiError> {
-    let (id, key) = ops::create_api_key(&app, actor.workspace, &input.name, &actor.name).await?;
-    let api_key = ApiKey {
-        id: id.0,
-        name: input.name.trim().to_owned(),
-        prefix: key[..10].to_owned(),
-        created_at: time(app.now_ms()),
-        last_used_at: None,
-    };
-    Ok(Json(CreatedApiKey { api_key, key }))
+    let (row, key) = ops::create_api_key(&app, actor.workspace, input, &actor.name).await?;
+    Ok(Json(CreatedApiKey { api_key: key_shape(row), key }))
 }
 
 /// Takes an API key back; it stops working at once.
@@ -115,5 +108,7 @@ fn key_shape(row: api_key::ApiKey) -> ApiKey {
         prefix: row.prefix,
         created_at: time(row.created_ms),
         last_used_at: row.last_used_ms.map(time),
+        scopes: row.scopes,
+        rate_per_minute: row.rate_per_minute,
     }
 }

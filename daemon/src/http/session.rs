@@ -120,7 +120,7 @@ async fn me(app: &Shared, actor: Actor) -> Result<Me, ApiError> {
     let workspace = workspace.ok_or_else(|| ApiError::not_found("workspace"))?;
     let csrf_token = match actor.via {
         Via::Session { csrf_token, .. } => csrf_token,
-        Via::ApiKey | Via::Terminal => String::new(),
+        Via::ApiKey(_) | Via::Terminal => String::new(),
     };
     Ok(Me {
         email: actor.name,

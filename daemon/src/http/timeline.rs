@@ -82,6 +82,8 @@ fn summary(event: &EventRow) -> String {
         Kind::Unsubscribed => "Unsubscribed.".to_owned(),
         // Of no contact, and so in nobody's timeline.
         Kind::SourceOut | Kind::SourceBack | Kind::SourceCheck => event.text.clone().unwrap_or_default(),
+        Kind::AutomationBegan => format!("Mail to {at} is held or slowed down."),
+        Kind::AutomationEnded => format!("Mail to {at} goes as before{by}."),
     }
 }
 

@@ -13,7 +13,7 @@ use mta::tls::rpt::Place;
 use serde::Deserialize;
 use storage::tls::reports_of;
 use utoipa::IntoParams;
-use world::Proof;
+use world::{DnsError, Proof};
 
 /// Reports shown.
 const REPORTS_MAX: u32 = 31;
@@ -36,10 +36,13 @@ pub(crate) async fn show(
     Query(asked): Query<Asked>,
 ) -> Result<Json<TlsPolicy>, ApiError> {
     let domain = Domain::parse(&asked.domain).map_err(|e| ApiError::invalid("domain", format!("{e}.")))?;
-    let found = look(domain.as_str(), &*app.dns, &app.tls, &app.config.smtp).await.map_err(|e| match e {
-        LookError::NoMail(_) => ApiError::invalid("domain", format!("{e}.")),
-        LookError::Dns(_) => ApiError::new(ErrorCode::Unavailable, format!("{e}. Try again later.")),
-    })?;
+    let found =
+        look(domain.as_str(), &*app.dns, &app.tls, (&app.config.smtp, &app.shaping)).await.map_err(|e| match e {
+            LookError::NoMail(_) | LookError::Dns(DnsError::NoSuchName { .. }) => {
+                ApiError::invalid("domain", format!("{e}."))
+            }
+            LookError::Dns(_) => ApiError::new(ErrorCode::Unavailable, format!("{e}. Try again later.")),
+        })?;
     let name = domain.to_string();
     let reports = app.storage.read(move |c| reports_of(c, &name, 0, REPORTS_MAX)).await?;
     let reports = reports.into_iter().map(|report| TlsReport {

@@ -186,6 +186,7 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
         warmup_plans: config.warmup_plans.clone(),
         streams: config.streams.clone(),
         routes: crate::routes::routes(config)?,
+        shaping: app.shaping.clone(),
         retention: Retention {
             events: DAY * config.storage.event_retention_days,
             finished: DAY * config.storage.finished_retention_days,

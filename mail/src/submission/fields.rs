@@ -146,6 +146,21 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Whether a message that was prepared has a field of this name.
+#[must_use]
+pub fn has_field(message: &[u8], name: &str) -> bool {
+    let mut rest = message;
+    while !rest.is_empty() && !rest.starts_with(b"\r\n") {
+        let found = rest.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name.as_bytes()));
+        if found && rest.get(name.len()) == Some(&b':') {
+            return true;
+        }
+        let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        rest = &rest[end..];
+    }
+    false
+}
+
 fn field(raw: &[u8], span: Range<usize>) -> Option<Field<'_>> {
     let colon = memchr::memchr(b':', &raw[span.clone()])?;
     // Obsolete syntax allows blanks before the colon (RFC 5322 §4.5); receivers disagree about them, so we do not.

@@ -5,6 +5,7 @@
 
 mod error;
 mod fields;
+pub mod letter;
 mod lines;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,9 @@ use crate::Address;
 use crate::compose::rfc5322_date;
 use crate::mailbox::Mailbox;
 pub use error::NotAMessage;
+pub use fields::has_field;
 use fields::{Field, Fields, Kind};
+use mail_parser::{HeaderName, MessageParser};
 use std::borrow::Cow;
 
 /// Tags of one message at most.
@@ -142,7 +145,7 @@ fn decoded(field: &Field<'_>) -> String {
         return plain;
     }
     let line = [b"Subject:", field.value, b"\r\n\r\n"].concat();
-    let parsed = mail_parser::MessageParser::new().with_minimal_headers().parse_headers(&line[..]);
+    let parsed = MessageParser::new().header_text(HeaderName::Subject).parse_headers(&line[..]);
     let subject = parsed.as_ref().and_then(|message| message.subject()).map(str::to_owned);
     // Decoded words may hide line ends and the like.
     subject.unwrap_or(plain).chars().filter(|c| !c.is_control()).collect()

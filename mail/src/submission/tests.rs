@@ -162,6 +162,16 @@ fn line_ends_and_bytes_that_no_message_may_have() {
     }
 }
 
+#[test]
+fn fields_are_found_in_the_header_alone() {
+    let message = b"From: a@example.com\r\nLIST-unsubscribe:\r\n <https://x.example>\r\n\r\nList-Id: x\r\n";
+    for (name, expected) in
+        [("From", true), ("List-Unsubscribe", true), ("List-Unsub", false), (" <https", false), ("List-Id", false)]
+    {
+        assert_eq!(has_field(message, name), expected, "{name}");
+    }
+}
+
 /// Header lines in any order, good and bad, and some text.
 fn any_message() -> impl Strategy<Value = Vec<u8>> {
     let line = prop_oneof![

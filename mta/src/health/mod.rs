@@ -116,7 +116,7 @@ impl Checker {
         };
         let is_here = self.dial.has_source(ip);
         let mut found = vec![address(ip, is_here)];
-        found.extend(names::judge(ip, ehlo, &self.names(ip, ehlo).await));
+        found.extend(self.named(ip, ehlo).await);
         found.extend(self.blocklists(ip).await);
         found.push(if is_here {
             self.port25(Some(ip)).await
@@ -126,13 +126,21 @@ impl Checker {
         found
     }
 
-    async fn names(&self, ip: IpAddr, ehlo: &str) -> Answers {
+    async fn named(&self, ip: IpAddr, ehlo: &str) -> Vec<Finding> {
+        if !is_public(ip) {
+            let why = format!(
+                "{ip} is not a public address: others see another one, whose name cannot be looked up from here"
+            );
+            let off = |subject| finding(subject, Level::Off, why.clone(), String::new());
+            let says = names::judge_name_alone(ehlo, &self.dns.addresses(ehlo).await);
+            return vec![off(Subject::Ptr), off(Subject::Forward), says];
+        }
         let ptr = self.dns.ptr(ip).await;
         let mut forward = Vec::new();
         for name in ptr.iter().flatten().take(NAMES_MAX) {
             forward.push((name.clone(), self.dns.addresses(name).await));
         }
-        Answers { ptr, forward, ehlo: self.dns.addresses(ehlo).await }
+        names::judge(ip, ehlo, &Answers { ptr, forward, ehlo: self.dns.addresses(ehlo).await })
     }
 
     async fn blocklists(&self, ip: IpAddr) -> Vec<Finding> {

@@ -113,7 +113,7 @@ pub(crate) enum Begun {
     Refused { stage: Stage, reply: Reply },
 }
 
-/// Brings TLS about; says its version.
+/// Brings TLS about; says its version, and what the server showed.
 async fn handshake(
     io: Box<dyn Stream>,
     config: &Arc<ClientConfig>,
@@ -132,7 +132,7 @@ async fn handshake(
         _ => "TLSv1.2",
     };
     let chain = secured.get_ref().1.peer_certificates().unwrap_or_default();
-    let chain = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
+    let chain = chain.iter().map(|cert| cert.clone().into_owned()).collect();
     Ok((Box::new(secured), version, chain))
 }
 
@@ -183,8 +183,8 @@ impl Session {
         (config, host): (&Arc<ClientConfig>, &str),
         timeouts: Timeouts,
     ) -> Result<Session, SessionError> {
-        let (io, version, chain) = handshake(io, config, host, timeouts.command).await?;
-        let mut session = Session { tls: Some(version), chain, ..Session::over(io, timeouts) };
+        let (io, version, _) = handshake(io, config, host, timeouts.command).await?;
+        let mut session = Session { tls: Some(version), ..Session::over(io, timeouts) };
         session.greeted(ehlo).await?;
         Ok(session)
     }

@@ -14,6 +14,8 @@ use storage::{CredentialId, DomainId, Storage, StorageError};
 const KEPT: Duration = Duration::from_secs(5);
 /// Credentials kept.
 const KEPT_MAX: u64 = 10_000;
+/// Rates remembered at which those that rest are forgotten.
+const USED_MAX: usize = 10_000;
 /// Use is noted this often at most: a write per message would be one too many.
 const NOTED_EVERY_MS: i64 = 60_000;
 /// A rate's whole minute may be used at once.
@@ -24,7 +26,7 @@ pub(super) struct Accounts {
     storage: Storage,
     key: SecretKey,
     kept: Cache<String, Arc<Account>>,
-    /// What must outlive `kept`; as many as there are credentials in use.
+    /// What must outlive `kept`.
     used: Mutex<HashMap<CredentialId, Arc<Used>>>,
 }
 
@@ -80,12 +82,21 @@ impl Accounts {
         let Some((credential, domains)) = found.await?.filter(|(credential, _)| credential.enabled) else {
             return Ok(None);
         };
-        let used = Arc::clone(lock(&self.used).entry(credential.id).or_default());
+        let used = self.used(credential.id);
         used.noted_ms.fetch_max(credential.last_used_ms.unwrap_or(0), Ordering::Relaxed);
         let domains = domains.into_iter().map(|(id, name)| (name, id)).collect();
         let account = Arc::new(Account { credential, domains, used });
         self.kept.insert(login.to_owned(), Arc::clone(&account));
         Ok(Some(account))
+    }
+
+    fn used(&self, id: CredentialId) -> Arc<Used> {
+        let mut all = lock(&self.used);
+        // Those that nobody holds are not in use now: what they forget is a minute's rate at most.
+        if all.len() >= USED_MAX && !all.contains_key(&id) {
+            all.retain(|_, used| Arc::strong_count(used) > 1);
+        }
+        Arc::clone(all.entry(id).or_default())
     }
 
     /// Notes the use, once a minute.

@@ -63,7 +63,7 @@ pub fn check(records: &[TlsaRecord], chain: &[CertificateDer<'_>], trust: &Trust
         let whole = (record.selector, record.matching) == (WHOLE, EXACT);
         let anchors = rest.iter().filter(|cert| matches(record, cert)).chain(whole.then_some(&published));
         for anchor in anchors {
-            match trusted(chain, &[anchor.clone()], trust) {
+            match trusted(chain, anchor, trust) {
                 Ok(()) => return Ok(()),
                 Err(failure) => closest = failure,
             }

@@ -6,7 +6,7 @@ use super::policies::{TlsParts, ask_dane};
 use super::rpt;
 use super::store::fetch_policy;
 use super::sts::{self, StsPolicy};
-use crate::providers::Providers;
+use crate::shaping::Snapshot;
 use config::SmtpSection;
 use world::{Dns, DnsError, Proof};
 
@@ -56,7 +56,12 @@ pub enum LookError {
 ///
 /// # Errors
 /// When its MX records cannot be had.
-pub async fn look(domain: &str, dns: &dyn Dns, parts: &TlsParts, smtp: &SmtpSection) -> Result<TlsOfDomain, LookError> {
+pub async fn look(
+    domain: &str,
+    dns: &dyn Dns,
+    parts: &TlsParts,
+    (smtp, shaping): (&SmtpSection, &Snapshot),
+) -> Result<TlsOfDomain, LookError> {
     let mut mx = dns.mx(domain).await?;
     mx.sort();
     let mut hosts: Vec<String> = mx.iter().map(|mx| mx.host.clone()).filter(|host| !host.is_empty()).collect();
@@ -68,7 +73,7 @@ pub async fn look(domain: &str, dns: &dyn Dns, parts: &TlsParts, smtp: &SmtpSect
     }
     hosts.truncate(HOSTS_MAX);
     let names: Vec<&str> = hosts.iter().map(String::as_str).collect();
-    let provider = Providers::builtin(smtp.connections_per_lane, smtp.messages_per_connection).of_hosts(&names);
+    let provider = shaping.provider(&names, Some(domain));
     let mx_proof = match &parts.dnssec {
         Some(dnssec) => Some(dnssec.mx_proof(domain).await.map_err(|e| e.to_string())),
         None => None,

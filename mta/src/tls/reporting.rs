@@ -171,7 +171,7 @@ fn message_to(
         dsn_orcpt: None,
     };
     let mut recipients: Vec<NewMessageRecipient> = to.iter().map(recipient).collect();
-    recipients.sort_by(|a, b| a.address_hash.cmp(&b.address_hash));
+    recipients.sort_by_key(|recipient| recipient.address_hash);
     recipients.dedup_by(|a, b| a.address_hash == b.address_hash);
     NewMessage {
         workspace_id: sender.workspace_id,

@@ -309,7 +309,7 @@ mod tests {
         fn nothing_makes_the_readers_panic(body in prop::collection::vec(any::<u8>(), 0..400), text in "\\PC{0,80}") {
             let _ = read_policy(&body);
             let _ = read_policy(text.as_bytes());
-            let _ = read_record(&[text.clone()]);
+            let _ = read_record(std::slice::from_ref(&text));
             let _ = read_record(&[format!("v=STSv1;{text}")]);
         }
 

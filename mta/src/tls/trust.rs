@@ -107,16 +107,14 @@ pub fn check_web(chain: &[CertificateDer<'_>], trust: &Trust<'_>) -> Result<(), 
     check(chain, trust.roots, trust)
 }
 
-/// The same by anchors of another origin: those that DANE publishes.
+/// The same by an anchor of another origin: one that DANE publishes.
 pub(crate) fn trusted(
     chain: &[CertificateDer<'_>],
-    anchors: &[CertificateDer<'_>],
+    anchor: &CertificateDer<'_>,
     trust: &Trust<'_>,
 ) -> Result<(), Failure> {
     let mut roots = RootCertStore::empty();
-    for anchor in anchors {
-        roots.add(anchor.clone().into_owned()).map_err(|e| failure(&e))?;
-    }
+    roots.add(anchor.clone().into_owned()).map_err(|e| failure(&e))?;
     check(chain, &roots, trust)
 }
 

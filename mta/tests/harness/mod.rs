@@ -34,14 +34,20 @@ impl ContentMaker for Letters {
             return Err(MakeError::Permanent("a variable is missing".to_owned()));
         }
         let local = bounce::verp::encode(&self.verp, recipient.id.0, self.clock.now_ms());
+        // The second campaign has another sending domain.
+        let domain = match recipient.origin.campaign() {
+            Some(CampaignId(2)) => "other.example",
+            _ => "sender.example",
+        };
         let message = format!(
-            "From: news@sender.example\r\nTo: {}\r\nSubject: Hello\r\nMessage-ID: <{}@sender.example>\r\n\r\n\
+            "From: news@{domain}\r\nTo: {}\r\nSubject: Hello\r\nMessage-ID: <{}@sender.example>\r\n\r\n\
              Hello\r\n.a line that begins with a dot\r\n",
             recipient.address, recipient.id
         );
         Ok(Made {
             message: message.into(),
             reverse_path: Address::parse(&format!("{local}@bounce.sender.example")).unwrap(),
+            signing_domain: Some(domain.into()),
             eight_bit: false,
             smtputf8: false,
         })
@@ -125,6 +131,7 @@ impl Voyage {
             warmup_plans: self.config.warmup_plans.clone(),
             streams: self.config.streams.clone(),
             routes: self.routes.clone(),
+            shaping: Arc::new(mta::shaping::Snapshot::compile(&self.config.smtp, &self.config.shaping)),
             retention: Retention { events: YEAR, finished: YEAR, unmatched_reports: YEAR },
             tls: TlsParts {
                 dnssec: Some(self.sim.dns.clone()),

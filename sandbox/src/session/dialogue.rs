@@ -87,6 +87,9 @@ impl Dialogue {
             let text = self.blocked_text();
             return self.last_word(554, "5.7.1", &text);
         }
+        if let Some(turn) = self.mood(BlockStage::Connect, b"") {
+            return Turn { next: Next::Close, ..turn };
+        }
         if self.manners().connections_max.is_some_and(|max| open > max) {
             let text = format!("Too many connections from {}, try again later", self.source);
             return self.last_word(421, "4.7.0", &text);
@@ -170,6 +173,13 @@ impl Dialogue {
         }
         if !envelope.eight_bit && !content.is_ascii() {
             self.breach("8-bit content without BODY=8BITMIME");
+        }
+        if self.blocks_at(BlockStage::Message) {
+            let text = self.blocked_text();
+            return self.refuse(554, "5.7.1", &text);
+        }
+        if let Some(turn) = self.mood(BlockStage::Message, &content) {
+            return turn;
         }
         self.messages += 1;
         if self.host.cuts_at(Step::Dot) {
@@ -274,6 +284,9 @@ impl Dialogue {
             let text = self.blocked_text();
             return self.refuse(554, "5.7.1", &text);
         }
+        if let Some(turn) = self.mood(BlockStage::Mail, b"") {
+            return turn;
+        }
         self.envelope = Some(Envelope { reverse_path: path.to_owned(), eight_bit, recipients: Vec::new(), cut: false });
         say(250, "2.1.0", "Ok")
     }
@@ -293,6 +306,9 @@ impl Dialogue {
         if self.blocks_at(BlockStage::Rcpt) {
             let text = self.blocked_text();
             return self.refuse(554, "5.7.1", &text);
+        }
+        if let Some(turn) = self.mood(BlockStage::Rcpt, b"") {
+            return turn;
         }
         if envelope.recipients.len() >= self.manners().rcpt_max {
             return self.refuse(452, "4.5.3", "Too many recipients");
@@ -345,6 +361,18 @@ impl Dialogue {
 
     fn blocks_at(&self, stage: BlockStage) -> bool {
         self.manners().blocks_sources == Some(stage) && self.network.blocked_sources.contains(&self.source)
+    }
+
+    /// The words of a mood that it is in at this step.
+    fn mood(&self, at: BlockStage, content: &[u8]) -> Option<Turn> {
+        let since_ms = u64::try_from(self.network.clock.now_ms() - self.host.started_ms).unwrap_or(0);
+        let about = |text: &String| String::from_utf8_lossy(content).contains(text.as_str());
+        let mood = self.manners().moods.iter().find(|mood| {
+            mood.at == at && (mood.from_ms..mood.until_ms).contains(&since_ms) && mood.about.as_ref().is_none_or(about)
+        })?;
+        let mut words = mood.reply.splitn(3, ' ');
+        let (code, status, text) = (words.next()?.parse().ok()?, words.next()?, words.next().unwrap_or(""));
+        Some(if code == 421 { self.last_word(code, status, text) } else { self.refuse(code, status, text) })
     }
 
     fn blocked_text(&self) -> String {

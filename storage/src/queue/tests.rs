@@ -232,7 +232,7 @@ fn content_is_freed_with_the_last_recipient() {
         settle(tx, &[ended(RecipientId(2), Ending::Bounced { suppress: true }, Some(BounceClass::BadMailbox))])
     });
     assert_eq!(content(), None);
-    let kept = bed.storage.read_blocking(|c| message::recipients(c, WS, id)).unwrap();
+    let kept = bed.storage.read_blocking(|c| message::recipients(c, (WS, id), RecipientId(0), 10)).unwrap();
     assert_eq!(kept.iter().map(|r| r.state.as_str()).collect::<Vec<_>>(), ["delivered", "bounced"]);
     assert_eq!(bed.storage.read_blocking(|c| message::find(c, WS, id)).unwrap().map(|m| m.live), Some(0));
     assert!(bed.ledger().holds());

@@ -63,7 +63,7 @@ impl Root {
         Some(match (owner.to_ascii().as_str(), kind) {
             (".", RecordType::DNSKEY) => RData::DNSSEC(DNSSECRData::DNSKEY(self.signer.dnskey().clone())),
             ("a.example.", RecordType::MX) => RData::MX(MX::new(10, Name::from_ascii("mx.a.example.").unwrap())),
-            ("mx.a.example.", RecordType::A) => RData::A([192, 0, 2, 1].into()),
+            ("mx.a.example.", RecordType::A) => RData::from(std::net::IpAddr::from([192, 0, 2, 1])),
             ("_25._tcp.mx.a.example.", RecordType::TLSA) => {
                 RData::TLSA(TLSA::new(3.into(), 1.into(), 1.into(), vec![7; 32]))
             }
@@ -83,7 +83,7 @@ impl Root {
                 let soa = SOA::new(Name::root(), Name::root(), 1, 60, 60, 60, 60);
                 let kinds = [RecordType::A, RecordType::MX, RecordType::TLSA, RecordType::DNSKEY];
                 let has = kinds.into_iter().filter(|kind| self.data(&owner, *kind).is_some());
-                let next = Name::from_ascii("\\000").unwrap().append_domain(&owner).unwrap();
+                let next = owner.prepend_label("0").unwrap();
                 let nsec = RData::DNSSEC(DNSSECRData::NSEC(NSEC::new_cover_self(next, has)));
                 response.add_authorities(self.signed(&Name::root(), RData::SOA(soa)));
                 response.add_authorities(self.signed(&owner, nsec))

@@ -61,7 +61,8 @@ impl Daemon {
         let (dns, address) = start_dns(bench, folder)?;
         let delivery = format!(
             "[smtp]\nremote_port = {sink_port}\nconnections_per_lane = {CONNECTIONS}\n\
-             messages_per_connection = 10000\n[dns]\nservers = [\"{address}\"]\n{more}"
+             messages_per_connection = 10000\n\
+             [[shaping]]\nmessage_rate = \"none\"\nconnection_rate = \"none\"\n[dns]\nservers = [\"{address}\"]\n{more}"
         );
         let mut daemon = Daemon::start(bench, folder, &delivery)?;
         daemon._dns = Some(dns);

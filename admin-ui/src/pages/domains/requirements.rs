@@ -14,10 +14,12 @@ pub fn requirements(detail: &DomainDetail) -> AnyView {
 fn provider(provider: &ProviderRequirements) -> AnyView {
     let actions = chip(view::domain::summary(&provider.requirements));
     let rows = provider.requirements.iter().map(row).collect_view();
+    let (page, name) = (provider.page.clone(), provider.provider.clone());
+    let about = format!("The rules of {name}");
     view! {
-        <Card title=provider.provider.clone() actions>
+        <Card title=name actions>
             <ul class="checklist demands">{rows}</ul>
-            <p><a href=provider.page.clone() target="_blank" rel="noopener noreferrer">{format!("The rules of {}", provider.provider)}</a></p>
+            <p><a href=page target="_blank" rel="noopener noreferrer">{about}</a></p>
         </Card>
     }
     .into_any()

@@ -9,7 +9,7 @@ impl Session<'_> {
     /// AUTH begins.
     pub(super) async fn auth(&mut self, mechanism: &str, initial: Option<&str>) -> Next {
         if !self.tls {
-            // RFC 4954 §6 with RFC 7372's neighbour: encryption is wanted first.
+            // RFC 4954 §6.
             return self.refuse((538, "5.7.11", "STARTTLS first"));
         }
         if !self.greeted || self.account.is_some() || self.transaction.is_some() {
