@@ -38,7 +38,7 @@ impl Lane {
         let restraint = self.restraint(shared, now_ms);
         let at_provider = restraint.connections[1].map(|most| (most, self.connections_at_provider(shared)));
         let mut state = lock(&self.state);
-        let too_many = state.connections > state.allowed_now(&self.limits, &restraint, now_ms)
+        let too_many = state.established > state.allowed_now(&self.limits, &restraint, now_ms)
             || at_provider.is_some_and(|(most, here)| here > most);
         if restraint.hold.is_some() || state.held(now_ms).is_some() || shared.stopping.is_cancelled() || too_many {
             return Look::End;
