@@ -46,45 +46,45 @@ fn policies_in_words() {
         let found =
             [("_dmarc.news.example.com".to_owned(), texts(own)), ("_dmarc.example.com".to_owned(), texts(above))];
         let (verdict, policy, note) = judge(&from, &path, &found);
-        writeln!(out, "{own:?} {above:?}\n    {verdict:?}\n    {policy:?}\n    {note}").unwrap();
+        writeln!(out, "{own:?} {above:?}\n    {verdict:?}\n    {policy:?}\n    {note:?}").unwrap();
     }
     expect![[r#"
         [] []
             Missing
             None
-    
+            ""
         ["other"] ["v=DMARC1; p=none; sp=reject; rua=mailto:d@example.com"]
             Found
             Some(Policy { at: "_dmarc.example.com", policy: "reject", strict_dkim: false, strict_spf: false, has_reports: true })
-            The policy is reject, inherited from _dmarc.example.com. Our signatures are aligned: they name the From domain itself. So is SPF.
+            "The policy is reject, inherited from _dmarc.example.com. Our signatures are aligned: they name the From domain itself. So is SPF."
         [] ["v=DMARC1; p=quarantine"]
             Found
             Some(Policy { at: "_dmarc.example.com", policy: "quarantine", strict_dkim: false, strict_spf: false, has_reports: false })
-            The policy is quarantine, inherited from _dmarc.example.com. Our signatures are aligned: they name the From domain itself. So is SPF. Nobody gets the reports; add rua=mailto: with an address to learn who sends in this name.
+            "The policy is quarantine, inherited from _dmarc.example.com. Our signatures are aligned: they name the From domain itself. So is SPF. Nobody gets the reports; add rua=mailto: with an address to learn who sends in this name."
         ["v=DMARC1;p=Reject; rua=mailto:x@example.com"] ["v=DMARC1; p=none"]
             Found
             Some(Policy { at: "_dmarc.news.example.com", policy: "reject", strict_dkim: false, strict_spf: false, has_reports: true })
-            The policy is reject. Our signatures are aligned: they name the From domain itself. So is SPF.
+            "The policy is reject. Our signatures are aligned: they name the From domain itself. So is SPF."
         ["v=DMARC1; p=none; aspf=s; adkim=s"] []
             Found
             Some(Policy { at: "_dmarc.news.example.com", policy: "none", strict_dkim: true, strict_spf: true, has_reports: false })
-            The policy is none. Our signatures are aligned: they name the From domain itself. SPF is not: aspf=s wants the return path at news.example.com itself, so DKIM must pass. Nobody gets the reports; add rua=mailto: with an address to learn who sends in this name.
+            "The policy is none. Our signatures are aligned: they name the From domain itself. SPF is not: aspf=s wants the return path at news.example.com itself, so DKIM must pass. Nobody gets the reports; add rua=mailto: with an address to learn who sends in this name."
         ["v=DMARC1; rua=mailto:x@example.com"] []
             Differs { why: "it has no policy; add p=none at least" }
             None
-    
+            ""
         ["v=DMARC1; p=maybe"] []
             Differs { why: "its policy p=maybe is not none, quarantine or reject" }
             None
-    
+            ""
         ["p=none; v=DMARC1"] []
             Missing
             None
-    
+            ""
         ["v=DMARC1; p=none", "v=DMARC1; p=reject"] []
             Differs { why: "there are several DMARC records; receivers then ignore all of them (RFC 9989 §4.10)" }
             None
-    
+            ""
     "#]].assert_eq(&out);
 }
 

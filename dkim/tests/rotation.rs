@@ -53,7 +53,7 @@ fn check(story: &[(i64, Act)], expected: &Expect) {
         }
         let steps: Vec<&str> = keys.iter().map(|key| key.step.as_str()).collect();
         let can = if can_sign(&keys) { "signs" } else { "cannot sign" };
-        writeln!(out, "{:>6.2} d  {can:<11} {}", *at_ms as f64 / DAY as f64, steps.join(" ")).unwrap();
+        writeln!(out, "{:<5.2} d  {can:<11} {}", *at_ms as f64 / DAY as f64, steps.join(" ")).unwrap();
         for step in moves {
             writeln!(out, "          {} {}: {}", step.key, step.to.as_str(), step.why).unwrap();
         }
@@ -72,13 +72,13 @@ fn a_new_domain_signs_at_the_first_look_that_finds_its_records() {
             (3 * HOUR, Look("vv")),
         ],
         &expect![[r#"
-              0.00 d  cannot sign waiting
-              0.00 d  cannot sign waiting waiting
-              0.04 d  cannot sign waiting waiting
-              0.08 d  cannot sign waiting active
+            0.00  d  cannot sign waiting
+            0.00  d  cannot sign waiting waiting
+            0.04  d  cannot sign waiting waiting
+            0.08  d  cannot sign waiting active
                       1 seen: its record is in the DNS
                       1 active: its record is in the DNS and no other key signs
-              0.12 d  signs       active active
+            0.12  d  signs       active active
                       0 seen: its record is in the DNS
                       0 active: its record is in the DNS and no other key signs
         "#]],
@@ -105,26 +105,26 @@ fn a_rotation_from_making_to_forgetting() {
             (50 * DAY, Look("ev")),
         ],
         &expect![[r#"
-              0.00 d  cannot sign waiting
-              0.00 d  signs       active
+            0.00  d  cannot sign waiting
+            0.00  d  signs       active
                       0 seen: its record is in the DNS
                       0 active: its record is in the DNS and no other key signs
-             10.00 d  signs       active waiting
-             10.04 d  signs       active waiting
-             11.00 d  signs       active seen
+            10.00 d  signs       active waiting
+            10.04 d  signs       active waiting
+            11.00 d  signs       active seen
                       1 seen: its record is in the DNS
-             11.02 d  signs       active seen
-             11.04 d  signs       replaced active
+            11.02 d  signs       active seen
+            11.04 d  signs       replaced active
                       1 active: its record has been visible for long enough
                       0 replaced: a newer key signs
-             17.00 d  signs       replaced active
-             18.04 d  signs       retired active
+            17.00 d  signs       replaced active
+            18.04 d  signs       retired active
                       0 retired: mail that it signed is no longer under way
-             19.00 d  signs       retired active
-             20.00 d  signs       revoked active
+            19.00 d  signs       retired active
+            20.00 d  signs       revoked active
                       0 revoked: its record is empty or gone
-             49.00 d  signs       revoked active
-             50.00 d  signs       removable active
+            49.00 d  signs       revoked active
+            50.00 d  signs       removable active
                       0 removable: it was revoked long enough ago
         "#]],
     );
@@ -147,19 +147,19 @@ fn a_record_that_goes_missing_is_looked_for_twice() {
             (5 * DAY, Look("v")),
         ],
         &expect![[r#"
-              0.00 d  cannot sign waiting
-              0.00 d  signs       active
+            0.00  d  cannot sign waiting
+            0.00  d  signs       active
                       0 seen: its record is in the DNS
                       0 active: its record is in the DNS and no other key signs
-              1.00 d  signs       active
-              1.00 d  signs       active
-              1.00 d  signs       active
-              1.01 d  signs       active
-              2.00 d  signs       active
-              3.00 d  signs       active
-              4.00 d  cannot sign waiting
+            1.00  d  signs       active
+            1.00  d  signs       active
+            1.00  d  signs       active
+            1.01  d  signs       active
+            2.00  d  signs       active
+            3.00  d  signs       active
+            4.00  d  cannot sign waiting
                       0 waiting: its record is gone from the DNS, so it signs no more
-              5.00 d  signs       active
+            5.00  d  signs       active
                       0 seen: its record is in the DNS
                       0 active: its record is in the DNS and no other key signs
         "#]],
@@ -183,24 +183,24 @@ fn the_key_before_takes_over_again() {
             (21 * DAY + HOUR, Look("vv")),
         ],
         &expect![[r#"
-              0.00 d  cannot sign waiting
-              0.00 d  signs       active
+            0.00  d  cannot sign waiting
+            0.00  d  signs       active
                       0 seen: its record is in the DNS
                       0 active: its record is in the DNS and no other key signs
-              1.00 d  signs       active waiting
-              1.00 d  signs       active seen
+            1.00  d  signs       active waiting
+            1.00  d  signs       active seen
                       1 seen: its record is in the DNS
-              1.04 d  signs       replaced active
+            1.04  d  signs       replaced active
                       1 active: its record has been visible for long enough
                       0 replaced: a newer key signs
-              2.00 d  signs       replaced active
-              2.04 d  signs       active waiting
+            2.00  d  signs       replaced active
+            2.04  d  signs       active waiting
                       1 waiting: its record is gone from the DNS, so it signs no more
                       0 active: the newer key's record is gone and this one's is still there
-             20.00 d  signs       active waiting
-             21.00 d  signs       active seen
+            20.00 d  signs       active waiting
+            21.00 d  signs       active seen
                       1 seen: its record is in the DNS
-             21.04 d  signs       replaced active
+            21.04 d  signs       replaced active
                       1 active: its record has been visible for long enough
                       0 replaced: a newer key signs
         "#]],
@@ -220,18 +220,18 @@ fn a_new_record_that_goes_away_again_never_signed() {
             (DAY + 2 * HOUR, Look("vv")),
         ],
         &expect![[r#"
-              0.00 d  cannot sign waiting
-              0.00 d  signs       active
+            0.00  d  cannot sign waiting
+            0.00  d  signs       active
                       0 seen: its record is in the DNS
                       0 active: its record is in the DNS and no other key signs
-              1.00 d  signs       active waiting
-              1.00 d  signs       active seen
+            1.00  d  signs       active waiting
+            1.00  d  signs       active seen
                       1 seen: its record is in the DNS
-              1.02 d  signs       active waiting
+            1.02  d  signs       active waiting
                       1 waiting: its record went away before the key was used
-              1.04 d  signs       active seen
+            1.04  d  signs       active seen
                       1 seen: its record is in the DNS
-              1.08 d  signs       replaced active
+            1.08  d  signs       replaced active
                       1 active: its record has been visible for long enough
                       0 replaced: a newer key signs
         "#]],
@@ -256,20 +256,20 @@ fn somebody_says_so() {
             (7 * DAY, Anyway(0)),
         ],
         &expect![[r#"
-              0.00 d  cannot sign waiting
-              0.00 d  signs       active
+            0.00  d  cannot sign waiting
+            0.00  d  signs       active
                       0 active: somebody said so, without waiting for its record
-              1.00 d  signs       active
-              3.00 d  signs       active
-              4.00 d  signs       active
-              5.00 d  signs       active
-              6.00 d  cannot sign waiting
+            1.00  d  signs       active
+            3.00  d  signs       active
+            4.00  d  signs       active
+            5.00  d  signs       active
+            6.00  d  cannot sign waiting
                       0 waiting: its record is gone from the DNS, so it signs no more
-              7.00 d  cannot sign waiting waiting
-              7.00 d  signs       replaced active
+            7.00  d  cannot sign waiting waiting
+            7.00  d  signs       replaced active
                       1 active: somebody said so, without waiting for its record
                       0 replaced: a newer key signs
-              7.00 d  signs       replaced active
+            7.00  d  signs       replaced active
         "#]],
     );
 }
