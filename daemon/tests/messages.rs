@@ -33,8 +33,10 @@ async fn harbour() -> (Boat, sandbox::Running, Session) {
     let domain = ana.post("/api/v1/domains", json!({ "domain": "sender.example" })).await;
     for record in domain["records"].as_array().unwrap() {
         let text = |key: &str| record[key].as_str().unwrap();
-        if text("kind") == "TXT" {
-            internet.zone().publish_txt(text("name"), text("wanted"));
+        match text("kind") {
+            "TXT" => internet.zone().publish_txt(text("name"), text("wanted")),
+            "MX" => internet.zone().publish_mx(text("name"), 10, text("wanted").split(' ').nth(1).unwrap()),
+            _ => {}
         }
     }
     // Nothing signs before its record was seen.

@@ -133,25 +133,41 @@ mod tests {
             expect![[r#"
                 Order 17
                 <p>Bo, 2 items of Main <b>&lt;&amp;</b></p>
-                Bo, 2 items of Main <&
-            "#]],
+                Bo, 2 items of Main <&"#]],
         );
         check(
             "<p>Hi {{ nobody.there }}!</p>",
             serde_json::json!({}),
             expect![[r#"
-            Order 
-            <p>Hi !</p>
-            Hi !
-        "#]],
+                Order
+                <p>Hi !</p>
+                Hi !"#]],
         );
     }
 
     #[test]
     fn what_cannot_be_merged() {
         let none = || serde_json::json!({});
-        check("{% if %}", none(), expect![[r#""#]]);
-        check("<a href='{{ unsubscribe_url }}'>no more</a>", none(), expect![[r#""#]]);
-        check("{% for a in range(9000) %}{% for b in range(9000) %}{% endfor %}{% endfor %}", none(), expect![[r#""#]]);
+        check(
+            "{% if %}",
+            none(),
+            expect![[r#"
+            template: The template cannot be used: syntax error: unexpected end of block.
+        "#]],
+        );
+        check(
+            "<a href='{{ unsubscribe_url }}'>no more</a>",
+            none(),
+            expect![[r#"
+            variables: The template asks for unsubscribe_url, which only campaigns have; bring it in variables, or take it out of the template.
+        "#]],
+        );
+        check(
+            "{% for a in range(9000) %}{% for b in range(9000) %}{% endfor %}{% endfor %}",
+            none(),
+            expect![[r#"
+            variables: The template fails with these values: the template takes too many steps; look for a loop that does not end.
+        "#]],
+        );
     }
 }

@@ -13,17 +13,18 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use storage::MessageId;
+use storage::{Connection, MessageId};
 
 /// Messages of one batch at most.
 const BATCH_MAX: usize = 1_000;
+/// Messages written before the database's reader is given back, so that a batch holds up nobody else's look-ups.
+const CHUNK: usize = 50;
 
 /// `NewMessages`, of which each message is read on its own.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Batch<'b> {
-    #[serde(borrow)]
-    messages: Vec<&'b RawValue>,
+struct Batch {
+    messages: Vec<Box<RawValue>>,
 }
 
 /// What became of one message: refused, or ready, with what its answer needs.
@@ -42,15 +43,14 @@ pub(crate) async fn batch(State(app): State<Shared>, submission: Submission) -> 
     if let Some(taken) = take::before(&app, submission.again.as_ref()).await? {
         return taken.respond();
     }
-    let body = submission.body.clone();
-    let intake = Intake::new(&app, &submission.actor);
-    let count = from_json::<Batch<'_>>(&body)?.messages.len();
+    let Batch { messages } = from_json(&submission.body)?;
+    let count = messages.len();
     if count == 0 || count > BATCH_MAX {
         return Err(ApiError::invalid("messages", format!("A batch has 1 to {BATCH_MAX} messages, not {count}.")));
     }
     // The guard has counted one.
     count_requests(&app, &submission.actor, u32::try_from(count - 1).unwrap_or(u32::MAX))?;
-    let prepared = app.storage.read(move |c| Ok(prepare(&intake, c, &body))).await??;
+    let prepared = prepare_all(&app, &Intake::new(&app, &submission.actor), messages).await?;
     let (ready, outcomes): (Vec<_>, Vec<_>) = prepared.into_iter().unzip();
     let ready: Vec<_> = ready.into_iter().flatten().collect();
     // Where nothing is taken there is nothing to protect from being done twice.
@@ -61,23 +61,35 @@ pub(crate) async fn batch(State(app): State<Shared>, submission: Submission) -> 
 type Prepared = (Option<storage::message::NewMessage>, Outcome);
 
 /// Each message of the batch checked and written.
-fn prepare(intake: &Intake, c: &storage::Connection, body: &[u8]) -> Result<Vec<Prepared>, ApiError> {
-    let batch: Batch<'_> = from_json(body)?;
-    let mut prepared = Vec::with_capacity(batch.messages.len());
-    for (at, message) in batch.messages.into_iter().enumerate() {
-        let ready = from_json::<NewMessage>(message.get().as_bytes()).and_then(|new| intake.ready(c, new));
-        prepared.push(match ready {
-            Ok(ready) => {
-                let (header_id, recipients) = (ready.header_id.clone(), ready.recipients.len());
-                let outcome = Outcome::Ready { header_id, recipients, send_at_ms: ready.send_at_ms };
-                (Some(ready), outcome)
-            }
-            // What is not the message's fault is the whole request's.
-            Err(e) if e.is_ours() => return Err(e),
-            Err(e) => (None, Outcome::Refused(e.within(&format!("messages[{at}]")).detail())),
+async fn prepare_all(
+    app: &Shared,
+    intake: &Intake,
+    mut messages: Vec<Box<RawValue>>,
+) -> Result<Vec<Prepared>, ApiError> {
+    let mut prepared = Vec::with_capacity(messages.len());
+    while !messages.is_empty() {
+        let rest = messages.split_off(messages.len().min(CHUNK));
+        let (chunk, first, intake) = (std::mem::replace(&mut messages, rest), prepared.len(), intake.clone());
+        let done = app.storage.read(move |c| {
+            let numbered = chunk.iter().enumerate();
+            Ok(numbered.map(|(at, message)| prepare(&intake, c, first + at, message)).collect::<Result<Vec<_>, _>>())
         });
+        prepared.extend(done.await??);
     }
     Ok(prepared)
+}
+
+fn prepare(intake: &Intake, c: &Connection, at: usize, message: &RawValue) -> Result<Prepared, ApiError> {
+    match from_json::<NewMessage>(message.get().as_bytes()).and_then(|new| intake.ready(c, new)) {
+        Ok(ready) => {
+            let (header_id, recipients) = (ready.header_id.clone(), ready.recipients.len());
+            let outcome = Outcome::Ready { header_id, recipients, send_at_ms: ready.send_at_ms };
+            Ok((Some(ready), outcome))
+        }
+        // What is not the message's fault is the whole request's.
+        Err(e) if e.is_ours() => Err(e),
+        Err(e) => Ok((None, Outcome::Refused(e.within(&format!("messages[{at}]")).detail()))),
+    }
 }
 
 /// One result for each message; `ids` has one for each that is ready.

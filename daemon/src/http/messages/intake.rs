@@ -29,6 +29,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Who brings messages, and when.
+#[derive(Clone)]
 pub(super) struct Intake {
     app: Shared,
     actor: Actor,
