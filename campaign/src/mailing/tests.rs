@@ -318,6 +318,13 @@ async fn the_checklist() {
           ! domain: The domain other.example is not a sending domain; add it under Domains.
           ! template: “T 12” has a mistake in source, line 2: syntax error: unexpected end of block.
           ! egress: There is no pool “fast” with a source in use; pools are default.
+        other kind: ready false, receiving 3
+          + audience: 3 contacts will receive it.
+          + sender: From Ána, Acme <news@example.com>.
+          ? domain: The DNS records of example.com were never looked up; verify them under Domains.
+          + dkim: Signed with rsa-sha256.
+          ! template: Choose a template.
+          ! egress: There is no stream “transactional” for campaigns; streams are bulk.
         doubtful: ready true, receiving 3
           + audience: 3 contacts will receive it.
           + sender: From Ána, Acme <news@example.com>.
