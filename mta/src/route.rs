@@ -196,8 +196,9 @@ mod tests {
     fn routes() -> Routes {
         let config = config::parse("x", CONFIG).unwrap_or_else(|e| panic!("{e}"));
         let setup = |route| RouteSetup { route, passwords: Vec::new(), ca_pem: None };
+        let shaping = Snapshot::compile(&config.smtp, &config.shaping);
         let setups = config.routes.into_iter().map(setup).collect();
-        Routes::new(setups, &Providers::builtin(10, 100), &RootCertStore::empty())
+        Routes::new(setups, &shaping, &RootCertStore::empty())
             .unwrap_or_else(|(name, e)| panic!("{name}: {e}"))
     }
 
