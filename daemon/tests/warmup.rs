@@ -51,8 +51,16 @@ async fn harbour() -> (Boat, sandbox::Running) {
 }
 
 /// A draft to everybody, from the domain `sender.example`.
-async fn draft(ana: &Session) -> i64 {
-    ana.post("/api/v1/domains", json!({ "domain": "sender.example" })).await;
+async fn draft(internet: &sandbox::Running, ana: &Session) -> i64 {
+    let domain = ana.post("/api/v1/domains", json!({ "domain": "sender.example" })).await;
+    for record in domain["records"].as_array().unwrap() {
+        let text = |key: &str| record[key].as_str().unwrap();
+        if text("kind") == "TXT" {
+            internet.zone().publish_txt(text("name"), text("wanted"));
+        }
+    }
+    // Keys sign once their records are seen.
+    ana.post(&format!("/api/v1/domains/{}/verify", domain["domain"]["id"]), json!({})).await;
     for n in 1..=PEOPLE {
         ana.post("/api/v1/contacts", json!({ "email": format!("person-{n}@albatross.example") })).await;
     }
@@ -94,9 +102,9 @@ async fn packetboat(boat: &Boat, args: &[&str]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_campaign_from_a_new_source() {
-    let (boat, _internet) = harbour().await;
+    let (boat, internet) = harbour().await;
     let ana = boat.session(Role::Owner).await;
-    let id = draft(&ana).await;
+    let id = draft(&internet, &ana).await;
     let warning = point(&ana.get(&format!("/api/v1/campaigns/{id}/check")).await);
     assert_eq!(warning["level"], "warning", "{warning}");
     let told = warning["message"].as_str().unwrap();
@@ -138,14 +146,14 @@ async fn a_campaign_from_a_new_source() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sending_domain_begins_and_ends() {
-    let (boat, _internet) = harbour().await;
+    let (boat, internet) = harbour().await;
     let ana = boat.session(Role::Owner).await;
     let begin = |domain: &str, plan: &str| {
         let body = json!({ "domain": domain, "plan": plan });
         ana.send(Method::POST, "/api/v1/warmup/domains", Some(body))
     };
     assert_eq!(bad(begin("sender.example", "own").await).await.1.error.field.as_deref(), Some("domain"));
-    let id = draft(&ana).await;
+    let id = draft(&internet, &ana).await;
     assert_eq!(bad(begin("sender.example", "steep").await).await.1.error.field.as_deref(), Some("plan"));
     assert!(packetboat(&boat, &["begin-domain", "Sender.example", "own"]).await.contains("follows the plan own"));
     ana.post(&format!("/api/v1/campaigns/{id}/launch"), json!({})).await;
