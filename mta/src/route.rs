@@ -198,8 +198,7 @@ mod tests {
         let setup = |route| RouteSetup { route, passwords: Vec::new(), ca_pem: None };
         let shaping = Snapshot::compile(&config.smtp, &config.shaping);
         let setups = config.routes.into_iter().map(setup).collect();
-        Routes::new(setups, &shaping, &RootCertStore::empty())
-            .unwrap_or_else(|(name, e)| panic!("{name}: {e}"))
+        Routes::new(setups, &shaping, &RootCertStore::empty()).unwrap_or_else(|(name, e)| panic!("{name}: {e}"))
     }
 
     #[test]
