@@ -1,6 +1,5 @@
 //! Routes, streams, rates and sources as stories in a simulated world.
 
-#[allow(dead_code)] // these stories need a part of it
 mod harness;
 
 use harness::{CAMPAIGN, Voyage, people, provider, world};
@@ -137,13 +136,14 @@ async fn hosts_in_order_then_the_domains_own() {
     voyage.sim.zone.withdraw("own.example");
     voyage.sim.zone.publish_mx("own.example", 10, "mx.own-mx.example");
     let mut story = Vec::new();
-    let steps = [
+    let times = [
         ("all there", vec![]),
         ("the first is away", vec![("127.20.0.8", Door::Refuses)]),
         ("both are away", vec![("127.20.0.9", Door::Refuses)]),
         ("both are back", vec![("127.20.0.8", Door::Open), ("127.20.0.9", Door::Open)]),
     ];
     for (number, (what, door)) in (1..).zip(steps) {
+    for (number, (what, door)) in (1..).zip(times) {
         for (host, door) in door {
             voyage.sim.dial.set_door(ip(host), door);
         }

@@ -1,7 +1,6 @@
 //! Shaping as stories: what providers say, and what the engine makes of it, in simulated time.
 
 // Other stories use the rest of it.
-#[allow(dead_code)]
 mod harness;
 
 use expect_test::{Expect, expect};
