@@ -151,6 +151,7 @@ fn every_table_of_somebody_carries_its_workspace() {
         "workspace",
         "sign_in_link",
         "contact_tag",
+        "message_content",
         "import_error",
         "meta",
         "unmatched_report",

@@ -152,7 +152,8 @@ pub fn has_field(message: &[u8], name: &str) -> bool {
     let mut rest = message;
     while !rest.is_empty() && !rest.starts_with(b"\r\n") {
         let found = rest.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name.as_bytes()));
-        if found && rest.get(name.len()) == Some(&b':') {
+        // A line that begins with white space goes on with the field before it.
+        if found && !matches!(rest[0], b' ' | b'\t') && rest.get(name.len()) == Some(&b':') {
             return true;
         }
         let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
