@@ -17,10 +17,10 @@ async function paused(page, name) {
 
 story('a paused campaign goes on when it is resumed', {}, async (page) => {
   await paused(page, 'Held for a while');
-  await page.getByRole('button', { name: 'Resume' }).click();
+  await page.locator('#page').getByRole('button', { name: 'Resume' }).click();
   await page.getByText('Paused', { exact: true }).waitFor({ state: 'detached' });
   await page.getByText('Finished', { exact: true }).first().waitFor({ timeout: 60_000 });
-  await page.getByRole('button', { name: 'Resume' }).waitFor({ state: 'detached' });
+  await page.locator('#page').getByRole('button', { name: 'Resume' }).waitFor({ state: 'detached' });
 });
 
 story('a cancelled campaign is over, and everybody is accounted for', {}, async (page) => {

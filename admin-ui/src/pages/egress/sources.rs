@@ -52,7 +52,7 @@ fn SourceCard(source: Source, sources: Load<Page<Source>>) -> impl IntoView {
                 <h2>{format!("Source {}", source.name)}</h2>
                 <span class="actions">
                     {badge(tone, word)}
-                    <Button busy=submit.busy on_press=look label=format!("Look at {} now", source.name)>"Look now"</Button>
+                    <Button busy=submit.busy on_press=look label=format!("Look now at {}", source.name)>"Look now"</Button>
                 </span>
             </header>
             <p class="muted">{source::sentence(&source)}" "{checked}</p>
