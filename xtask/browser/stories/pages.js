@@ -32,6 +32,8 @@ const PAGES = [
   { name: 'domain-demands', path: '/domains/ID?tab=demands', id: newest('/domains') },
   { name: 'egress', path: '/egress', title: 'Egress' },
   { name: 'suppressions', path: '/suppressions', title: 'Suppressions' },
+  { name: 'messages', path: '/messages', title: 'Messages' },
+  { name: 'providers', path: '/providers', title: 'Providers' },
   { name: 'api-keys', path: '/api-keys', title: 'API keys' },
   { name: 'smtp-credentials', path: '/smtp-credentials', title: 'SMTP credentials' },
   { name: 'workspace', path: '/workspace', title: 'Workspace' },
