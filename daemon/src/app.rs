@@ -171,11 +171,7 @@ impl App {
 
     /// The streams, and the pools with a source in use: how a campaign can leave.
     pub(crate) fn campaign_egress(&self) -> mailing::Egress {
-        let enabled =
-            |name: &config::Name| self.config.sources.iter().any(|source| source.enabled && source.name == *name);
-        let usable = |pool: &&config::Pool| pool.sources.iter().any(|member| enabled(&member.source));
-        let pools = self.config.pools.iter().filter(usable).map(|pool| pool.name.to_string()).collect();
-        mailing::Egress { streams: self.config.streams.clone(), pools }
+        mailing::Egress { streams: self.config.streams.clone(), pools: self.pools() }
     }
 
     /// Pools with a source in use.

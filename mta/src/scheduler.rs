@@ -2,8 +2,8 @@
 //!
 //! Strategy: a bounded number of recipients is in memory; when it falls below the low-water mark, the next batch is
 //! claimed in one transaction, in turns between workspaces and campaigns. Transactional mail has places of its own in
-//! memory, so that it is taken however full of bulk mail the memory is. Domains are resolved beside each other. The loop sleeps
-//! until the next recipient is due, and is woken by whoever puts one in before that.
+//! memory, so that it is taken however full of bulk mail the memory is. Domains are resolved beside each other. The loop
+//! sleeps until the next recipient is due, and is woken by whoever puts one in before that.
 
 use crate::hand::Hand;
 use crate::shared::Shared;
