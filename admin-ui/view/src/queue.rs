@@ -74,6 +74,17 @@ pub fn ages(bounds: &[u64]) -> Vec<String> {
     names
 }
 
+/// The same in so few letters that they stand beside each other below the bars on a phone: where each class ends.
+#[must_use]
+pub fn age_ticks(bounds: &[u64]) -> Vec<String> {
+    let end = |bound: &u64| match bound {
+        0..3600 => format!("{} m", bound / 60),
+        3600..86_400 => format!("{} h", bound / 3600),
+        _ => format!("{} d", bound / 86_400),
+    };
+    bounds.iter().map(end).chain(["more".to_owned()]).collect()
+}
+
 /// A job's state.
 #[must_use]
 pub fn job(state: QueueJobState) -> Status {
@@ -143,6 +154,7 @@ mod tests {
     #[test]
     fn classes_of_age() {
         assert_eq!(ages(&[60, 3600, 86_400]), ["under 1 min", "1 min to 1 h", "1 h to 1 day", "over 1 day"]);
+        assert_eq!(age_ticks(&[60, 600, 3600, 21_600, 172_800]), ["1 m", "10 m", "1 h", "6 h", "2 d", "more"]);
     }
 
     #[test]

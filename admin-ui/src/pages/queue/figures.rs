@@ -104,11 +104,12 @@ pub fn counts(rows: &[Count], head: &'static str, param: &'static str) -> AnyVie
 pub fn ages(summary: &QueueSummary, domain: &str) -> AnyView {
     let of_domain = summary.domains.iter().find(|group| group.name == domain).filter(|_| !domain.is_empty());
     let values = of_domain.map_or(&summary.ages, |group| &group.ages);
-    let names = view::queue::ages(&summary.age_bounds);
-    let columns = names
+    let bounds = &summary.age_bounds;
+    let columns = view::queue::ages(bounds)
         .into_iter()
+        .zip(view::queue::age_ticks(bounds))
         .zip(values)
-        .map(|(name, value)| Column { name: name.clone(), tick: name, values: vec![*value] })
+        .map(|((name, tick), value)| Column { name, tick, values: vec![*value] })
         .collect();
     let whose = of_domain.map_or_else(|| "Everybody in the queue.".to_owned(), |group| format!("Only {}.", group.name));
     view! {
