@@ -131,6 +131,13 @@ pub enum LaneEffect {
 /// What follows from what happened.
 #[must_use]
 pub fn decide(policy: &RetryPolicy, happening: Happening<'_>, case: &Case) -> (Verdict, LaneEffect) {
+    let happening = match happening {
+        // "Go on" after the final dot answers something else: what became of the message is not known.
+        Happening::Reply(reply, Stage::Message) if reply.severity() == Severity::Intermediate => {
+            Happening::LostAfterDot
+        }
+        happening => happening,
+    };
     let (reply, stage) = match happening {
         Happening::LostAfterDot if case.kind == StreamKind::Bulk => return (Verdict::Unknown, LaneEffect::None),
         Happening::LostBeforeDot | Happening::LostAfterDot => {
@@ -322,6 +329,9 @@ mod tests {
         };
         assert_eq!(decide(Happening::LostAfterDot, StreamKind::Transactional), again);
         assert_eq!(decide(Happening::LostBeforeDot, StreamKind::Bulk), again);
+        // A 354 that came twice stands where the answer is read.
+        let doubled = Reply::new(354, ["go on"]);
+        assert_eq!(decide(Happening::Reply(&doubled, Stage::Message), StreamKind::Bulk), Verdict::Unknown);
     }
 
     #[test]

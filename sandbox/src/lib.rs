@@ -2,7 +2,8 @@
 //! benchmarks (on loopback sockets).
 //!
 //! Providers are data (`manners`), what an address is follows from the address (`mailbox`), the server's side of SMTP
-//! is written once (`session`) and used over pipes (`sim`) and sockets (`internet`). The `ledger` is the witness. The
+//! is written once (`session`) and used over pipes (`sim`) and sockets (`internet`). The `ledger` is the witness. A
+//! `fault` stands in the line between. The
 //! `application` is on the other side: it submits mail.
 
 mod addresses;
@@ -10,6 +11,7 @@ mod application;
 mod authority;
 pub mod dkim_verify;
 mod dns_server;
+mod fault;
 mod hash;
 mod host;
 mod internet;
@@ -25,6 +27,7 @@ mod zone;
 
 pub use addresses::{Expected, Person};
 pub use application::Application;
+pub use fault::{BadLine, Fault, Harm, Moment, Way, interpose};
 pub use host::CertificateError;
 pub use internet::{Internet, Options, Running, StartError};
 pub use ledger::{Attempt, DkimCheck, Ledger, LedgerOptions, ProviderSummary, Received};

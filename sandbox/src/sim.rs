@@ -3,6 +3,7 @@
 //! Time is tokio's paused clock: use a current-thread runtime with `start_paused`. It moves when every task waits,
 //! so a thread outside the runtime (a database's writer) does not hold it; wrap such a wait in [`holding_time`].
 
+use crate::fault::{BadLine, interpose};
 use crate::hash::mix;
 use crate::host::{CertificateError, Host, Network};
 use crate::ledger::{Ledger, LedgerOptions};
@@ -295,6 +296,7 @@ pub struct SimDial {
 #[derive(Default)]
 struct DialState {
     doors: HashMap<IpAddr, Door>,
+    bad_lines: HashMap<IpAddr, Arc<BadLine>>,
     listeners: HashMap<SocketAddr, mpsc::Sender<Incoming>>,
     missing_sources: HashSet<IpAddr>,
 }
@@ -316,6 +318,11 @@ impl SimDial {
     /// Changes what happens to connections to the server at `ip`, from now on.
     pub fn set_door(&self, ip: IpAddr, door: Door) {
         self.state().doors.insert(ip, door);
+    }
+
+    /// Connections to the server at `ip` go over this line, from now on.
+    pub fn set_line(&self, ip: IpAddr, line: Arc<BadLine>) {
+        self.state().bad_lines.insert(ip, line);
     }
 
     /// Takes a source address away from this host: connections from it fail as they do when it is not configured.
@@ -366,7 +373,11 @@ impl Dial for SimDial {
                     .await
                     .map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused))?,
             }
-            Ok(Box::new(near) as Box<dyn Stream>)
+            let bad_line = self.state().bad_lines.get(&peer.ip()).cloned();
+            Ok(match bad_line {
+                Some(line) => interpose(Box::new(near), line),
+                None => Box::new(near) as Box<dyn Stream>,
+            })
         })
     }
 

@@ -114,6 +114,15 @@ pub(crate) enum Begun {
     Refused { stage: Stage, reply: Reply },
 }
 
+/// Whether a reply answers another command than the one it is read for: from then on nothing on this connection can be
+/// trusted to belong together.
+fn is_out_of_step(stage: Stage, reply: &Reply) -> bool {
+    match stage {
+        Stage::Data => reply.severity() == Severity::Positive,
+        _ => reply.severity() == Severity::Intermediate,
+    }
+}
+
 /// Brings TLS about; says its version, and what the server showed.
 async fn handshake(
     io: Box<dyn Stream>,
@@ -347,6 +356,7 @@ impl Session {
                 Err(error) => return Err(error),
             };
             let go_on = if stage == Stage::Data { reply.code == 354 } else { reply.severity() == Severity::Positive };
+            self.closing |= is_out_of_step(stage, &reply);
             if stage == Stage::Data && go_on && refused.is_some() {
                 // RFC 2920 §3.1: the server takes content for nobody. A dot alone ends that.
                 self.out.extend_from_slice(b".\r\n");
@@ -372,6 +382,7 @@ impl Session {
         let rcpt = format!("RCPT TO:<{}>", envelope.recipient);
         for (stage, line, at) in [(Stage::Mail, mail.trim_end(), "MAIL"), (Stage::Rcpt, &rcpt, "RCPT")] {
             let reply = self.command(line, at).await?;
+            self.closing |= is_out_of_step(stage, &reply);
             if reply.severity() != Severity::Positive {
                 self.reset_needed = stage != Stage::Mail;
                 return Ok(Begun::Refused { stage, reply });
@@ -381,6 +392,7 @@ impl Session {
         self.recorder.said("DATA");
         self.send("DATA").await?;
         let reply = self.reply("DATA", self.timeouts.data).await?;
+        self.closing |= is_out_of_step(Stage::Data, &reply);
         if reply.code != 354 {
             self.reset_needed = true;
             return Ok(Begun::Refused { stage: Stage::Data, reply });

@@ -1,6 +1,8 @@
 //! Whole sessions over in-memory pipes, against a real database. TLS is taken as agreed on where the case is about what
 //! comes after it; with TLS on real sockets they are tested in `daemon`.
 
+mod faults;
+
 use super::session::{End, Session};
 use super::wire::Wire;
 use super::{Certificate, Parts, Pressure, Security, Submission, conversation, serve};

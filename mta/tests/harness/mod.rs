@@ -39,9 +39,12 @@ impl ContentMaker for Letters {
             Some(CampaignId(2)) => "other.example",
             _ => "sender.example",
         };
+        // More than the pipes hold: its final dot stays with us until the server has read most of it.
+        let is_long = recipient.address.local().as_str().starts_with("long");
+        let more = if is_long { "a line of a long letter\r\n".repeat(20_000) } else { String::new() };
         let message = format!(
             "From: news@{domain}\r\nTo: {}\r\nSubject: Hello\r\nMessage-ID: <{}@sender.example>\r\n\r\n\
-             Hello\r\n.a line that begins with a dot\r\n",
+             {more}Hello\r\n.a line that begins with a dot\r\n",
             recipient.address, recipient.id
         );
         Ok(Made {
@@ -263,15 +266,20 @@ impl Voyage {
     }
 
     /// Stops, and proves the sum: everybody is settled, and nobody got two copies.
-    pub async fn finish(mut self) {
+    pub async fn finish(self) {
+        let breaches: Vec<_> = self.sim.ledger.summary().into_iter().filter(|(_, s)| !s.breaches.is_empty()).collect();
+        assert!(breaches.is_empty(), "{breaches:?}");
+        self.finish_on_bad_lines().await;
+    }
+
+    /// The same where a bad line made the servers see breaches of the protocol.
+    pub async fn finish_on_bad_lines(mut self) {
         if let Some(engine) = self.engine.take() {
             engine.stop(Duration::from_secs(30)).await;
         }
         let ledger = self.ledger().await;
         assert!(ledger.holds() && ledger.accepted == self.accepted, "{ledger:?}");
         assert_eq!(self.sim.ledger.doubles(), Vec::<String>::new());
-        let breaches: Vec<_> = self.sim.ledger.summary().into_iter().filter(|(_, s)| !s.breaches.is_empty()).collect();
-        assert!(breaches.is_empty(), "{breaches:?}");
         for r in self.log().await {
             let copies = self.sim.ledger.copies(&r.address);
             match r.state {

@@ -20,7 +20,7 @@ impl Breach {
 
 /// Where the content in `bytes` ends and where the next command begins. `from` is where an earlier search stopped:
 /// everything before it is known not to begin an end.
-pub(super) fn find_end(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
+pub(crate) fn find_end(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
     if bytes.starts_with(b".\r\n") {
         return Some((0, 3));
     }

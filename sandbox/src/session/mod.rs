@@ -7,3 +7,4 @@ mod content;
 mod dialogue;
 
 pub(crate) use connection::{say_nothing, serve};
+pub(crate) use content::find_end;
