@@ -72,9 +72,28 @@ const NEEDS: &[Need] = &[
     },
     Need {
         package: "postfix",
-        why: "the peer of the benchmark, and its smtp-sink",
+        why: "the peer of tests and benchmark, and its smtp-sink",
         sign: "/usr/sbin/smtp-sink",
-        purposes: &[Purpose::Bench],
+        purposes: &[Purpose::Bench, Purpose::Test],
+    },
+    Need {
+        package: "libsasl2-modules",
+        why: "lets Postfix sign in to us",
+        sign: "/usr/share/doc/libsasl2-modules",
+        purposes: &[Purpose::Test],
+    },
+    Need { package: "swaks", why: "a client that tests what is refused", sign: "swaks", purposes: &[Purpose::Test] },
+    Need {
+        package: "libnet-ssleay-perl",
+        why: "TLS for swaks",
+        sign: "/usr/share/doc/libnet-ssleay-perl",
+        purposes: &[Purpose::Test],
+    },
+    Need {
+        package: "python3-aiosmtpd",
+        why: "a receiver with size limit and SMTPUTF8",
+        sign: "/usr/lib/python3/dist-packages/aiosmtpd",
+        purposes: &[Purpose::Test],
     },
     Need {
         package: "opendkim-tools",
@@ -238,7 +257,7 @@ mod tests {
         };
         assert_eq!(packages(Purpose::Demo), ["gcc", "libc6-dev"]);
         assert!(packages(Purpose::Bench).contains(&"opendkim") && !packages(Purpose::Bench).contains(&"chromium"));
-        assert!(packages(Purpose::Test).contains(&"debootstrap") && !packages(Purpose::Test).contains(&"postfix"));
+        assert!(packages(Purpose::Test).contains(&"debootstrap") && !packages(Purpose::Test).contains(&"opendkim"));
         assert_eq!(packages(Purpose::All).len(), NEEDS.len());
     }
 }
