@@ -9,7 +9,10 @@ use anyhow::{Result, bail};
 
 use crate::package;
 use crate::setup::{Purpose, setup};
-use crate::{browser, build, demo, links, shell, ui};
+use crate::{browser, build, demo, fuzz, links, shell, ui};
+
+/// For each target of the fuzzer: enough for the seeds and what lies near them.
+const FUZZ_SECONDS: u32 = 5;
 
 /// What became of a step.
 enum Outcome {
@@ -84,6 +87,8 @@ pub fn run(root: &Path) -> Result<()> {
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"];
     run.step("clippy", || shell::run(cargo(root).args(clippy)));
     run.step("tests", || shell::run(cargo(root).args(["test", "--workspace", "--locked", "--no-fail-fast"])));
+    run.step("fuzz: format", || shell::run(cargo(&root.join("fuzz")).args(["fmt", "--check"])));
+    run.step("fuzz", || fuzz::all(root, FUZZ_SECONDS));
     console(&mut run, root);
     let console_built = run.step("console", || ui::build(root, &ui::Options { install_target: false }));
     let built = console_built && run.step("release build", || build::daemon(root).map(drop));

@@ -5,6 +5,7 @@ mod browser;
 mod build;
 mod checks;
 mod demo;
+mod fuzz;
 mod http;
 mod links;
 mod package;
@@ -31,6 +32,8 @@ enum Chore {
     Demo(demo::Options),
     /// Runs every test and check, as `.ci/run` does
     Test,
+    /// Feeds the readers of foreign bytes with what nobody thought of
+    Fuzz(fuzz::Options),
     /// Builds the console into admin-ui/dist
     Ui {
         /// Installs the WASM target (rustup, else apt) when it is missing
@@ -70,6 +73,7 @@ fn run(root: &Path) -> anyhow::Result<()> {
         Chore::Setup { purpose } => setup::setup(purpose),
         Chore::Demo(options) => demo::demo(root, &options),
         Chore::Test => checks::run(root),
+        Chore::Fuzz(options) => fuzz::fuzz(root, &options),
         Chore::Ui { install_target } => ui::build(root, &ui::Options { install_target }),
         Chore::Browser => browser::browser(root),
         Chore::Screenshots => browser::screenshots(root),

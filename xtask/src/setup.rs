@@ -61,6 +61,7 @@ const NEEDS: &[Need] = &[
         sign: "/usr/share/doc/python3-venv",
         purposes: &[Purpose::Test],
     },
+    Need { package: "g++", why: "compiles libFuzzer", sign: "g++", purposes: &[Purpose::Test] },
     Need { package: "rpm", why: "makes the rpm package", sign: "rpmbuild", purposes: &[Purpose::Package] },
     Need { package: "cpio", why: "unpacks the rpm package to check it", sign: "cpio", purposes: &[Purpose::Package] },
     Need { package: "lintian", why: "checks the deb package", sign: "lintian", purposes: &[Purpose::Package] },

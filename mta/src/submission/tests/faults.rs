@@ -37,10 +37,10 @@ fn faults() -> Vec<Fault> {
     faults.extend(of(Moment::Greeting, Way::Back));
     faults.extend(of(Moment::Content, Way::Out).into_iter().take(4));
     // A dot that is none leaves the content open for ever, and a code cannot be wrong where there is none.
-    let unknown = |fault: &Fault| match (fault.moment, fault.way, fault.harm) {
-        (Moment::Dot, Way::Out, Harm::Garbage | Harm::BareLf | Harm::Enormous) => true,
-        (_, Way::Out, Harm::WrongCode) => true,
-        _ => false,
+    let unknown = |fault: &Fault| {
+        let case = (fault.moment, fault.way, fault.harm);
+        matches!(case, (Moment::Dot, Way::Out, Harm::Garbage | Harm::BareLf | Harm::Enormous))
+            || matches!(case, (_, Way::Out, Harm::WrongCode))
     };
     faults.retain(|fault| !unknown(fault));
     faults
