@@ -13,5 +13,6 @@ await import('./stories/delivery.js');
 await import('./stories/recipients.js');
 await import('./stories/shell.js');
 await import('./stories/settings.js');
+await import('./stories/by_hand.js');
 await import('./stories/keyboard.js');
 await import('./stories/pages.js');

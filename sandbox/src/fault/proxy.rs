@@ -18,7 +18,7 @@ const WAITING_MAX: usize = 16 * 1024 * 1024;
 /// More than any reader of lines keeps.
 const ENORMOUS_BYTES: usize = 128 * 1024;
 const GARBAGE: &[u8] = b"\x16\xff\x00 what is this?\r\n";
-/// A TLS record's head (RFC 8446 §5.1), and the type of sealed ones.
+/// A TLS record's head, and the type of sealed ones.
 const RECORD_HEAD: usize = 5;
 const APPLICATION_DATA: u8 = 23;
 
