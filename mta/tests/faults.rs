@@ -41,8 +41,9 @@ fn harms(moment: Moment, way: Way) -> Vec<Harm> {
     match (moment, way) {
         (Moment::Content, _) => {}
         (Moment::Handshake | Moment::SecondHello, _) => harms.push(Harm::Garbage),
-        // A dot that is none leaves the content open; a second one is a command that nobody knows.
-        (Moment::Dot, Way::Out) => harms.push(Harm::Doubled),
+        // A dot that is none leaves the content open. Of a second one the server says that it is no command, and whether
+        // that is read as the answer to the next command is a matter of time.
+        (Moment::Dot, Way::Out) => {}
         (_, Way::Out) => harms.extend([Harm::Garbage, Harm::Doubled, Harm::BareLf, Harm::Enormous]),
         (_, Way::Back) => {
             harms.extend([Harm::Garbage, Harm::WrongCode, Harm::Doubled, Harm::BareLf, Harm::Enormous]);

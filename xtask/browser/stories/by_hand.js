@@ -28,9 +28,9 @@ story('a message is found, and its timeline tells what became of it', {}, async 
   await page.goto('/messages?q=berth');
   await page.getByRole('table', { name: 'Messages' }).getByRole('link', { name: to }).first().click();
   await page.getByRole('heading', { level: 1, name: 'Your berth' }).waitFor();
-  const recipient = page.getByRole('region', { name: to });
+  const recipient = page.locator('.card').filter({ has: page.getByRole('heading', { name: to }) });
   await recipient.getByText('Accepted', { exact: true }).first().waitFor({ timeout: 30_000 });
-  await recipient.getByText(/^250 /).first().waitFor({ timeout: 30_000 });
+  await recipient.locator('.timeline').getByText(/^250 /).first().waitFor({ timeout: 30_000 });
   assert.equal(await page.getByRole('button', { name: 'Cancel', exact: true }).count(), 0, 'nothing is left to cancel');
 });
 
