@@ -42,7 +42,7 @@ pub mod tls;
 pub mod warmup;
 mod watchdog;
 
-pub use content::{ContentMaker, Made, MakeError};
+pub use content::{ContentMaker, Made, MakeError, Wishes};
 pub use engine::{Engine, EngineHandle, Parts, StartError, Waker, pool_of_source};
 pub use housekeeping::Retention;
 pub use lane::LaneStatus;

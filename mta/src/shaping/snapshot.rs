@@ -82,6 +82,8 @@ impl Snapshot {
         let default = Values {
             connections: Some(smtp.connections_per_lane),
             messages_per_connection: Some(smtp.messages_per_connection),
+            recipients_per_message: Some(smtp.recipients_per_message),
+            chunking: Some(smtp.chunking),
             ..builtin.default
         };
         let mut entries: Vec<Entry> = shaping.iter().enumerate().map(|(n, entry)| compile_entry(n, entry)).collect();

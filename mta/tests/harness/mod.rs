@@ -46,7 +46,9 @@ impl ContentMaker for Letters {
         );
         Ok(Made {
             message: message.into(),
-            reverse_path: Address::parse(&format!("{local}@bounce.sender.example")).unwrap(),
+            reverse_path: Some(Address::parse(&format!("{local}@bounce.sender.example")).unwrap()),
+            shared_path: None,
+            dsn: None,
             signing_domain: Some(domain.into()),
             eight_bit: false,
             smtputf8: false,

@@ -1,7 +1,7 @@
 //! What a provider says: every decision about a client's words, without any stream.
 
 use super::command::Command;
-use super::content::Breach;
+use super::content::{Breach, inspect};
 use crate::host::{Host, Network};
 use crate::ledger::{Attempt, Received};
 use crate::mailbox::Mailbox;
@@ -29,6 +29,8 @@ pub(super) enum Next {
     Command,
     /// Content is read; the connection ends after so many bytes of it, if any number is given.
     Content { cut_after: Option<usize> },
+    /// A chunk of this size is read, likewise.
+    Chunk { size: usize, last: bool, cut_after: Option<usize> },
     /// TLS begins.
     StartTls,
     /// The connection ends.
@@ -39,6 +41,10 @@ struct Envelope {
     reverse_path: String,
     eight_bit: bool,
     recipients: Vec<(String, Mailbox)>,
+    /// What the client wishes to be told, of MAIL and of each accepted RCPT.
+    wishes: Vec<String>,
+    /// What has come in chunks.
+    chunks: Option<Vec<u8>>,
     /// The connection ends amid the content.
     cut: bool,
 }
@@ -104,13 +110,26 @@ impl Dialogue {
             Command::Ehlo(name) => self.ehlo(name, true),
             Command::Helo(name) => self.ehlo(name, false),
             Command::StartTls => self.start_tls(),
-            Command::Mail { path, size, eight_bit } => {
+            Command::Mail { wishes, .. } | Command::Rcpt { wishes, .. }
+                if !wishes.is_empty() && !self.manners().dsn =>
+            {
+                self.senseless(555, "5.5.4", "Unsupported option")
+            }
+            Command::Mail { path, size, eight_bit, wishes } => {
                 let turn = self.mail(path, size, eight_bit);
+                if let Some(envelope) = &mut self.envelope {
+                    envelope.wishes = vec![wishes.join(" ")];
+                }
                 self.mail_refusal = (self.envelope.is_none()).then(|| answer_of(&turn));
                 turn
             }
-            Command::Rcpt { path } => {
+            Command::Rcpt { path, wishes } => {
                 let turn = self.rcpt(path);
+                if let Some(envelope) = &mut self.envelope
+                    && turn.reply.starts_with("250")
+                {
+                    envelope.wishes.push(wishes.join(" "));
+                }
                 // What becomes of an accepted recipient is known after the content.
                 if !turn.reply.starts_with("250") {
                     self.attempted(path, self.mail_refusal.clone().unwrap_or_else(|| answer_of(&turn)));
@@ -118,6 +137,7 @@ impl Dialogue {
                 turn
             }
             Command::Data => self.data(),
+            Command::Bdat { size, last } => self.bdat(size, last),
             Command::Rset => {
                 self.envelope = None;
                 say(250, "2.0.0", "Ok")
@@ -151,6 +171,40 @@ impl Dialogue {
     /// The client sent more after STARTTLS without waiting (RFC 3207 §4.2): the rest is thrown away.
     pub fn words_before_tls(&mut self) {
         self.breach("words between STARTTLS and TLS");
+    }
+
+    /// RFC 3030 §2: the chunk is read, whatever is answered then.
+    fn bdat(&mut self, size: usize, last: bool) -> Turn {
+        if !self.manners().chunking {
+            return self.senseless(500, "5.5.1", "Command not recognized");
+        }
+        let cut = self.envelope.as_ref().is_some_and(|envelope| envelope.cut && !envelope.recipients.is_empty());
+        let cut = cut || (self.envelope.is_some() && self.host.cuts_at(Step::Content));
+        let next = Next::Chunk { size, last, cut_after: cut.then_some(CUT_AFTER_BYTES.min(size)) };
+        Turn { reply: String::new(), next }
+    }
+
+    /// A chunk has come whole; `None` where it is too large to be kept.
+    pub fn chunk(&mut self, chunk: Option<Vec<u8>>, last: bool) -> Turn {
+        let size_max = self.manners().size_max;
+        let Some(envelope) = &mut self.envelope else { return say(503, "5.5.1", "Need MAIL first") };
+        if envelope.recipients.is_empty() {
+            return say(554, "5.5.1", "No valid recipients");
+        }
+        let Some(chunk) = chunk else { return self.content_too_long() };
+        let size = chunk.len();
+        let content = envelope.chunks.get_or_insert_default();
+        content.extend_from_slice(&chunk);
+        if content.len() > size_max {
+            return self.content_too_long();
+        }
+        if !last {
+            return say(250, "2.0.0", &format!("{size} bytes"));
+        }
+        let content = envelope.chunks.take().unwrap_or_default();
+        self.network.note(&self.host, |summary| summary.chunked += 1);
+        let breach = inspect(&content);
+        self.content(content, breach)
     }
 
     /// The content has come whole.
@@ -241,6 +295,12 @@ impl Dialogue {
         }
         lines.push(format!("SIZE {}", manners.size_max));
         lines.push("ENHANCEDSTATUSCODES".to_owned());
+        if manners.chunking {
+            lines.push("CHUNKING".to_owned());
+        }
+        if manners.dsn {
+            lines.push("DSN".to_owned());
+        }
         if manners.tls != Tls::None && !self.tls {
             lines.push("STARTTLS".to_owned());
         }
@@ -287,7 +347,14 @@ impl Dialogue {
         if let Some(turn) = self.mood(BlockStage::Mail, b"") {
             return turn;
         }
-        self.envelope = Some(Envelope { reverse_path: path.to_owned(), eight_bit, recipients: Vec::new(), cut: false });
+        self.envelope = Some(Envelope {
+            reverse_path: path.to_owned(),
+            eight_bit,
+            recipients: Vec::new(),
+            wishes: Vec::new(),
+            chunks: None,
+            cut: false,
+        });
         say(250, "2.1.0", "Ok")
     }
 
@@ -295,7 +362,7 @@ impl Dialogue {
         if self.host.cuts_at(Step::Rcpt) {
             return self.cut("RCPT");
         }
-        let Some(envelope) = &self.envelope else {
+        let Some(envelope) = self.envelope.as_ref().filter(|envelope| envelope.chunks.is_none()) else {
             // A pipelining client whose MAIL was refused comes here (RFC 2920 §3.1): no breach, and no news.
             return say(503, "5.5.1", "Need MAIL first");
         };
@@ -398,6 +465,7 @@ impl Dialogue {
             tls: self.tls,
             reverse_path: envelope.reverse_path,
             recipients: envelope.recipients.into_iter().map(|(recipient, _)| recipient).collect(),
+            wishes: envelope.wishes,
             content,
             dkim: Vec::new(),
         };

@@ -96,6 +96,7 @@ fn attempt() -> Attempt {
         provider: "d.example".into(),
         mx: "mx.d.example".into(),
         tls: Some("TLSv1.3"),
+        reports: false,
         took_ms: 12,
     }
 }
