@@ -28,6 +28,7 @@ pub mod job;
 pub mod message;
 pub mod meta;
 mod open;
+pub mod notice;
 pub mod outbox;
 pub mod pause;
 mod pragmas;

@@ -6,7 +6,7 @@ use super::command::{Mail, Rcpt};
 use mail::submission::{Defaults, Prepared, prepare};
 use std::borrow::Cow;
 use std::collections::HashSet;
-use storage::message::{self, NewMessage, NewMessageRecipient};
+use storage::message::{self, NewMessage, NewMessageRecipient, Notices};
 use storage::{AddressHash, MessageId, StorageError, address_hash};
 
 /// What was said before the content.
@@ -130,6 +130,7 @@ fn complete(
         tags,
         dsn_envid: envelope.mail.envid,
         dsn_ret: envelope.mail.ret,
+        notices: Notices::Nobody,
         eight_bit,
         smtputf8,
         content: completed.unwrap_or(content),

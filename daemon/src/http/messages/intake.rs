@@ -12,7 +12,7 @@ use mail::submission::letter::{self, Attachment, Letter};
 use mail::submission::{Defaults, NotAMessage, Prepared, prepare, tags};
 use mail::{Mailbox, NotAMailbox};
 use std::collections::BTreeSet;
-use storage::message::{NewMessage, NewMessageRecipient, Submission};
+use storage::message::{NewMessage, NewMessageRecipient, Notices, Submission};
 use storage::{Connection, TemplateId, address_hash, domain};
 
 /// Recipients of one message at most.
@@ -79,6 +79,7 @@ impl Intake {
             tags: if given_tags.is_empty() { prepared.tags } else { given_tags },
             dsn_envid: None,
             dsn_ret: None,
+            notices: Notices::Nobody,
             eight_bit: prepared.eight_bit,
             smtputf8: prepared.smtputf8,
             content: prepared.content.into_owned(),
