@@ -2,6 +2,7 @@
 
 mod domains;
 mod health;
+mod notice;
 mod route;
 mod stream;
 
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use health::HealthSection;
+pub use notice::{NoticeMode, NoticeSection};
 pub(crate) use route::RouteEntry;
 pub(crate) use stream::StreamEntry;
 

@@ -158,6 +158,7 @@ fn parts(storage: &Storage, connections: u32) -> Parts {
             roots: Arc::new(rustls::RootCertStore::empty()),
             submitter: "sender.example".to_owned(),
         },
+        notice: config.notice.clone(),
     }
 }
 

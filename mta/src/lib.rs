@@ -21,6 +21,7 @@ mod housekeeping;
 pub mod inbound;
 mod lane;
 pub mod metric;
+mod notice;
 pub mod outcome;
 mod pace;
 mod pause;

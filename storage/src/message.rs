@@ -323,6 +323,30 @@ pub fn recipients(
     Ok(found)
 }
 
+const RECIPIENT_OF: &str = "
+    SELECT id FROM recipient WHERE message_id = ?1 AND address_hash = ?2
+    UNION ALL
+    SELECT id FROM recipient_done WHERE message_id = ?1 AND address_hash = ?2
+    LIMIT 1";
+
+/// The message's recipient that has the first of these addresses, by their suppression keys, that one has.
+///
+/// # Errors
+/// The database's.
+pub fn recipient_among(
+    c: &Connection,
+    id: MessageId,
+    addresses: &[AddressHash],
+) -> Result<Option<RecipientId>, StorageError> {
+    let mut statement = c.prepare_cached(RECIPIENT_OF)?;
+    for address in addresses {
+        if let Some(found) = statement.query_row(params![id, address], |row| row.get(0)).optional()? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
 const NOT_SENT: &str = "
     SELECT id FROM recipient
     WHERE message_id = ?1 AND workspace_id = ?2 AND state IN ('queued', 'held', 'claimed')";
@@ -356,6 +380,9 @@ pub fn forget(tx: &Connection, before_ms: i64, limit: u32) -> Result<usize, Stor
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static str> {
-    [&[INSERT, INSERT_CONTENT, FIND, CONTENT, COUNT_DOWN, FREE, RECIPIENTS, NOT_SENT, FORGET][..], search::STATEMENTS]
-        .concat()
+    [
+        &[INSERT, INSERT_CONTENT, FIND, CONTENT, COUNT_DOWN, FREE, RECIPIENTS, RECIPIENT_OF, NOT_SENT, FORGET][..],
+        search::STATEMENTS,
+    ]
+    .concat()
 }

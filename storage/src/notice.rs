@@ -122,7 +122,8 @@ pub(crate) fn settled(tx: &Connection, message: MessageId, settlement: &Settleme
             (code, enhanced.and_then(|text| EnhancedStatus::parse(&text)), reply)
         }
     };
-    let told = Telling { action, at_ms: settlement.at_ms, answer, attempt: settlement.attempt.as_ref(), until_ms: None };
+    let told =
+        Telling { action, at_ms: settlement.at_ms, answer, attempt: settlement.attempt.as_ref(), until_ms: None };
     insert(tx, (message, settlement.id), &wishes, told)
 }
 
@@ -153,7 +154,8 @@ fn insert(
     wishes: &Wishes,
     told: Telling<'_>,
 ) -> Result<(), StorageError> {
-    let (original, is_whole) = original(tx, message, told.action == Action::Failed && wishes.ret.as_deref() == Some("full"))?;
+    let (original, is_whole) =
+        original(tx, message, told.action == Action::Failed && wishes.ret.as_deref() == Some("full"))?;
     let (code, enhanced, reply) = told.answer;
     tx.prepare_cached(INSERT)?.execute(named_params! {
         ":recipient": recipient,
@@ -245,7 +247,8 @@ pub fn late(tx: &Connection, before_ms: i64, now_ms: i64, limit: u32) -> Result<
         let (code, enhanced, reply) = wishes.answer.clone();
         let enhanced = enhanced.and_then(|text| EnhancedStatus::parse(&text));
         let answer = (code, enhanced, reply);
-        let told = Telling { action: Action::Delayed, at_ms: now_ms, answer, attempt: None, until_ms: Some(expires_ms) };
+        let told =
+            Telling { action: Action::Delayed, at_ms: now_ms, answer, attempt: None, until_ms: Some(expires_ms) };
         insert(tx, (message, id), &wishes, told)?;
     }
     Ok(looked_at)

@@ -147,6 +147,7 @@ impl Voyage {
                 roots: self.sim.roots.clone(),
                 submitter: "mail.sender.example".to_owned(),
             },
+            notice: self.config.notice.clone(),
         };
         Engine::start(parts).await.unwrap()
     }

@@ -192,7 +192,8 @@ fn nothing_reads_a_whole_table_of_recipients() {
             Ok(rows.collect::<Result<Vec<_>, _>>()?.join("\n"))
         });
         let plan = plan.unwrap();
-        let whole = |line: &str| line.contains("SCAN") && !line.contains("SCAN notice") && !line.contains("USING INDEX");
+        let whole =
+            |line: &str| line.contains("SCAN") && !line.contains("SCAN notice") && !line.contains("USING INDEX");
         assert!(!plan.lines().any(whole), "{sql}\n{plan}");
     }
 }
