@@ -332,7 +332,7 @@ async fn who_gives_a_return_path_is_told_by_mail() {
     let accepted = ana.post("/api/v1/messages", with(json!({ "return_path": "Shop <shop@sender.example>" }))).await;
     settled(&ana, &accepted["id"]).await;
     let mut reports = Vec::new();
-    for _ in 0..300 {
+    for _ in 0..600 {
         reports = internet.ledger().last_messages();
         if !reports.is_empty() {
             break;

@@ -180,7 +180,7 @@ impl Lane {
             // What is urgent is made however much else is ready: it overtakes that.
             while state.making + state.prepared.len() < 2 * ahead && shared.makers.has_room() {
                 // Who gets the same message goes with it, and has nothing made.
-                if state.urgent.front().is_none_or(|hand| state.is_led(hand)) {
+                if state.urgent.front().is_none_or(|hand| self.limits.recipients > 1 && state.is_led(hand)) {
                     break;
                 }
                 let Some(hand) = state.urgent.pop_front() else { break };

@@ -18,8 +18,9 @@ use storage::message::{NewMessage, NewMessageRecipient, Notices, Submission};
 use storage::notice::{self, Due, Notice};
 use storage::{StorageError, address_hash};
 
-/// What is due is looked for this often.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// What is due is looked for this often, and who is late every so many looks.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
+const LATE_EVERY: u32 = 8;
 /// The first thing to tell of a message waits so long for others.
 const GATHER_MS: i64 = 5_000;
 /// Messages told of in one look, and recipients in one report.
@@ -53,22 +54,32 @@ impl Hours {
 /// Tells what is due, again and again.
 pub(crate) async fn run(shared: Arc<Shared>, section: NoticeSection) {
     let mut hours = Hours::default();
-    loop {
+    for looks in (0..LATE_EVERY).cycle() {
         shared.clock.sleep(LOOK_EVERY).await;
-        if let Err(error) = look(&shared, &section, &mut hours).await {
+        let looked = match looks {
+            0 => note_late(&shared, &section).await,
+            _ => look(&shared, &section, &mut hours).await,
+        };
+        if let Err(error) = looked {
             tracing::error!(%error, "delivery reports cannot be made; trying again");
         }
     }
 }
 
-async fn look(shared: &Arc<Shared>, section: &NoticeSection, hours: &mut Hours) -> Result<(), StorageError> {
+/// Notes who is late, and forgets what nobody can be told any more.
+async fn note_late(shared: &Shared, section: &NoticeSection) -> Result<(), StorageError> {
     let now_ms = shared.clock.now_ms();
     let late_ms = now_ms.saturating_sub(i64::try_from(section.delay_after.as_millis()).unwrap_or(i64::MAX));
     write(shared, move |tx| {
         notice::late(tx, late_ms, now_ms, LATE_MAX)?;
         notice::forget(tx, now_ms - KEEP_MS, LATE_MAX).map(|_| ())
     })
-    .await?;
+    .await
+}
+
+/// Tells what is due.
+async fn look(shared: &Arc<Shared>, section: &NoticeSection, hours: &mut Hours) -> Result<(), StorageError> {
+    let now_ms = shared.clock.now_ms();
     loop {
         let storage = shared.storage.clone();
         let read = move |c: &storage::Connection| {

@@ -7,6 +7,7 @@ use mail::{Address, RecipientState, StreamKind};
 use sandbox::{Cut, Manners, Provider, Received, Step};
 use std::time::Duration;
 use storage::message::{NewMessage, NewMessageRecipient, Notices, Submission};
+use storage::suppression::{self, NewSuppression, SuppressionReason};
 use storage::{DomainId, address_hash};
 use world::Clock;
 
@@ -344,5 +345,68 @@ async fn what_does_not_fit_bounces_with_a_reason() {
         assert_eq!((one.state, one.reply.as_deref()), (RecipientState::Bounced, Some(reply)));
     }
     assert_eq!(voyage.sim.ledger.total().refusals.len(), 0);
+    voyage.finish().await;
+}
+
+/// Rates and warm-ups count recipients, however many go together.
+#[tokio::test(start_paused = true)]
+async fn each_recipient_counts() {
+    let crowd = people("fine-", "crowd.example", 30);
+    let to: Vec<(&str, Option<&str>)> = crowd.iter().map(|address| (address.as_str(), None)).collect();
+    let rate = "\n[[shaping]]\nmessage_rate = \"60/min\"";
+    let warm = "\n[[source]]\nname = \"new\"\nip = \"127.0.1.4\"\nwarmup = \"own\"\n[[pool]]\nname = \"default\"\n\
+        sources = [{ source = \"new\" }]\n[[warmup_plan]]\nname = \"own\"\nstages = [50000000]";
+    for (more, is_warming) in [(format!("{ONE_SOURCE}{rate}"), false), (warm.to_owned(), true)] {
+        let mut voyage = Voyage::start(world(vec![provider("crowd", 1, Manners::default())]), &more).await;
+        let new = message(&voyage, StreamKind::Transactional, &to);
+        voyage.submit(new).await;
+        let took = voyage.until_done(2 * HOUR).await;
+        let transactions = received(&voyage, "crowd.example").len();
+        if is_warming {
+            assert!(transactions < 30, "{transactions}");
+            let line = voyage.storage.read(storage::warmup::all).await.unwrap().remove(0);
+            assert_eq!((line.figures.sent, line.figures.delivered), (30, 30));
+        } else {
+            assert!(took > Duration::from_secs(20), "{took:?}");
+        }
+        voyage.finish().await;
+    }
+}
+
+/// Who is suppressed after the message was made does not get it; the others do, in one transaction.
+#[tokio::test(start_paused = true)]
+async fn the_last_look_is_at_each_recipient() {
+    let manners = Manners { latency_ms: 5_000, ..Manners::default() };
+    let mut voyage = Voyage::start(world(vec![provider("slow", 1, manners)]), ONE_SOURCE).await;
+    let to = people("fine-", "slow.example", 4);
+    let to: Vec<(&str, Option<&str>)> = to.iter().map(|address| (address.as_str(), None)).collect();
+    let new = message(&voyage, StreamKind::Transactional, &to);
+    let id = voyage.submit(new).await;
+    // The greeting has not come yet.
+    voyage.sim.clock.sleep(Duration::from_secs(2)).await;
+    let now_ms = voyage.sim.clock.now_ms();
+    for address in ["fine-1@slow.example", "fine-3@slow.example"] {
+        let suppress = move |tx: &storage::Transaction<'_>| {
+            let new = NewSuppression {
+                workspace_id: WS,
+                address: &Address::parse(address).unwrap(),
+                reason: SuppressionReason::Unsubscribe,
+                origin: "test",
+                recipient_id: None,
+                campaign_id: None,
+                contact_id: None,
+                created_by: None,
+                now_ms,
+                expires_ms: None,
+            };
+            suppression::add(tx, &new).map(|_| ())
+        };
+        voyage.write(suppress).await;
+    }
+    voyage.until_done(HOUR).await;
+    assert_eq!(states(&voyage.of_message(id).await), ["suppressed", "delivered", "suppressed", "delivered"]);
+    let got = received(&voyage, "slow.example");
+    assert_eq!(got.len(), 1);
+    assert_eq!(got[0].recipients, ["fine-2@slow.example", "fine-4@slow.example"]);
     voyage.finish().await;
 }
