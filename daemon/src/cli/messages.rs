@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 #[derive(Subcommand)]
 pub(crate) enum MessageCommand {
     /// Sends a message: written here, or whole with --raw.
-    Send(SendOptions),
+    Send(Box<SendOptions>),
     /// Lists messages, newest first.
     List(ListOptions),
     /// Prints a message with what happened to each of its recipients.
@@ -90,7 +90,7 @@ pub(crate) struct ListOptions {
 
 pub(crate) async fn run(client: &Client, command: MessageCommand) -> anyhow::Result<()> {
     match command {
-        MessageCommand::Send(options) => send(client, options).await,
+        MessageCommand::Send(options) => send(client, *options).await,
         MessageCommand::List(options) => list(client, options).await,
         MessageCommand::Show { id } => show(client, id).await,
         MessageCommand::Cancel { id } => {
