@@ -9,6 +9,7 @@ mod address;
 mod classify;
 mod delivery_status;
 mod diagnostic;
+mod event_json;
 mod feedback;
 mod figures;
 mod normal;

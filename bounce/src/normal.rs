@@ -43,7 +43,9 @@ pub struct Event {
 #[must_use]
 pub fn normal_form(report: &Report, rules: &Rules) -> NormalForm {
     let events = match report.sort {
-        Sort::DeliveryReport | Sort::Bounce => report.recipients.iter().map(|group| of_recipient(group, rules)).collect(),
+        Sort::DeliveryReport | Sort::Bounce => {
+            report.recipients.iter().map(|group| of_recipient(group, rules)).collect()
+        }
         Sort::Feedback => of_feedback(report),
         Sort::AutoReply => vec![Event {
             recipient: report.from.clone(),
@@ -112,7 +114,7 @@ fn status(group: &RecipientReport) -> Option<EnhancedStatus> {
     let own = group.quoted_status();
     let vague = |status: &EnhancedStatus| status.subject == 0 && status.detail == 0;
     match (group.status, own) {
-        (Some(status), Some(own)) if vague(&status) || !vague(&own) && own.class == status.class => Some(own),
+        (Some(status), Some(own)) if vague(&status) && !vague(&own) => Some(own),
         (Some(status), _) => Some(status),
         (None, own) => own,
     }
@@ -124,8 +126,12 @@ fn permanence(
     reply: Option<&mail::Reply>,
     found: Option<&Classified>,
 ) -> &'static str {
-    let digit = status.map(|status| u16::from(status.class)).or(reply.map(|reply| reply.code / 100));
-    let passing = |class| matches!(class, BounceClass::Expired | BounceClass::Connection | BounceClass::Dns | BounceClass::Greylist);
+    // Exim writes 5.0.0 about a 4yz reply too.
+    let told = status.filter(|status| status.subject != 0 || status.detail != 0).map(|status| u16::from(status.class));
+    let digit = told.or(reply.map(|reply| reply.code / 100)).or(status.map(|status| u16::from(status.class)));
+    let passing = |class| {
+        matches!(class, BounceClass::Expired | BounceClass::Connection | BounceClass::Dns | BounceClass::Greylist)
+    };
     match digit {
         Some(4) => "temporary",
         Some(_) => "permanent",

@@ -26,7 +26,7 @@ pub(crate) fn fields(text: &str) -> Vec<(String, String)> {
     let mut fields: Vec<(String, String)> = Vec::new();
     let indent = indentation(text);
     for line in text.lines().take(2_000) {
-        let line = line.strip_prefix('>').unwrap_or(line);
+        let line = line.strip_prefix("> ").or_else(|| line.strip_prefix('>')).unwrap_or(line);
         let line = line.get(indent..).filter(|_| line.len() > indent).unwrap_or(line);
         if line.trim().is_empty() {
             if fields.len() > 1 {
@@ -60,7 +60,9 @@ fn indentation(text: &str) -> usize {
 /// `Name: value`, where the name may be one (RFC 5322 §2.2) and none of the words before a colon in a sentence.
 pub(crate) fn field(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once(':')?;
-    let good = !name.is_empty() && name.len() <= 60 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let good = !name.is_empty()
+        && name.len() <= 60
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     // "Received:from" occurs; "http://x" is no field.
     (good && !value.starts_with("//")).then_some((name, value.trim()))
 }

@@ -52,6 +52,17 @@ impl Pieces {
         pieces
     }
 
+    /// Takes everything behind the header as words.
+    pub fn read_raw(&mut self, raw: &[u8]) {
+        let text = lossy(raw);
+        let body = text.find("\n\n").or_else(|| text.find("\r\n\r\n")).map_or("", |end| text[end..].trim_start());
+        let cut = notice::cut(body);
+        if let Some(after) = cut.original {
+            self.take_original(original::fields(&body[after..]));
+        }
+        body[..cut.words].clone_into(&mut self.words);
+    }
+
     fn take(&mut self, message: &Message<'_>, part: &MessagePart<'_>, html: &mut String) {
         let is = |kind: &str, sub: &str| part.is_content_type(kind, sub);
         if is("message", "delivery-status") || is("message", "global-delivery-status") {

@@ -2,6 +2,7 @@
 //! delivery status, a disposition notice, then words: report, complaint, challenge, automatic answer, request.
 
 use crate::delivery_status;
+use crate::event_json;
 use crate::feedback;
 use crate::figures;
 use crate::notice::{self, Signs};
@@ -45,6 +46,10 @@ fn understand(raw: &[u8], may_look_inside: bool) -> Report {
         return figures;
     }
     let mut pieces = Pieces::of(&message);
+    if pieces.words.trim().is_empty() && pieces.status.is_empty() {
+        // MIME that is broken beyond reading: the words stand in the body all the same.
+        pieces.read_raw(raw);
+    }
     report.original_headers = std::mem::take(&mut pieces.original);
     report.original_message_id = original_message_id(&report);
     report.from = pieces::addresses(&message, "From").into_iter().next();
@@ -53,6 +58,9 @@ fn understand(raw: &[u8], may_look_inside: bool) -> Report {
     }
     for part in &pieces.status {
         delivery_status::read(part, &mut report);
+    }
+    if event_json::read(&pieces.words, &mut report) {
+        return report;
     }
     decide(&message, &pieces, &mut report);
     if report.recipients.is_empty() && report.sort != Sort::Feedback && may_look_inside {
@@ -64,7 +72,7 @@ fn understand(raw: &[u8], may_look_inside: bool) -> Report {
 /// Settles what sort of mail it is.
 fn decide(message: &Message<'_>, pieces: &Pieces, report: &mut Report) {
     let signs = signs(message, pieces);
-    if feedback::read(message, pieces, report) || challenge(message, pieces, report) {
+    if feedback::read(message, pieces, signs.are_enough(), report) || challenge(message, pieces, report) {
         return;
     }
     if !report.recipients.is_empty() {
@@ -105,13 +113,17 @@ fn signs(message: &Message<'_>, pieces: &Pieces) -> Signs {
         None
     };
     signs.subject = WORDS.subjects.find(&subject).map(str::to_owned);
-    let answer = ["re:", "aw:", "fw:", "fwd:", "sv:", "antw:", "wg:", "[fwd:"].iter().any(|start| subject.starts_with(start));
+    let answer =
+        ["re:", "aw:", "fw:", "fwd:", "sv:", "antw:", "wg:", "[fwd:"].iter().any(|start| subject.starts_with(start));
     let by_a_person = pieces::header(message, "User-Agent").is_some() || pieces::header(message, "X-Mailer").is_some();
+    // A list forwards what anybody wrote, so that its mail must show every sign.
+    let listed = pieces::header(message, "List-Id").is_some();
+    let incomplete = signs.sender.is_none() || signs.words.is_none();
     let certain = pieces::header(message, "X-Failed-Recipients").is_some() || !pieces.status.is_empty();
     signs.conversation = !certain
         && ((answer && signs.sender.is_none())
             || (pieces::header(message, "In-Reply-To").is_some() && signs.sender.is_none() && by_a_person)
-            || (pieces::header(message, "List-Id").is_some() && signs.sender.is_none()));
+            || (listed && incomplete));
     signs
 }
 
@@ -164,7 +176,7 @@ fn bounce(message: &Message<'_>, pieces: &Pieces, signs: &Signs, report: &mut Re
     let own = own_addresses(message, report);
     let subject = pieces::subject(message);
     let mut found = words::recipients(&pieces.words, &own);
-    if found.is_empty() {
+    if found.is_empty() && !wraps_report(report) {
         found = elsewhere(message, report, &subject, &own);
     }
     let action = notice::action(&subject, &pieces.words);
@@ -181,6 +193,11 @@ fn bounce(message: &Message<'_>, pieces: &Pieces, signs: &Signs, report: &mut Re
         })
         .collect();
     reason::complete(report, pieces, &found);
+}
+
+/// Whether what it returns is a report itself.
+fn wraps_report(report: &Report) -> bool {
+    report.original_header("From").is_some_and(|from| WORDS.senders.occurs(&from.to_lowercase()))
 }
 
 /// Where the words name nobody: a field of the header, the subject, the only recipient of the returned message; at last
@@ -201,7 +218,9 @@ fn elsewhere(message: &Message<'_>, report: &mut Report, subject: &str, own: &[S
         report.evidence.push("the subject names the recipient".to_owned());
         return vec![found(one.clone())];
     }
-    for name in ["X-Envelope-To", "X-Failed-Recipients", "Envelope-To", "X-HmXmrOriginalRecipient", "X-Original-To", "To"] {
+    for name in
+        ["X-Envelope-To", "X-Failed-Recipients", "Envelope-To", "X-HmXmrOriginalRecipient", "X-Original-To", "To"]
+    {
         let value = report.original_header(name).unwrap_or("");
         if let [one] = others(value).as_slice() {
             let one = one.clone();
@@ -226,7 +245,9 @@ fn look_inside(raw: &[u8], pieces: &Pieces, report: &mut Report) {
         return;
     }
     let inner = understand(inner, false);
-    if matches!(inner.sort, Sort::DeliveryReport | Sort::Bounce) && inner.recipients.iter().any(|r| r.final_recipient.is_some()) {
+    if matches!(inner.sort, Sort::DeliveryReport | Sort::Bounce)
+        && inner.recipients.iter().any(|r| r.final_recipient.is_some())
+    {
         let evidence = std::mem::take(&mut report.evidence);
         *report = inner;
         report.evidence.splice(0..0, evidence);
@@ -248,7 +269,16 @@ fn is_automatic(message: &Message<'_>) -> Option<&'static str> {
     if field("Auto-Submitted").is_some_and(|value| value.starts_with("auto-replied")) {
         return Some("Auto-Submitted: auto-replied");
     }
-    for name in ["X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Auto-Response-Suppress", "X-Apple-Action", "X-Mail-Autoreply", "Delivered-By-The-Graces", "X-AutoReply-From"] {
+    for name in [
+        "X-Autoreply",
+        "X-Autorespond",
+        "X-Autoresponder",
+        "X-Auto-Response-Suppress",
+        "X-Apple-Action",
+        "X-Mail-Autoreply",
+        "Delivered-By-The-Graces",
+        "X-AutoReply-From",
+    ] {
         if field(name).is_some_and(|value| value != "no") {
             return Some("it has a field of automatic answers");
         }
@@ -262,13 +292,22 @@ fn automatic(message: &Message<'_>, pieces: &Pieces, signs: &Signs, report: &mut
     let by_field = is_automatic(message);
     let by_subject = WORDS.automatic_subjects.find(&subject);
     let vacation_words = WORDS.automatic_words.find(&pieces.words.to_lowercase());
-    let reports = signs.are_enough() && (pieces::header(message, "X-Failed-Recipients").is_some() || signs.subject.is_some());
+    let reports =
+        signs.are_enough() && (pieces::header(message, "X-Failed-Recipients").is_some() || signs.subject.is_some());
     let evidence = match (by_field, by_subject, vacation_words) {
-        (_, Some(words), _) if signs.subject.is_none() && !is_list(message) && (by_field.is_some() || begins(&subject, words) || vacation_words.is_some()) => {
+        (_, Some(words), _)
+            if signs.subject.is_none()
+                && !is_list(message)
+                && (by_field.is_some() || begins(&subject, words) || vacation_words.is_some()) =>
+        {
             format!("its subject says \"{words}\"")
         }
         (Some(field), _, _) if !reports && !from_program(signs) => field.to_owned(),
-        (None, None, Some(words)) if signs.sender.as_deref() == Some("its return path is empty") && signs.subject.is_none() => format!("its words say \"{words}\""),
+        (None, None, Some(words))
+            if signs.sender.as_deref() == Some("its return path is empty") && signs.subject.is_none() =>
+        {
+            format!("its words say \"{words}\"")
+        }
         _ => return false,
     };
     report.sort = Sort::AutoReply;
@@ -302,8 +341,12 @@ fn challenge(message: &Message<'_>, pieces: &Pieces, report: &mut Report) -> boo
     let all = format!("{} {}", pieces::subject(message), pieces.words).to_lowercase();
     let Some(words) = WORDS.challenges.find(&all) else { return false };
     // A mail about a challenge is none: it is an automatic mail that answers ours, or returns it.
-    let answers = pieces::header(message, "In-Reply-To").is_some() || pieces.returned || pieces::header(message, "Return-Path") == Some("<>");
-    let automatic = is_automatic(message).is_some() || !pieces.status.is_empty() || pieces::header(message, "Auto-Submitted").is_some_and(|value| !value.eq_ignore_ascii_case("no"));
+    let answers = pieces::header(message, "In-Reply-To").is_some()
+        || pieces.returned
+        || pieces::header(message, "Return-Path") == Some("<>");
+    let automatic = is_automatic(message).is_some()
+        || !pieces.status.is_empty()
+        || pieces::header(message, "Auto-Submitted").is_some_and(|value| !value.eq_ignore_ascii_case("no"));
     if is_list(message) || !(automatic || answers) || failed_for_real(report) {
         return false;
     }
@@ -339,7 +382,9 @@ fn disposition(part: &str, report: &mut Report) {
 fn unsubscribe(message: &Message<'_>, report: &mut Report) {
     let subject = pieces::subject(message).to_lowercase();
     let subject = subject.trim().trim_start_matches("re:").trim();
-    let Some(words) = WORDS.unsubscribe_subjects.find(subject).filter(|words| subject.starts_with(words)) else { return };
+    let Some(words) = WORDS.unsubscribe_subjects.find(subject).filter(|words| subject.starts_with(words)) else {
+        return;
+    };
     // A long subject tells of something; a request has hardly more than the word.
     if subject.chars().count() > words.chars().count() + 30 || is_list(message) {
         return;
