@@ -6,6 +6,12 @@ use mail::EnhancedStatus;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
+struct Wrapped {
+    #[serde(rename = "Message")]
+    message: String,
+}
+
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Notification {
     #[serde(alias = "eventType")]
@@ -84,6 +90,9 @@ pub(crate) fn read(words: &str, report: &mut Report) -> bool {
     }
     // Mail wraps lines and appends a footer: the first value counts.
     let joined = words[begin..].replace("\r\n", " ").replace('\n', " ");
+    // The notification service wraps the event as a text into an object of its own.
+    let wrapped = serde_json::Deserializer::from_str(&joined).into_iter::<Wrapped>().next();
+    let joined = wrapped.and_then(Result::ok).map_or(joined, |wrapped| wrapped.message);
     let mut values = serde_json::Deserializer::from_str(&joined).into_iter::<Notification>();
     let Some(Ok(event)) = values.next() else { return false };
     report.evidence.push(format!("its words are an event of type {:?}", event.notification_type));

@@ -52,9 +52,13 @@ fn complete_one(group: &mut RecipientReport, reason: &str, conversation: &[Strin
         true => conversation.iter().collect(),
         false => conversation.iter().filter(|line| line.to_lowercase().contains(&address)).collect(),
     };
-    let quoted = about.first().copied().or(conversation.first());
+    let quoted = about.first().copied().or(conversation.first()).map_or("", String::as_str);
     let whole = whole(words);
-    let candidates = [Some(reason), quoted.map(String::as_str), Some(whole.as_str())];
+    // A server's own reply says more than the reporter's sentences around it.
+    let candidates = match reply_in(reason).is_none() && reply_in(quoted).is_some() && tells(quoted) {
+        true => [Some(quoted), Some(reason), Some(whole.as_str())],
+        false => [Some(reason), Some(quoted), Some(whole.as_str())],
+    };
     let best = candidates.into_iter().flatten().find(|text| tells(text));
     let quoting = || candidates.into_iter().flatten().find(|text| reply_in(text).is_some());
     let speaking = || candidates.into_iter().flatten().find(|text| !text.is_empty());

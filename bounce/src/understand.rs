@@ -47,7 +47,6 @@ fn understand(raw: &[u8], may_look_inside: bool) -> Report {
     }
     let mut pieces = Pieces::of(&message);
     if pieces.words.trim().is_empty() && pieces.status.is_empty() {
-        // MIME that is broken beyond reading: the words stand in the body all the same.
         pieces.read_raw(raw);
     }
     report.original_headers = std::mem::take(&mut pieces.original);
@@ -240,10 +239,8 @@ fn says_rejected(message: &Message<'_>, pieces: &Pieces) -> bool {
 /// A gateway that wraps a whole report into one of its own says nothing itself: what it wraps does.
 fn look_inside(raw: &[u8], pieces: &Pieces, report: &mut Report) {
     let unnamed = matches!(report.sort, Sort::Bounce | Sort::DeliveryReport) || !pieces.status.is_empty();
-    let Some(inner) = pieces.nested.clone().and_then(|range| raw.get(range)) else { return };
-    if !unnamed {
-        return;
-    }
+    let nested = pieces.nested.clone().and_then(|range| raw.get(range));
+    let Some(inner) = nested.or(pieces.below.as_ref().map(String::as_bytes)).filter(|_| unnamed) else { return };
     let inner = understand(inner, false);
     if matches!(inner.sort, Sort::DeliveryReport | Sort::Bounce)
         && inner.recipients.iter().any(|r| r.final_recipient.is_some())

@@ -48,6 +48,13 @@ pub(crate) fn recipients(words: &str, own: &[String]) -> Vec<Found> {
         let line = &line[..line.floor_char_boundary(2_000)];
         candidates.extend(in_line(line, number, label_before(&lines, number)));
     }
+    // "<ana@…>:" is as sure as any phrase.
+    if candidates.iter().any(|found| found.strength == Strength::LineStart && found.rest.trim_start().starts_with(':'))
+    {
+        for found in candidates.iter_mut().filter(|found| found.strength == Strength::Certain) {
+            found.strength = Strength::LineStart;
+        }
+    }
     let is_own = |candidate: &Candidate| own.contains(&candidate.address.to_lowercase());
     let strongest =
         |candidates: &[Candidate]| candidates.iter().filter(|found| !is_own(found)).map(|found| found.strength).max();
@@ -214,7 +221,7 @@ fn strength(line: &str, offset: usize, hit: &Hit, place: usize, labelled: bool) 
         return Some(Strength::LineStart);
     }
     let spoken = before.trim_end_matches([':', ' ']).to_lowercase();
-    if WORDS.certain.iter().any(|phrase| spoken.ends_with(phrase.trim_end_matches(':'))) && !is_helper(&hit.address) {
+    if WORDS.certain.iter().any(|phrase| spoken.ends_with(phrase.as_str())) && !is_helper(&hit.address) {
         return Some(Strength::Certain);
     }
     if before.len() <= offset {
