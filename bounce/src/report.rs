@@ -55,8 +55,6 @@ impl Sort {
 pub struct Report {
     /// What sort of mail it is.
     pub sort: Sort,
-    /// The grammar by which its words were read, where words had to be read.
-    pub grammar: Option<String>,
     /// What happened to each recipient; empty unless it is a delivery report or a bounce.
     pub recipients: Vec<RecipientReport>,
     /// The complaint, where it is one.

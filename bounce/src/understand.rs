@@ -81,7 +81,7 @@ fn decide(message: &Message<'_>, pieces: &Pieces, report: &mut Report) {
     if automatic(message, pieces, &signs, report) {
         return;
     }
-    if signs.are_enough() && !(pieces.disposition.is_some() && !says_rejected(message, pieces)) {
+    if signs.are_enough() && (pieces.disposition.is_none() || says_rejected(message, pieces)) {
         bounce(message, pieces, &signs, report);
         return;
     }
