@@ -170,8 +170,8 @@ async fn the_first_message_of_a_pipelined_connection() {
             Dot Back Half: 8 delivered, 0 bounced, 1 unknown
             Dot Back too late: 8 delivered, 0 bounced, 1 unknown
             Dot Back Garbage: 8 delivered, 0 bounced, 1 unknown
-            Dot Back WrongCode: 8 delivered, 0 bounced, 1 unknown
             Dot Back Enormous: 8 delivered, 0 bounced, 1 unknown
+            Dot Back WrongCode: 8 delivered, 0 bounced, 1 unknown
         "#]],
     )
     .await;
@@ -203,8 +203,8 @@ async fn a_later_message_of_a_pipelined_connection() {
             Dot Back Half: 8 delivered, 0 bounced, 1 unknown
             Dot Back too late: 8 delivered, 0 bounced, 1 unknown
             Dot Back Garbage: 8 delivered, 0 bounced, 1 unknown
-            Dot Back WrongCode: 8 delivered, 0 bounced, 1 unknown
             Dot Back Enormous: 8 delivered, 0 bounced, 1 unknown
+            Dot Back WrongCode: 8 delivered, 0 bounced, 1 unknown
         "#]],
     )
     .await;
@@ -236,8 +236,8 @@ async fn the_first_message_without_pipelining() {
             Dot Back Half: 8 delivered, 0 bounced, 1 unknown
             Dot Back too late: 8 delivered, 0 bounced, 1 unknown
             Dot Back Garbage: 8 delivered, 0 bounced, 1 unknown
-            Dot Back WrongCode: 8 delivered, 0 bounced, 1 unknown
             Dot Back Enormous: 8 delivered, 0 bounced, 1 unknown
+            Dot Back WrongCode: 8 delivered, 0 bounced, 1 unknown
         "#]],
     )
     .await;
@@ -269,8 +269,8 @@ async fn a_later_message_without_pipelining() {
             Dot Back Half: 8 delivered, 0 bounced, 1 unknown
             Dot Back too late: 8 delivered, 0 bounced, 1 unknown
             Dot Back Garbage: 8 delivered, 0 bounced, 1 unknown
-            Dot Back WrongCode: 8 delivered, 0 bounced, 1 unknown
             Dot Back Enormous: 8 delivered, 0 bounced, 1 unknown
+            Dot Back WrongCode: 8 delivered, 0 bounced, 1 unknown
         "#]],
     )
     .await;
