@@ -139,9 +139,12 @@ mod tests {
 
     #[test]
     fn ordinary_mail() {
-        check("From: bo@example.com\nSubject: Lunch\n\nAt twelve?\n", expect![[r#"
+        check(
+            "From: bo@example.com\nSubject: Lunch\n\nAt twelve?\n",
+            expect![[r#"
             This is ordinary mail.
               because nothing in it is a report of any sort
-        "#]]);
+        "#]],
+        );
     }
 }
