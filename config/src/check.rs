@@ -9,7 +9,7 @@ use crate::sections::{
     DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
     StorageSection, StreamEntry,
 };
-use crate::sections::{HealthSection, RouteEntry};
+use crate::sections::{HealthSection, NoticeSection, RouteEntry};
 use crate::shaping::{self, ShapingEntry};
 use crate::stream::{self, Streams};
 use crate::submission::SubmissionSection;
@@ -47,6 +47,8 @@ pub struct Config {
     pub domains: DomainsSection,
     /// `[[route]]`, in the order in which they are tried; names are unique, streams exist.
     pub routes: Vec<Route>,
+    /// `[notice]`
+    pub notice: NoticeSection,
     /// `[health]`
     pub health: HealthSection,
     /// `[[shaping]]`, in the order of the file.
@@ -130,7 +132,7 @@ macro_rules! default_section {
     )+ };
 }
 default_section!(ServerSection => server, StorageSection => storage, HttpSection => http, SmtpSection => smtp,
-    SubmissionSection => submission, DomainsSection => domains, HealthSection => health, DnsSection => dns, LogSection => log);
+    SubmissionSection => submission, DomainsSection => domains, NoticeSection => notice, HealthSection => health, DnsSection => dns, LogSection => log);
 
 /// Reads and checks a file.
 ///
@@ -184,6 +186,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let smtp = table(root, problems);
     let submission = table(root, problems);
     let domains = table(root, problems);
+    let notice = table(root, problems);
     let health = table(root, problems);
     let dns = table(root, problems);
     let log = table(root, problems);
@@ -221,6 +224,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
         streams,
         routes,
         warmup_plans,
+        notice: notice?,
         health: health?,
         domains: domains?,
         shaping,
@@ -277,12 +281,13 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<PoolEntry>(name))
         .or_else(|| has::<StreamEntry>(name))
         .or_else(|| has::<RouteEntry>(name))
+        .or_else(|| has::<NoticeSection>(name))
         .or_else(|| has::<HealthSection>(name))
         .or_else(|| has::<ShapingEntry>(name))
         .or_else(|| has::<WarmupPlanEntry>(name))
 }
 
-const SECTIONS: [&str; 15] = [
+const SECTIONS: [&str; 16] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
@@ -294,6 +299,7 @@ const SECTIONS: [&str; 15] = [
     StreamEntry::KEY,
     DomainsSection::KEY,
     RouteEntry::KEY,
+    NoticeSection::KEY,
     HealthSection::KEY,
     ShapingEntry::KEY,
     DnsSection::KEY,

@@ -197,6 +197,7 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
             conversation_bytes: u64::from(config.storage.conversation_mb) * 1024 * 1024,
         },
         tls: app.tls.clone(),
+        notice: config.notice.clone(),
     };
     let engine = Engine::start(parts).await.context("cannot start sending")?;
     let waker = engine.waker();

@@ -5,8 +5,9 @@ use crate::event::{Event, Kind, bounded};
 use crate::suppression::{self, NewSuppression};
 use crate::tally::{Changes, Measure};
 use crate::words::word;
-use crate::{RecipientId, StorageError, WorkspaceId, outbox};
+use crate::{RecipientId, StorageError, WorkspaceId, notice, outbox};
 use api_types::SuppressionReason;
+use mail::dsn::Action;
 use mail::{Address, BounceClass, RecipientState};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -20,6 +21,8 @@ pub enum ReportKind {
     },
     /// Still being tried by the receiving side.
     Delayed,
+    /// Delivered, or handed on: told to who asked for it.
+    Arrived(Action),
 }
 
 /// A report about a recipient.
@@ -99,10 +102,16 @@ pub fn settle_report(tx: &Connection, report: &Report) -> Result<ReportMatch, St
         _ if !open => Ok(ReportMatch::Known),
         ReportKind::Delayed => {
             tell(tx, report, &done, Kind::Delayed)?;
+            notice::reported(tx, report, Action::Delayed)?;
             Ok(ReportMatch::Applied)
+        }
+        ReportKind::Arrived(action) => {
+            notice::reported(tx, report, action)?;
+            Ok(ReportMatch::Known)
         }
         ReportKind::Failed { suppress } => {
             correct(tx, report, &done)?;
+            notice::reported(tx, report, Action::Failed)?;
             if suppress {
                 put_on_list(tx, report, &done)?;
             }
