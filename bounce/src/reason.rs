@@ -88,7 +88,7 @@ fn conversation(words: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for line in words.lines().take(crate::notice::LINES_MAX) {
         let text = line.trim();
-        let text = text.strip_prefix("<<<").map_or(text, str::trim_start);
+        let text = text.trim_start_matches(['<', '>', '-', ' ', '|']);
         let code =
             text.get(..3).is_some_and(|code| code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit()));
         let ends = text.as_bytes().get(3).is_none_or(|b| matches!(b, b' ' | b'-' | b':'));

@@ -50,6 +50,12 @@ fn understand(raw: &[u8], may_look_inside: bool) -> Report {
         pieces.read_raw(raw);
     }
     report.original_headers = std::mem::take(&mut pieces.original);
+    if report.original_headers.is_empty() {
+        // Some list fields of the message among their own words.
+        let listed = crate::original::fields(&pieces.words);
+        report.original_headers =
+            listed.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case("message-id")).collect();
+    }
     report.original_message_id = original_message_id(&report);
     report.from = pieces::addresses(&message, "From").into_iter().next();
     if pieces.status.is_empty() {

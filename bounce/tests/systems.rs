@@ -1,0 +1,27 @@
+//! Reports in words as the systems in use write them, and mails that are none: `corpus/systems.txt` beside what is
+//! understood of each.
+
+use bounce::{Rules, normal_form, parse};
+use expect_test::expect_file;
+use std::fmt::Write as _;
+
+#[test]
+fn every_system_is_understood() {
+    let text = include_str!("../corpus/systems.txt");
+    let mut out = String::new();
+    let mut count = 0;
+    for (name, raw) in text.split("== ").skip(1).filter_map(|sample| sample.split_once('\n')) {
+        let form = normal_form(&parse(raw.as_bytes()), Rules::builtin());
+        let id = form.orig_message_id.as_deref().unwrap_or("-");
+        let _ = writeln!(out, "{name}: {} {id}", form.sort);
+        for event in form.events {
+            let recipient = event.recipient.as_deref().unwrap_or("-");
+            let status = event.status.as_deref().unwrap_or("-");
+            let class = event.class.unwrap_or("-");
+            let _ = writeln!(out, "    {} {recipient} {} {class} {status}", event.action, event.kind);
+        }
+        count += 1;
+    }
+    assert!(count >= 55, "{count}");
+    expect_file!["../corpus/systems.expect"].assert_eq(&out);
+}
