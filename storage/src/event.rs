@@ -61,6 +61,12 @@ kinds! {
     SuppressionRemoved = "suppression_removed",
     /// A recipient unsubscribed.
     Unsubscribed = "unsubscribed",
+    /// A recipient who had unsubscribed came back.
+    Resubscribed = "resubscribed",
+    /// A recipient reported the mail as spam.
+    Complained = "complained",
+    /// A recipient answered.
+    Replied = "replied",
     /// A source's address is not on this host any more.
     SourceOut = "source_out",
     /// It is there again.
@@ -323,15 +329,15 @@ pub struct Sum {
 
 const BY_HOUR: &str = "
     SELECT CAST(hour_ms AS TEXT), kind, sum(n) FROM rollup_hour
-    WHERE workspace_id = :workspace_id AND hour_ms >= :since_ms AND kind IN ('delivered', 'bounced', 'deferred', 'blocked')
+    WHERE workspace_id = :workspace_id AND hour_ms >= :since_ms AND kind IN ('delivered', 'bounced', 'deferred', 'blocked', 'complained')
     GROUP BY hour_ms, kind ORDER BY hour_ms, kind";
 const BY_PROVIDER: &str = "
     SELECT provider, kind, sum(n) FROM rollup_hour
-    WHERE workspace_id = :workspace_id AND hour_ms >= :since_ms AND kind IN ('delivered', 'bounced', 'deferred', 'blocked')
+    WHERE workspace_id = :workspace_id AND hour_ms >= :since_ms AND kind IN ('delivered', 'bounced', 'deferred', 'blocked', 'complained')
     GROUP BY provider, kind ORDER BY sum(n) DESC, provider, kind LIMIT 2000";
 const BY_SOURCE: &str = "
     SELECT source, kind, sum(n) FROM rollup_hour
-    WHERE workspace_id = :workspace_id AND hour_ms >= :since_ms AND kind IN ('delivered', 'bounced', 'deferred', 'blocked')
+    WHERE workspace_id = :workspace_id AND hour_ms >= :since_ms AND kind IN ('delivered', 'bounced', 'deferred', 'blocked', 'complained')
     GROUP BY source, kind ORDER BY source, kind";
 
 /// Deliveries, bounces, deferrals and blocks since the hour that begins at `since_ms`, by hour.

@@ -11,6 +11,7 @@ pub mod api_key;
 pub mod automation;
 pub mod campaign;
 pub mod campaign_run;
+pub mod complaint;
 pub mod contact;
 pub mod conversation;
 pub mod credential;
@@ -35,6 +36,7 @@ pub mod queue;
 mod schema;
 pub mod segment;
 pub mod session;
+pub mod soft_bounce;
 pub mod source_check;
 #[cfg(test)]
 mod statements;

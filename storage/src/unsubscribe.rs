@@ -1,7 +1,7 @@
 //! Unsubscribing: from the recipient that a link names to the suppression of its address, in one commit.
 
 use crate::event::{Event, Kind};
-use crate::suppression::{self, NewSuppression};
+use crate::suppression::{self, NewSuppression, usual_covers};
 use crate::{CampaignId, ContactId, RecipientId, StorageError, WorkspaceId, outbox};
 use api_types::SuppressionReason;
 use mail::Address;
@@ -57,6 +57,7 @@ pub fn apply(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Sub
         &NewSuppression {
             workspace_id: subscriber.workspace_id,
             address: &address,
+            covers: usual_covers(SuppressionReason::Unsubscribe),
             reason: SuppressionReason::Unsubscribe,
             origin: "unsubscribed by the link in a mail",
             recipient_id: Some(id),

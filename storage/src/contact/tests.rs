@@ -124,7 +124,7 @@ async fn lists_walk_indexes() {
     for (name, statement) in [
         ("search", list::page_statement(W, &query, 10)),
         ("segment", list::page_statement(W, &segment, 10)),
-        ("audience", audience::audience_statement(W, &filter, (ContactId(1), ContactId(9)), 5)),
+        ("audience", audience::audience_statement(W, &filter, (ContactId(1), ContactId(9)), Left::Nobody, 5)),
         ("count", (list::COUNT.replace(":workspace_id", "?"), vec![Value::from(1)])),
     ] {
         out.push_str(&format!("{name}\n{}\n", plan(statement)));

@@ -269,7 +269,7 @@ impl Taking<'_> {
                 None => Some(Ending::Cancelled),
                 Some(c) if c.expires_ms <= now_ms => Some(Ending::Expired),
                 Some(c) => {
-                    suppression::check(self.tx, c.workspace_id, &c.address_hash, now_ms)?.map(Ending::Suppressed)
+                    suppression::check(self.tx, c.workspace_id, (&c.address_hash, c.kind), now_ms)?.map(Ending::Suppressed)
                 }
             };
             match (ending, candidate) {
