@@ -1,8 +1,9 @@
 //! From a reply to its meaning.
 
-use crate::rules::{BUILTIN, Question};
+use crate::rules::{Question, Rules};
 use mail::{BounceClass, EnhancedStatus, Reply, Severity};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Where in a session a reply came, or that it stands in a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +55,14 @@ pub enum Kind {
     Block,
     /// We are to come back later, or slower.
     Delay,
+    /// No trouble: it has arrived.
+    Delivered,
+    /// Somebody complains, or asks not to get more.
+    Feedback,
+    /// A machine answered for the recipient: the mail has arrived.
+    AutoReply,
+    /// Not understood.
+    Unknown,
 }
 
 impl Kind {
@@ -65,6 +74,10 @@ impl Kind {
             Kind::Soft => "soft",
             Kind::Block => "block",
             Kind::Delay => "delay",
+            Kind::Delivered => "delivered",
+            Kind::Feedback => "feedback",
+            Kind::AutoReply => "auto_reply",
+            Kind::Unknown => "unknown",
         }
     }
 
@@ -72,42 +85,73 @@ impl Kind {
     fn of(class: BounceClass, severity: Severity) -> Kind {
         use BounceClass as C;
         match class {
-            C::BadMailbox | C::Inactive | C::BadDomain if severity == Severity::Permanent => Kind::Hard,
-            C::Policy | C::Authentication | C::Reputation | C::Content => Kind::Block,
+            C::BadMailbox | C::Moved | C::Inactive | C::Suspended | C::BadDomain | C::TakesNoMail => match severity {
+                Severity::Permanent => Kind::Hard,
+                _ => Kind::Soft,
+            },
+            C::Policy
+            | C::Authentication
+            | C::ReverseDns
+            | C::SenderRefused
+            | C::Reputation
+            | C::DomainReputation
+            | C::Blocklist
+            | C::Content
+            | C::Virus
+            | C::Malformed
+            | C::RelayDenied => Kind::Block,
             C::Greylist | C::RateLimit | C::TooManyConnections => Kind::Delay,
-            _ => Kind::Soft,
+            C::Vacation => Kind::AutoReply,
+            C::Unclassified => Kind::Unknown,
+            C::MailboxFull
+            | C::TooLarge
+            | C::Dns
+            | C::Connection
+            | C::Tls
+            | C::Protocol
+            | C::System
+            | C::Loop
+            | C::Expired => Kind::Soft,
         }
     }
 }
 
 /// What a reply means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Classified {
     /// The class.
     pub class: BounceClass,
     /// What the class means for the recipient.
     pub kind: Kind,
     /// The rule that said so, for the operator.
-    pub rule: &'static str,
+    pub rule: Arc<str>,
 }
 
-/// Says what a reply means. Success has no class; ask only about the others.
+impl Rules {
+    /// Says what a reply means. Success has no class; ask only about the others.
+    #[must_use]
+    pub fn classify(&self, reply: &Reply, stage: Stage) -> Classified {
+        let text = normalized(&reply.text);
+        let status = reply.enhanced.or_else(|| status_within(&text, reply.code));
+        let question = Question { code: reply.code, status, text: &text, stage };
+        let (class, rule) = match self.find(&question) {
+            Some(rule) => (rule.class, rule.name.clone()),
+            None => (BounceClass::Unclassified, "none".into()),
+        };
+        match Kind::of(class, reply.severity()) {
+            // "User unknown" to MAIL FROM is about our own address.
+            Kind::Hard if !stage.knows_recipient() => {
+                Classified { class: BounceClass::Policy, kind: Kind::Block, rule: "before-recipient".into() }
+            }
+            kind => Classified { class, kind, rule },
+        }
+    }
+}
+
+/// Says what a reply means by the rules that come with the product.
 #[must_use]
 pub fn classify(reply: &Reply, stage: Stage) -> Classified {
-    let text = normalized(&reply.text);
-    let status = reply.enhanced.or_else(|| status_within(&text, reply.code));
-    let question = Question { code: reply.code, status, text: &text, stage };
-    let (class, rule) = match BUILTIN.find(&question) {
-        Some(rule) => (rule.class, rule.name.as_str()),
-        None => (BounceClass::Unclassified, "none"),
-    };
-    match Kind::of(class, reply.severity()) {
-        // "User unknown" to MAIL FROM is about our own address.
-        Kind::Hard if !stage.knows_recipient() => {
-            Classified { class: BounceClass::Policy, kind: Kind::Block, rule: "before-recipient" }
-        }
-        kind => Classified { class, kind, rule },
-    }
+    Rules::builtin().classify(reply, stage)
 }
 
 /// Lower case, white space as single spaces, a space at both ends, and without addresses: what somebody is called

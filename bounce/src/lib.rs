@@ -5,9 +5,18 @@
 //! `data/rules.toml`, each with the replies that it is for.
 
 mod classify;
+mod delivery_status;
+mod diagnostic;
 mod report;
 mod rules;
 pub mod verp;
 
 pub use classify::{Classified, Kind, Stage, classify};
-pub use report::{Action, RecipientReport, Report, parse};
+pub use delivery_status::parse;
+pub use report::{
+    Action, DmarcFigures, DmarcRow, Feedback, RecipientReport, Report, Sort, TlsFigures, TlsPolicyFigures,
+};
+pub use rules::Rules;
+
+/// So many header fields of a returned message are kept.
+pub const ORIGINAL_HEADERS_MAX: usize = 200;

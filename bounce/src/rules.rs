@@ -5,12 +5,12 @@ use crate::classify::Stage;
 use aho_corasick::AhoCorasick;
 use mail::{BounceClass, EnhancedStatus};
 use serde::Deserialize;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// The built-in rules.
-pub(crate) static BUILTIN: LazyLock<RuleSet> = LazyLock::new(|| {
+static BUILTIN: LazyLock<Rules> = LazyLock::new(|| {
     // A test compiles the same text, so this is an invariant of the source.
-    RuleSet::compile(include_str!("../data/rules.toml")).expect("the built-in rules are good")
+    Rules::compile(include_str!("../data/rules.toml")).expect("the built-in rules are good")
 });
 
 /// Words of `found`, one bit per phrase.
@@ -41,7 +41,7 @@ struct File {
 
 /// One rule, compiled. It matches when each of its conditions that isn't empty does.
 pub(crate) struct Rule {
-    pub name: String,
+    pub name: Arc<str>,
     pub class: BounceClass,
     codes: Vec<CodePattern>,
     status: Vec<StatusPattern>,
@@ -66,7 +66,7 @@ struct StatusPattern {
 }
 
 /// All rules in order, the first that matches wins.
-pub(crate) struct RuleSet {
+pub struct Rules {
     rules: Vec<Rule>,
     phrases: AhoCorasick,
 }
@@ -80,8 +80,8 @@ pub(crate) struct Question<'a> {
     pub stage: Stage,
 }
 
-impl RuleSet {
-    fn compile(text: &str) -> Result<RuleSet, String> {
+impl Rules {
+    fn compile(text: &str) -> Result<Rules, String> {
         let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
         let mut phrases: Vec<String> = Vec::new();
         let mut rules = Vec::with_capacity(file.rule.len());
@@ -93,11 +93,17 @@ impl RuleSet {
             return Err(format!("{} phrases are more than there is room for", phrases.len()));
         }
         let phrases = AhoCorasick::new(phrases).map_err(|error| error.to_string())?;
-        Ok(RuleSet { rules, phrases })
+        Ok(Rules { rules, phrases })
+    }
+
+    /// The rules that come with the product.
+    #[must_use]
+    pub fn builtin() -> &'static Rules {
+        &BUILTIN
     }
 
     /// The first rule that matches.
-    pub fn find(&self, question: &Question<'_>) -> Option<&Rule> {
+    pub(crate) fn find(&self, question: &Question<'_>) -> Option<&Rule> {
         let mut found = Bits::default();
         for hit in self.phrases.find_overlapping_iter(question.text) {
             let phrase = hit.pattern().as_usize();
@@ -178,7 +184,7 @@ fn compile_rule(written: Written, phrases: &mut Vec<String>) -> Result<Rule, Str
         text.push(all);
     }
     Ok(Rule {
-        name: written.name,
+        name: written.name.into(),
         class,
         codes: codes.ok_or_else(|| each(&written.codes, "code"))?,
         status: status.ok_or_else(|| each(&written.status, "status"))?,
@@ -217,7 +223,7 @@ mod tests {
             let samples: Vec<_> = written.samples.iter().map(|text| sample(text)).collect();
             for ((reply, stage), text) in samples.iter().zip(&written.samples) {
                 let found = classify(reply, *stage);
-                if found.rule != written.name && found.rule != "before-recipient" {
+                if *found.rule != *written.name && *found.rule != *"before-recipient" {
                     faults.push(format!("{}: {} takes {text:?}", written.name, found.rule));
                 }
             }
@@ -252,7 +258,7 @@ mod tests {
 
     #[test]
     fn bad_rules_are_refused() {
-        let rule = |rest: &str| RuleSet::compile(&format!("[[rule]]\nname = \"x\"\n{rest}")).err().unwrap_or_default();
+        let rule = |rest: &str| Rules::compile(&format!("[[rule]]\nname = \"x\"\n{rest}")).err().unwrap_or_default();
         for (rest, expected) in [
             ("class = \"policy\"\nsamples = []", "rule x: a rule without samples dies unseen"),
             ("class = \"pollicy\"\nsamples = [\"550\"]", "rule x: no class pollicy"),

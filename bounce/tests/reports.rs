@@ -1,7 +1,7 @@
 //! Reports from real servers (Postfix, Exim, Sendmail answering a scripted sink) and some that are broken on purpose:
 //! each `corpus/*.eml` beside what is read from it. A misread report begins as a new pair.
 
-use bounce::{RecipientReport, Report, parse};
+use bounce::{Report, Rules, parse};
 use expect_test::expect_file;
 use proptest::prelude::*;
 use std::fmt::Write as _;
@@ -35,7 +35,7 @@ fn print(report: &Report) -> String {
         let _ = writeln!(out, "    diagnostic {}", text(&recipient.diagnostic));
         let _ = writeln!(out, "    reply {}", recipient.reply().map_or("-".to_owned(), |reply| reply.to_string()));
         let meaning = recipient
-            .classify()
+            .classify(Rules::builtin())
             .map_or("-".to_owned(), |found| format!("{} {} by {}", found.class, found.kind.as_str(), found.rule));
         let _ = writeln!(out, "    means {meaning}");
     }
@@ -58,7 +58,7 @@ fn corpus_is_read_as_expected() {
 /// Everything that reads a report, so that none of it panics.
 fn read_all(raw: &[u8]) {
     let report = parse(raw);
-    report.recipients.iter().map(RecipientReport::classify).for_each(drop);
+    report.recipients.iter().map(|recipient| recipient.classify(Rules::builtin())).for_each(drop);
 }
 
 proptest! {

@@ -112,22 +112,40 @@ words! {
     BounceClass {
         /// No such mailbox.
         BadMailbox = "bad_mailbox",
+        /// The person is reached elsewhere now.
+        Moved = "moved",
         /// The mailbox exists but is disabled or inactive.
         Inactive = "inactive",
-        /// The domain takes no mail or does not exist.
+        /// The account is locked by its provider.
+        Suspended = "suspended",
+        /// The domain does not exist.
         BadDomain = "bad_domain",
+        /// The domain or host takes no mail at all (RFC 7504, RFC 7505).
+        TakesNoMail = "takes_no_mail",
         /// Over quota.
         MailboxFull = "mailbox_full",
         /// The message is too large.
         TooLarge = "too_large",
         /// Refused by a rule of the receiver.
         Policy = "policy",
-        /// SPF, DKIM, DMARC, PTR or TLS of ours is missing or wrong.
+        /// SPF, DKIM or DMARC of ours is missing or wrong.
         Authentication = "authentication",
-        /// Our IP address or domain is blocked or has a bad name.
+        /// The name of our address is missing or does not point back to it.
+        ReverseDns = "reverse_dns",
+        /// They do not take mail of this sender.
+        SenderRefused = "sender_refused",
+        /// Our IP address has a bad name with the receiver.
         Reputation = "reputation",
-        /// The content looks like spam or malware.
+        /// Our domain has a bad name with the receiver.
+        DomainReputation = "domain_reputation",
+        /// Our address or domain is on a public or private blocklist.
+        Blocklist = "blocklist",
+        /// The content looks like spam, or is of a sort that is not taken.
         Content = "content",
+        /// Malware was found in it.
+        Virus = "virus",
+        /// The message breaks a standard that the receiver insists on.
+        Malformed = "malformed",
         /// Come back later, first contact (RFC 6647).
         Greylist = "greylist",
         /// Too many messages.
@@ -146,8 +164,12 @@ words! {
         RelayDenied = "relay_denied",
         /// Trouble of the receiving system.
         System = "system",
+        /// The message went round in circles.
+        Loop = "loop",
         /// Deferred until its time was over.
         Expired = "expired",
+        /// Nobody is there to read it now; it was delivered.
+        Vacation = "vacation",
         /// Not understood.
         Unclassified = "unclassified",
     }

@@ -110,7 +110,10 @@ pub(crate) fn count(shared: &Shared, lane: &Lane, outcome: &'static str) {
 
 fn is_about_us(reply: &mail::Reply, stage: Stage) -> bool {
     use BounceClass as C;
-    matches!(bounce::classify(reply, stage).class, C::Reputation | C::TooManyConnections | C::RateLimit)
+    matches!(
+        bounce::classify(reply, stage).class,
+        C::Reputation | C::Blocklist | C::ReverseDns | C::TooManyConnections | C::RateLimit
+    )
 }
 
 pub(crate) fn dns_trouble(host: &str, error: &DnsError) -> NoSession {

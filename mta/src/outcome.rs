@@ -149,14 +149,24 @@ pub fn decide(policy: &RetryPolicy, happening: Happening<'_>, case: &Case) -> (V
     };
     let not_now = || defer(policy, class, asked_wait(&reply.text), case);
     let verdict = match (class, reply.severity(), found.kind) {
-        (BounceClass::Reputation, ..) if case.now_ms < case.expires_ms => Verdict::Blocked { class },
+        (BounceClass::Reputation | BounceClass::Blocklist, ..) if case.now_ms < case.expires_ms => {
+            Verdict::Blocked { class }
+        }
         // Something of ours is missing or wrong (DKIM, SPF, TLS): mended, the mail can still go. A "no" to our TLS or
         // DNS says nothing about the address.
-        (BounceClass::Authentication | BounceClass::Tls | BounceClass::Reputation, ..) => not_now(),
+        (
+            BounceClass::Authentication
+            | BounceClass::ReverseDns
+            | BounceClass::Tls
+            | BounceClass::Reputation
+            | BounceClass::DomainReputation
+            | BounceClass::Blocklist,
+            ..,
+        ) => not_now(),
         (_, Severity::Permanent, Kind::Hard) => Verdict::Bounced { class, suppress: true },
-        (_, Severity::Permanent, Kind::Soft | Kind::Block) => Verdict::Bounced { class, suppress: false },
         // Some servers say 5yz where they mean "slower", or "later" (552 for 452: RFC 5321 §4.5.3.1.10).
         (_, Severity::Permanent, Kind::Delay) | (_, Severity::Transient, _) => not_now(),
+        (_, Severity::Permanent, _) => Verdict::Bounced { class, suppress: false },
         // A positive reply where a refusal was read: the server broke the protocol.
         (_, Severity::Positive | Severity::Intermediate, _) => defer(policy, BounceClass::Protocol, None, case),
     };

@@ -257,9 +257,9 @@ fn judge(app: &App, workspace: WorkspaceId, reply: &mail::Reply, stage: Stage, p
         Some(shaping::recipient(&rule.action, by_class, &policy, &case, begun.hold_until_ms))
     });
     JudgedReply {
-        class: class.map(|class| class.class.as_str().to_owned()),
-        kind: class.map(|class| class.kind.as_str().to_owned()),
-        class_rule: class.map(|class| class.rule.to_owned()),
+        class: class.as_ref().map(|class| class.class.as_str().to_owned()),
+        kind: class.as_ref().map(|class| class.kind.as_str().to_owned()),
+        class_rule: class.map(|class| class.rule.to_string()),
         recipient: fate(begun.unwrap_or(by_class), now_ms),
         rule: rule.map(|rule| rule.name.clone()),
         effect: rule.map(|rule| shaping::sentence(&rule.action, block_hold)),

@@ -1,0 +1,207 @@
+//! Delivery status notifications (RFC 3464), read the way they are really written.
+//!
+//! What counts is the message/delivery-status part, wherever it stands (OpenSMTPD puts it into multipart/mixed), but
+//! never one inside the returned message: that would be an older report about somebody else.
+
+use crate::report::{Action, RecipientReport, Report};
+use mail::EnhancedStatus;
+use mail_parser::{DateTime, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+
+/// Reads a returned mail.
+#[must_use]
+pub fn parse(raw: &[u8]) -> Report {
+    let mut report = Report::default();
+    let Some(message) = MessageParser::default().parse(raw) else {
+        report.complaints.push("this is no mail at all".to_owned());
+        return report;
+    };
+    let status_parts: Vec<&MessagePart<'_>> = message
+        .parts
+        .iter()
+        .filter(|part| {
+            part.is_content_type("message", "delivery-status")
+                || part.is_content_type("message", "global-delivery-status")
+        })
+        .collect();
+    if status_parts.is_empty() {
+        report.complaints.push("it has no message/delivery-status part".to_owned());
+    }
+    for part in status_parts {
+        read_status(&contents(&message, part), &mut report);
+    }
+    report.original_message_id = message.parts.iter().find_map(|part| returned_message_id(&message, part));
+    report
+}
+
+/// The decoded content of a part, however mail-parser filed it.
+fn contents<'m>(message: &'m Message<'_>, part: &'m MessagePart<'_>) -> Vec<u8> {
+    match &part.body {
+        PartType::Text(text) | PartType::Html(text) => text.as_bytes().to_vec(),
+        PartType::Binary(bytes) | PartType::InlineBinary(bytes) => bytes.to_vec(),
+        PartType::Message(_) | PartType::Multipart(_) => {
+            let range = part.offset_body as usize..part.offset_end as usize;
+            message.raw_message.get(range).unwrap_or_default().to_vec()
+        }
+    }
+}
+
+fn returned_message_id(message: &Message<'_>, part: &MessagePart<'_>) -> Option<String> {
+    if let PartType::Message(returned) = &part.body {
+        return returned.message_id().map(str::to_owned);
+    }
+    let headers_only = part.is_content_type("text", "rfc822-headers")
+        || part.is_content_type("message", "rfc822-headers")
+        || part.is_content_type("message", "global-headers")
+        || part.is_content_type("message", "rfc822")
+        || part.is_content_type("message", "global");
+    if !headers_only {
+        return None;
+    }
+    let content = contents(message, part);
+    MessageParser::default().parse_headers(&content)?.message_id().map(str::to_owned)
+}
+
+/// A field's name in lower case and its unfolded value.
+type Field = (String, String);
+
+/// RFC 3464 §2.1: groups of fields with an empty line between them, the first about the message.
+fn read_status(content: &[u8], report: &mut Report) {
+    let text = String::from_utf8_lossy(content);
+    for group in groups(&text, &mut report.complaints) {
+        let field = |name: &str| {
+            group
+                .iter()
+                .find(|(found, _)| found == name)
+                .map(|(_, value)| value.as_str())
+                .filter(|value| !value.is_empty())
+        };
+        if field("reporting-mta").is_some() && report.reporting_mta.is_none() {
+            report.reporting_mta = field("reporting-mta").map(|value| after_type(value).to_owned());
+        }
+        if report.arrival_ms.is_none() {
+            report.arrival_ms = field("arrival-date").and_then(date_ms);
+        }
+        let about_recipient = ["final-recipient", "original-recipient", "action", "status"];
+        if about_recipient.iter().any(|name| field(name).is_some()) {
+            let recipient = read_recipient(&field, &mut report.complaints);
+            report.recipients.extend(recipient);
+        }
+    }
+}
+
+fn read_recipient<'f>(
+    field: &impl Fn(&str) -> Option<&'f str>,
+    complaints: &mut Vec<String>,
+) -> Option<RecipientReport> {
+    let address_of = |name| field(name).and_then(address);
+    let diagnostic = field("diagnostic-code").map(after_type).filter(|text| !text.is_empty()).map(str::to_owned);
+    let status = field("status").and_then(status_in);
+    if status.is_none() {
+        complaints.push("a recipient has no readable Status".to_owned());
+    }
+    let (original_recipient, final_recipient) = (address_of("original-recipient"), address_of("final-recipient"));
+    if original_recipient.is_none() && final_recipient.is_none() {
+        complaints.push("a recipient group names no recipient".to_owned());
+    }
+    let action = match (field("action").and_then(Action::parse), status) {
+        (Some(action), _) => action,
+        (None, Some(status)) => {
+            complaints.push("a recipient has no readable Action; taken from its Status".to_owned());
+            Action::of_status(status)
+        }
+        (None, None) => {
+            complaints.push("a recipient has neither Action nor Status; left out".to_owned());
+            return None;
+        }
+    };
+    Some(RecipientReport {
+        original_recipient,
+        final_recipient,
+        action,
+        status,
+        diagnostic,
+        remote_mta: field("remote-mta").map(|value| after_type(value).trim_matches(['[', ']']).to_owned()),
+        last_attempt_ms: field("last-attempt-date").and_then(date_ms),
+    })
+}
+
+/// Takes the fields apart. A recipient field that occurs again begins a new group even without an empty line, since
+/// some reporters forget it.
+fn groups(text: &str, complaints: &mut Vec<String>) -> Vec<Vec<Field>> {
+    let mut groups: Vec<Vec<Field>> = vec![Vec::new()];
+    for line in text.lines() {
+        let line = line.trim_end_matches('\r');
+        let Some(group) = groups.last_mut() else { continue };
+        if line.trim().is_empty() {
+            groups.push(Vec::new());
+        } else if line.starts_with([' ', '\t']) {
+            match group.last_mut() {
+                Some((_, value)) => {
+                    value.push(' ');
+                    value.push_str(line.trim());
+                }
+                None => complaints.push("a continuation line without a field".to_owned()),
+            }
+        } else if let Some((name, value)) = line.split_once(':') {
+            let name = name.trim().to_ascii_lowercase();
+            let begins = matches!(name.as_str(), "final-recipient" | "original-recipient");
+            let field = (name, value.trim().to_owned());
+            if begins && group.iter().any(|(found, _)| *found == field.0) {
+                groups.push(vec![field]);
+            } else {
+                group.push(field);
+            }
+        } else {
+            complaints.push("a line of the delivery status is no field".to_owned());
+        }
+    }
+    groups.retain(|group| !group.is_empty());
+    groups
+}
+
+/// `rfc822; ana@example.com` without its type.
+fn after_type(value: &str) -> &str {
+    match value.split_once(';') {
+        // A type is one word; a semicolon further on belongs to the text.
+        Some((kind, rest)) if !kind.trim().contains([' ', '@', '<']) => rest.trim(),
+        _ => value.trim(),
+    }
+}
+
+fn address(value: &str) -> Option<String> {
+    let bare = after_type(value);
+    let bare = match (bare.find('<'), bare.rfind('>')) {
+        (Some(open), Some(close)) if open < close => &bare[open + 1..close],
+        _ => bare,
+    };
+    let bare = bare.trim();
+    (!bare.is_empty()).then(|| bare.to_owned())
+}
+
+/// `5.1.1 (bad destination mailbox address)` occurs.
+fn status_in(value: &str) -> Option<EnhancedStatus> {
+    value.split(|c: char| !(c.is_ascii_digit() || c == '.')).find_map(EnhancedStatus::parse)
+}
+
+fn date_ms(value: &str) -> Option<i64> {
+    let date = DateTime::parse_rfc822(value)?;
+    (date.is_valid()).then(|| date.to_timestamp().saturating_mul(1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields() {
+        assert_eq!(after_type("smtp; 550 a; b"), "550 a; b");
+        assert_eq!(after_type("550 a; b"), "550 a; b");
+        assert_eq!(after_type("dns;mx.example"), "mx.example");
+        assert_eq!(address("RFC822; <Ana@example.com>").as_deref(), Some("Ana@example.com"));
+        assert_eq!(address("rfc822;"), None);
+        assert_eq!(status_in("5.1.1 (bad)").map(|s| s.to_string()).as_deref(), Some("5.1.1"));
+        assert_eq!(Action::parse("Failed (x)"), Some(Action::Failed));
+        assert_eq!(Action::parse("sleeping"), None);
+        assert_eq!(date_ms("Fri, 20 Nov 2026 10:37:03 +0000 (UTC)"), Some(1_795_171_023_000));
+    }
+}
