@@ -113,6 +113,9 @@ section! {
         /// First label of the return-path domain: with "bounce" the mail of example.com returns to
         /// bounce.example.com, whose MX is this host.
         return_path_label: Label = "bounce";
+        /// Local part at each return-path domain that feedback loops report complaints to: with "fbl" those of
+        /// example.com go to fbl@bounce.example.com. Register this address with the providers' feedback loops.
+        feedback_local_part: Label = "fbl";
         /// Connections to all servers together.
         connections_max: u32 = 500 in 1..=20_000;
         /// Connections from one source to one site (the domains that share their mail servers), where neither the

@@ -315,6 +315,11 @@ impl Waker {
         found.ok().map(|site| site.provider.name.clone())
     }
 
+    /// What was heard later of mail that had left: it counts for the ratios.
+    pub fn heard(&self, heard: &crate::inbound::Heard) {
+        self.0.heard(heard);
+    }
+
     /// As [`EngineHandle::lanes`].
     #[must_use]
     pub fn lanes(&self) -> Vec<LaneStatus> {

@@ -14,10 +14,8 @@ const CHUNK: u32 = 500;
 /// counts against an address.
 #[must_use]
 pub(crate) fn tells(class: BounceClass) -> bool {
-    matches!(
-        class,
-        BounceClass::MailboxFull | BounceClass::Inactive | BounceClass::BadMailbox | BounceClass::BadDomain
-    )
+    use BounceClass as C;
+    matches!(class, C::MailboxFull | C::Inactive | C::Suspended | C::BadMailbox | C::BadDomain)
 }
 
 /// A soft bounce to note.

@@ -198,6 +198,7 @@ mod tests {
             bounced: vec![Count { name: "bad_mailbox".to_owned(), count: bad }],
             blocked: 0,
             unknown: 0,
+            complained: 0,
             expired: 0,
         };
         let rows = [row("b", 5, 1), row("a", 5, 0), row("c", 9, 7)];

@@ -107,7 +107,7 @@ fn read(
     check_start(&import.columns, start).map_err(ImportError::Start)?;
     let path = path(storage.dir(), import.id);
     let layout = layout(&path)?;
-    let columns = columns(storage, import, start, sample(&path, &layout, SAMPLE_ROWS)?)?;
+    let columns = columns(storage, import, start, sample(&path, &layout, SAMPLE_ROWS)?, clock.now_ms())?;
     let rules = Arc::new(ImportRules {
         existing: start.existing,
         tags: start.tags.clone(),
@@ -171,6 +171,7 @@ fn columns(
     import: &Import,
     start: &ImportStart,
     sample: Vec<Vec<String>>,
+    now_ms: i64,
 ) -> Result<Columns, StorageError> {
     let mut kinds: Vec<(usize, String, FieldKind)> = Vec::new();
     for (n, target) in start.targets.iter().enumerate() {

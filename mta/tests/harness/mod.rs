@@ -201,6 +201,8 @@ impl Voyage {
             clock: self.sim.clock.clone(),
             verp: Arc::new(bounce::verp::Key::new(&VERP_SECRET)),
             hostname: mail::Domain::parse("mail.sender.example").unwrap(),
+            feedback: "fbl".to_owned(),
+            heard: Box::new(|_| ()),
         };
         tokio::spawn(async move {
             let stop = tokio_util::sync::CancellationToken::new();
