@@ -67,6 +67,8 @@ pub struct Parts {
     pub shaping: Arc<Snapshot>,
     /// How long finished things are kept.
     pub retention: Retention,
+    /// How many soft bounces suppress an address; without it none do.
+    pub soft_bounces: Option<storage::soft_bounce::Threshold>,
     /// What TLS policies need.
     pub tls: TlsParts,
 }
@@ -170,6 +172,7 @@ impl Engine {
             tokio::spawn(watchdog::run(shared.clone())),
             tokio::spawn(housekeeping::lanes(shared.clone())),
             tokio::spawn(housekeeping::expiry(shared.clone())),
+            tokio::spawn(housekeeping::soft_bounces(shared.clone(), parts.soft_bounces)),
             tokio::spawn(warmup::nights(shared.clone())),
             tokio::spawn(housekeeping::events(shared.clone())),
             tokio::spawn(housekeeping::retention(shared.clone(), parts.retention)),

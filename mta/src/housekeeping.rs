@@ -11,7 +11,7 @@ use std::time::Duration;
 use storage::automation::{Automation, Scope};
 use storage::{
     RecipientId, Storage, StorageError, automation, conversation, event, idempotency, job, message, outbox, queue,
-    unmatched_report,
+    soft_bounce, unmatched_report,
 };
 
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.
@@ -19,6 +19,10 @@ const LANES_EVERY: Duration = Duration::from_secs(1);
 /// The queue is walked for expired recipients in chunks, so often.
 const EXPIRY_EVERY: Duration = Duration::from_secs(30);
 const EXPIRY_CHUNK: u32 = 50_000;
+/// New soft bounces are looked at so often.
+const SOFT_BOUNCES_EVERY: Duration = Duration::from_secs(30);
+/// The longest time within which soft bounces can be counted.
+const SOFT_BOUNCES_KEEP: Duration = Duration::from_hours(365 * 24);
 /// Events are moved at most so often: the more at a time, the cheaper each.
 const EVENTS_EVERY: Duration = Duration::from_millis(250);
 const EVENTS_CHUNK: u32 = 2_000;
@@ -70,6 +74,27 @@ pub(crate) async fn expiry(shared: Arc<Shared>) {
             None => return,
         }
         shared.book.counts.events.notify_one();
+    }
+}
+
+/// Addresses that bounced softly again and again are suppressed. What was noted before the start is judged again, which
+/// changes nothing.
+pub(crate) async fn soft_bounces(shared: Arc<Shared>, threshold: Option<soft_bounce::Threshold>) {
+    let Some(threshold) = threshold else { return };
+    let mut after = 0;
+    loop {
+        let (storage, now_ms) = (shared.storage.clone(), shared.clock.now_ms());
+        let judged = off_clock(async move { soft_bounce::judge(&storage, threshold, after, now_ms).await }).await;
+        match judged {
+            Some(Ok(last)) if last != after => {
+                after = last;
+                continue;
+            }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => tracing::error!(%error, "soft bounces cannot be counted; trying again"),
+            None => return,
+        }
+        shared.clock.sleep(SOFT_BOUNCES_EVERY).await;
     }
 }
 

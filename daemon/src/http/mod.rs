@@ -27,6 +27,7 @@ mod shaping;
 mod shell;
 mod sources;
 mod stream;
+mod suppression_files;
 mod suppressions;
 mod templates;
 mod test_deliveries;
@@ -119,6 +120,8 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(suppressions::list))
         .add(MARKETER, routes!(suppressions::create))
         .add(MARKETER, routes!(suppressions::remove))
+        .add_slow(VIEWER, SLOW, routes!(suppression_files::export))
+        .add_slow(MARKETER, SLOW, routes!(suppression_files::import).layer(list_max()))
         .add(VIEWER, routes!(imports::list))
         .add_slow(MARKETER, SLOW, routes!(imports::upload).layer(DefaultBodyLimit::disable()))
         .add(VIEWER, routes!(imports::show))
@@ -176,6 +179,11 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(overview::overview))
         .add_slow(ADMIN, SLOW, routes!(overview::doctor))
         .finish()
+}
+
+/// Lists may be larger than other requests.
+fn list_max() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(suppression_files::FILE_MAX)
 }
 
 /// Messages may be larger than other requests.

@@ -196,6 +196,11 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
             conversations: DAY * config.storage.conversation_days,
             conversation_bytes: u64::from(config.storage.conversation_mb) * 1024 * 1024,
         },
+        soft_bounces: config.suppression.threshold().map(|(bounces, within, expiry)| Threshold {
+            bounces,
+            within_ms: i64::from(within) * DAY_MS,
+            expiry_ms: i64::from(expiry) * DAY_MS,
+        }),
         tls: app.tls.clone(),
     };
     let engine = Engine::start(parts).await.context("cannot start sending")?;
