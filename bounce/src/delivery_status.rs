@@ -3,71 +3,21 @@
 //! What counts is the message/delivery-status part, wherever it stands (OpenSMTPD puts it into multipart/mixed), but
 //! never one inside the returned message: that would be an older report about somebody else.
 
+use crate::diagnostic;
 use crate::report::{Action, RecipientReport, Report};
-use mail::EnhancedStatus;
-use mail_parser::{DateTime, Message, MessageParser, MessagePart, MimeHeaders, PartType};
-
-/// Reads a returned mail.
-#[must_use]
-pub fn parse(raw: &[u8]) -> Report {
-    let mut report = Report::default();
-    let Some(message) = MessageParser::default().parse(raw) else {
-        report.complaints.push("this is no mail at all".to_owned());
-        return report;
-    };
-    let status_parts: Vec<&MessagePart<'_>> = message
-        .parts
-        .iter()
-        .filter(|part| {
-            part.is_content_type("message", "delivery-status")
-                || part.is_content_type("message", "global-delivery-status")
-        })
-        .collect();
-    if status_parts.is_empty() {
-        report.complaints.push("it has no message/delivery-status part".to_owned());
-    }
-    for part in status_parts {
-        read_status(&contents(&message, part), &mut report);
-    }
-    report.original_message_id = message.parts.iter().find_map(|part| returned_message_id(&message, part));
-    report
-}
-
-/// The decoded content of a part, however mail-parser filed it.
-fn contents<'m>(message: &'m Message<'_>, part: &'m MessagePart<'_>) -> Vec<u8> {
-    match &part.body {
-        PartType::Text(text) | PartType::Html(text) => text.as_bytes().to_vec(),
-        PartType::Binary(bytes) | PartType::InlineBinary(bytes) => bytes.to_vec(),
-        PartType::Message(_) | PartType::Multipart(_) => {
-            let range = part.offset_body as usize..part.offset_end as usize;
-            message.raw_message.get(range).unwrap_or_default().to_vec()
-        }
-    }
-}
-
-fn returned_message_id(message: &Message<'_>, part: &MessagePart<'_>) -> Option<String> {
-    if let PartType::Message(returned) = &part.body {
-        return returned.message_id().map(str::to_owned);
-    }
-    let headers_only = part.is_content_type("text", "rfc822-headers")
-        || part.is_content_type("message", "rfc822-headers")
-        || part.is_content_type("message", "global-headers")
-        || part.is_content_type("message", "rfc822")
-        || part.is_content_type("message", "global");
-    if !headers_only {
-        return None;
-    }
-    let content = contents(message, part);
-    MessageParser::default().parse_headers(&content)?.message_id().map(str::to_owned)
-}
+use crate::words::RECIPIENTS_MAX;
+use mail_parser::DateTime;
 
 /// A field's name in lower case and its unfolded value.
-type Field = (String, String);
+pub(crate) type Field = (String, String);
 
 /// RFC 3464 §2.1: groups of fields with an empty line between them, the first about the message.
-fn read_status(content: &[u8], report: &mut Report) {
-    let text = String::from_utf8_lossy(content);
-    for group in groups(&text, &mut report.complaints) {
+pub(crate) fn read(text: &str, report: &mut Report) {
+    for group in groups(text, &mut report.complaints) {
+        if report.recipients.len() == RECIPIENTS_MAX {
+            report.complaints.push("it names more recipients than are read".to_owned());
+            break;
+        }
         let field = |name: &str| {
             group
                 .iter()
@@ -95,7 +45,7 @@ fn read_recipient<'f>(
 ) -> Option<RecipientReport> {
     let address_of = |name| field(name).and_then(address);
     let diagnostic = field("diagnostic-code").map(after_type).filter(|text| !text.is_empty()).map(str::to_owned);
-    let status = field("status").and_then(status_in);
+    let status = field("status").and_then(diagnostic::status_in);
     if status.is_none() {
         complaints.push("a recipient has no readable Status".to_owned());
     }
@@ -127,7 +77,7 @@ fn read_recipient<'f>(
 
 /// Takes the fields apart. A recipient field that occurs again begins a new group even without an empty line, since
 /// some reporters forget it.
-fn groups(text: &str, complaints: &mut Vec<String>) -> Vec<Vec<Field>> {
+pub(crate) fn groups(text: &str, complaints: &mut Vec<String>) -> Vec<Vec<Field>> {
     let mut groups: Vec<Vec<Field>> = vec![Vec::new()];
     for line in text.lines() {
         let line = line.trim_end_matches('\r');
@@ -140,7 +90,8 @@ fn groups(text: &str, complaints: &mut Vec<String>) -> Vec<Vec<Field>> {
                     value.push(' ');
                     value.push_str(line.trim());
                 }
-                None => complaints.push("a continuation line without a field".to_owned()),
+                None if complaints.len() < 20 => complaints.push("a continuation line without a field".to_owned()),
+                None => {}
             }
         } else if let Some((name, value)) = line.split_once(':') {
             let name = name.trim().to_ascii_lowercase();
@@ -151,7 +102,7 @@ fn groups(text: &str, complaints: &mut Vec<String>) -> Vec<Vec<Field>> {
             } else {
                 group.push(field);
             }
-        } else {
+        } else if complaints.len() < 20 {
             complaints.push("a line of the delivery status is no field".to_owned());
         }
     }
@@ -160,7 +111,7 @@ fn groups(text: &str, complaints: &mut Vec<String>) -> Vec<Vec<Field>> {
 }
 
 /// `rfc822; ana@example.com` without its type.
-fn after_type(value: &str) -> &str {
+pub(crate) fn after_type(value: &str) -> &str {
     match value.split_once(';') {
         // A type is one word; a semicolon further on belongs to the text.
         Some((kind, rest)) if !kind.trim().contains([' ', '@', '<']) => rest.trim(),
@@ -178,12 +129,7 @@ fn address(value: &str) -> Option<String> {
     (!bare.is_empty()).then(|| bare.to_owned())
 }
 
-/// `5.1.1 (bad destination mailbox address)` occurs.
-fn status_in(value: &str) -> Option<EnhancedStatus> {
-    value.split(|c: char| !(c.is_ascii_digit() || c == '.')).find_map(EnhancedStatus::parse)
-}
-
-fn date_ms(value: &str) -> Option<i64> {
+pub(crate) fn date_ms(value: &str) -> Option<i64> {
     let date = DateTime::parse_rfc822(value)?;
     (date.is_valid()).then(|| date.to_timestamp().saturating_mul(1000))
 }
@@ -199,7 +145,6 @@ mod tests {
         assert_eq!(after_type("dns;mx.example"), "mx.example");
         assert_eq!(address("RFC822; <Ana@example.com>").as_deref(), Some("Ana@example.com"));
         assert_eq!(address("rfc822;"), None);
-        assert_eq!(status_in("5.1.1 (bad)").map(|s| s.to_string()).as_deref(), Some("5.1.1"));
         assert_eq!(Action::parse("Failed (x)"), Some(Action::Failed));
         assert_eq!(Action::parse("sleeping"), None);
         assert_eq!(date_ms("Fri, 20 Nov 2026 10:37:03 +0000 (UTC)"), Some(1_795_171_023_000));

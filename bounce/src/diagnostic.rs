@@ -39,6 +39,11 @@ pub(crate) fn reply_in(text: &str) -> Option<Reply> {
     Some(Reply { code, enhanced: status, text: rest })
 }
 
+/// `5.1.1 (bad destination mailbox address)` occurs.
+pub(crate) fn status_in(value: &str) -> Option<EnhancedStatus> {
+    value.split(|c: char| !(c.is_ascii_digit() || c == '.')).find_map(EnhancedStatus::parse)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,22 +1,37 @@
-//! What comes back: whose report it is (VERP), what it says (RFC 3464), and what a reply means (bounce class).
+//! What comes back: whose report it is (VERP), what it says, and what a reply means (bounce class).
 //!
 //! Pure: time is an argument, mail is bytes. Real reports are broken in many ways, so parsing returns what was
-//! understood plus a list of complaints and never fails as a whole. Meaning is found by rules kept as data in
+//! understood plus a list of complaints and never fails as a whole. A delivery status is read where there is one
+//! (RFC 3464); words are read by the vocabulary of `data/words.toml`. Meaning is found by rules kept as data in
 //! `data/rules.toml`, each with the replies that it is for.
 
+mod address;
 mod classify;
 mod delivery_status;
 mod diagnostic;
+mod feedback;
+mod figures;
+mod normal;
+mod notice;
+mod original;
+mod pieces;
+mod reason;
 mod report;
 mod rules;
+mod shape;
+mod understand;
 pub mod verp;
+mod vocabulary;
+mod words;
 
 pub use classify::{Classified, Kind, Stage, classify};
-pub use delivery_status::parse;
+pub use normal::{Event, NormalForm, class_of_text, normal_form};
 pub use report::{
     Action, DmarcFigures, DmarcRow, Feedback, RecipientReport, Report, Sort, TlsFigures, TlsPolicyFigures,
 };
 pub use rules::Rules;
+pub use shape::shape;
+pub use understand::parse;
 
 /// So many header fields of a returned message are kept.
 pub const ORIGINAL_HEADERS_MAX: usize = 200;

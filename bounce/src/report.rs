@@ -1,7 +1,7 @@
 //! What was understood of a mail that came in: the types that [`crate::parse`] fills.
 
 use crate::classify::{Classified, Kind, Stage};
-use crate::diagnostic::reply_in;
+use crate::diagnostic::{reply_in, status_in};
 use crate::rules::Rules;
 use mail::{EnhancedStatus, Reply};
 
@@ -246,21 +246,35 @@ impl Action {
 }
 
 impl RecipientReport {
+    /// The SMTP reply that stands in the diagnostic.
+    #[must_use]
+    pub fn quoted_reply(&self) -> Option<Reply> {
+        reply_in(self.diagnostic.as_deref()?)
+    }
+
+    /// The enhanced status that stands in the diagnostic.
+    #[must_use]
+    pub fn quoted_status(&self) -> Option<EnhancedStatus> {
+        let text = self.diagnostic.as_deref()?;
+        self.quoted_reply().and_then(|reply| reply.enhanced).or_else(|| status_in(text))
+    }
+
     /// The SMTP reply that the report is about, to be classified. Where the remote server's words aren't known, one is
     /// made of the status.
     #[must_use]
     pub fn reply(&self) -> Option<Reply> {
         let text = self.diagnostic.as_deref().unwrap_or("");
-        if let Some(reply) = reply_in(text) {
+        if let Some(reply) = self.quoted_reply() {
             // Sendmail writes "Status: 5.1.1" about any refused RCPT, an SPF rejection too: with a real reply at hand
             // only that reply's own status counts.
             return Some(reply);
         }
-        let class = self.status.map_or(if self.action == Action::Failed { 5 } else { 4 }, |status| status.class);
-        if class == 2 || (text.is_empty() && self.status.is_none()) {
+        let status = self.status.or_else(|| status_in(text));
+        let class = status.map_or(if self.action == Action::Failed { 5 } else { 4 }, |status| status.class);
+        if class == 2 || (text.is_empty() && status.is_none()) {
             return None;
         }
-        Some(Reply { code: u16::from(class) * 100 + 50, enhanced: self.status, text: text.to_owned() })
+        Some(Reply { code: u16::from(class) * 100 + 50, enhanced: status, text: text.to_owned() })
     }
 
     /// What it means; `None` when it tells of no trouble. A delay is never more than a delay, whatever its words.

@@ -8,6 +8,7 @@ mod demo;
 mod http;
 mod links;
 mod package;
+mod score;
 mod setup;
 mod shell;
 mod ui;
@@ -52,6 +53,8 @@ enum Chore {
     },
     /// Measures the release build, beside Postfix with OpenDKIM; needs root
     Bench(bench::Options),
+    /// Scores the reading of bounces against a folder of mail with expected answers; writes docs/bounces.md
+    Score(score::Options),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +78,7 @@ fn run(root: &Path) -> anyhow::Result<()> {
         Chore::Screenshots => browser::screenshots(root),
         Chore::Package { test, no_build } => package::package(root, test, !no_build),
         Chore::Bench(options) => bench::bench(root, &options),
+        Chore::Score(options) => score::score(root, &options),
     }
 }
 

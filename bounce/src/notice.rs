@@ -1,0 +1,145 @@
+//! Whether words are a report of delivery, what they say has become of the message, and where they end.
+
+use crate::original;
+use crate::report::Action;
+use crate::vocabulary::WORDS;
+
+/// So many lines of words are looked at.
+pub(crate) const LINES_MAX: usize = 600;
+
+/// Where the words end and the returned message begins, as offsets.
+pub(crate) struct Cut {
+    pub words: usize,
+    pub original: Option<usize>,
+}
+
+/// Finds the line that announces the returned message, or the header fields of one that nothing announces.
+pub(crate) fn cut(text: &str) -> Cut {
+    let mut at = 0;
+    let mut said_something = false;
+    for line in text.split_inclusive('\n').take(LINES_MAX) {
+        if said_something && announces_original(line) {
+            return Cut { words: at, original: Some(at + line.len()) };
+        }
+        if original::field(line).is_some() && begins_message(&text[at..]) {
+            return Cut { words: at, original: Some(at) };
+        }
+        said_something |= !line.trim().is_empty();
+        at += line.len();
+    }
+    Cut { words: text.len(), original: None }
+}
+
+/// A line of its own, short, and one of the phrases: within a sentence they announce nothing.
+fn announces_original(line: &str) -> bool {
+    let line = line.trim();
+    if line.is_empty() || line.len() > 160 {
+        return false;
+    }
+    let dressed = line.starts_with(['-', '=', '*', '|', '_', '+', '#', '[', '<', '【', '>']) || line.ends_with([':', '-', '*', '：', '.', '】', '|', '=']);
+    dressed && WORDS.originals.occurs(&line.to_lowercase())
+}
+
+/// Three fields of a message in the next lines, one of them such as no list in the words has.
+fn begins_message(text: &str) -> bool {
+    let (mut known, mut telling) = (0, 0);
+    for line in text.lines().take(12) {
+        if line.trim().is_empty() {
+            break;
+        }
+        let Some((name, _)) = original::field(line) else {
+            if line.starts_with([' ', '\t']) {
+                continue;
+            }
+            break;
+        };
+        match name.to_ascii_lowercase().as_str() {
+            "received" | "return-path" | "message-id" | "mime-version" | "dkim-signature" | "x-mailer" | "delivered-to" => telling += 1,
+            "from" | "to" | "subject" | "date" | "content-type" | "reply-to" | "sender" | "cc" => known += 1,
+            _ => {}
+        }
+    }
+    telling >= 1 && telling + known >= 3
+}
+
+/// What makes a mail a report, each with the words that show it.
+#[derive(Default)]
+pub(crate) struct Signs {
+    /// It comes from a program that reports.
+    pub sender: Option<String>,
+    /// Its subject says so.
+    pub subject: Option<String>,
+    /// Its words say so.
+    pub words: Option<String>,
+    /// It is part of a conversation between people.
+    pub conversation: bool,
+}
+
+impl Signs {
+    /// Two of the three, the words or the sender among them.
+    pub fn are_enough(&self) -> bool {
+        let (sender, subject, words) = (self.sender.is_some(), self.subject.is_some(), self.words.is_some());
+        !self.conversation && ((sender && (subject || words)) || (subject && words))
+    }
+}
+
+/// The first phrase of failure or delay in words; quoted lines do not count.
+pub(crate) fn telling_phrase(words: &str) -> Option<String> {
+    let mut own = String::with_capacity(words.len().min(16_384));
+    for line in words.lines().take(200).filter(|line| !line.trim_start().starts_with('>') || line.contains(">>>")) {
+        own.extend(line.split_whitespace().flat_map(|word| [word, " "]));
+        if own.len() > 16_384 {
+            break;
+        }
+    }
+    let own = own.to_lowercase();
+    WORDS.failures.find(&own).or_else(|| WORDS.delays.find(&own)).map(str::to_owned)
+}
+
+/// Delayed, given up, or delivered, by the words of subject and notice.
+pub(crate) fn action(subject: &str, words: &str) -> Action {
+    let joined = words.lines().take(200).flat_map(str::split_whitespace).fold(String::new(), |mut all, word| {
+        if all.len() < 16_384 {
+            all.push_str(word);
+            all.push(' ');
+        }
+        all
+    });
+    let all = format!("{subject} {joined}").to_lowercase();
+    // "Delivery to the following recipients was successful": nothing failed.
+    let arrived = ["was successful", "successfully delivered", "successful mail delivery", "has been successfully"];
+    if arrived.iter().any(|phrase| all.contains(phrase)) {
+        return Action::Delivered;
+    }
+    if WORDS.delays.occurs(&all) && !WORDS.given_up.occurs(&all) { Action::Delayed } else { Action::Failed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, words: &str) {
+        assert_eq!(&text[..cut(text).words], words, "{text}");
+    }
+
+    #[test]
+    fn words_end_where_the_original_begins() {
+        check("It failed.\n--- Below this line is a copy of the message.\nFrom: a\n", "It failed.\n");
+        check("It failed.\n\nReceived: x\nFrom: a\nTo: b\n", "It failed.\n\n");
+        check("Your message\n  To: a\n  Subject: b\nfailed\n", "Your message\n  To: a\n  Subject: b\nfailed\n");
+        check("The original message follows as a separate attachment\nok", "The original message follows as a separate attachment\nok");
+    }
+
+    #[test]
+    fn actions() {
+        for (subject, words, expected) in [
+            ("Delivery Status Notification (Delay)", "", Action::Delayed),
+            ("Warning", "has not yet been delivered", Action::Delayed),
+            ("failure", "not yet been delivered; giving up", Action::Failed),
+            ("failure", "it failed", Action::Failed),
+            ("report", "Delivery to the following recipients was successful", Action::Delivered),
+        ] {
+            assert_eq!(action(subject, words), expected, "{subject} {words}");
+        }
+    }
+}

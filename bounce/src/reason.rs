@@ -1,0 +1,94 @@
+//! What the report says about why, where the delivery status does not: the words about the recipient, the conversation
+//! that the report quotes, the words as a whole.
+
+use crate::classify::Stage;
+use crate::diagnostic::{self, reply_in};
+use crate::pieces::Pieces;
+use crate::report::{Action, RecipientReport, Report};
+use crate::rules::Rules;
+use crate::words::Found;
+use mail::BounceClass;
+
+/// So many characters of words are taken for a reason.
+const WORDS_MAX: usize = 2_000;
+
+/// Completes each recipient with what the words say.
+pub(crate) fn complete(report: &mut Report, pieces: &Pieces, found: &[Found]) {
+    let conversation = conversation(&pieces.words);
+    for group in &mut report.recipients {
+        let own = found.iter().find(|found| names(group, &found.recipient));
+        let only = own.or(if found.len() == 1 { found.first() } else { None });
+        if group.original_recipient.is_none() {
+            group.original_recipient = only.and_then(|found| found.original.clone());
+        }
+        complete_one(group, only.map_or("", |found| found.reason.as_str()), &conversation, &pieces.words);
+    }
+}
+
+fn names(group: &RecipientReport, recipient: &str) -> bool {
+    let is = |address: &Option<String>| address.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(recipient));
+    is(&group.final_recipient) || is(&group.original_recipient)
+}
+
+fn complete_one(group: &mut RecipientReport, reason: &str, conversation: &[String], words: &str) {
+    if tells(group.diagnostic.as_deref().unwrap_or("")) || !matches!(group.action, Action::Failed | Action::Delayed) {
+        group.status = group.status.or_else(|| status_of(group.diagnostic.as_deref().unwrap_or("")));
+        return;
+    }
+    let address = group.final_recipient.as_deref().unwrap_or("").to_lowercase();
+    let about: Vec<&String> = match address.is_empty() {
+        true => conversation.iter().collect(),
+        false => conversation.iter().filter(|line| line.to_lowercase().contains(&address)).collect(),
+    };
+    let quoted = about.first().copied().or(conversation.first());
+    let whole = whole(words);
+    let candidates = [Some(reason), quoted.map(String::as_str), Some(whole.as_str())];
+    let best = candidates.into_iter().flatten().find(|text| tells(text));
+    let chosen = best.or_else(|| candidates.into_iter().flatten().find(|text| reply_in(text).is_some())).unwrap_or(reason);
+    if group.diagnostic.as_deref().unwrap_or("").is_empty() || best.is_some() {
+        group.diagnostic = (!chosen.trim().is_empty()).then(|| chosen.trim().to_owned());
+    }
+    group.status = group.status.or_else(|| status_of(group.diagnostic.as_deref().unwrap_or("")));
+}
+
+/// Whether a text says what went wrong by itself.
+fn tells(text: &str) -> bool {
+    if text.is_empty() {
+        return false;
+    }
+    let reply = reply_in(text).unwrap_or_else(|| mail::Reply::new(550, [text]));
+    let found = Rules::builtin().classify(&reply, Stage::Report);
+    !matches!(found.class, BounceClass::Unclassified)
+}
+
+fn status_of(text: &str) -> Option<mail::EnhancedStatus> {
+    diagnostic::status_in(text)
+}
+
+/// The lines of the SMTP conversation that the words quote: `550 5.1.1 <ana@…>... User unknown`, `<<< 550 …`.
+fn conversation(words: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for line in words.lines().take(crate::notice::LINES_MAX) {
+        let text = line.trim();
+        let text = text.strip_prefix("<<<").map_or(text, str::trim_start);
+        let code = text.get(..3).is_some_and(|code| code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit()));
+        let ends = text.as_bytes().get(3).is_none_or(|b| matches!(b, b' ' | b'-' | b':'));
+        if code && ends && found.len() < 200 {
+            found.push(text.to_owned());
+        }
+    }
+    found
+}
+
+/// The words without their lines' ends, shortened.
+fn whole(words: &str) -> String {
+    let mut text = words.split_whitespace().fold(String::new(), |mut all, word| {
+        if all.len() < WORDS_MAX {
+            all.push_str(word);
+            all.push(' ');
+        }
+        all
+    });
+    text.truncate(text.floor_char_boundary(WORDS_MAX));
+    text
+}

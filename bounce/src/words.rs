@@ -1,0 +1,303 @@
+//! Recipients and reasons in the words of a report. Strategies: an address that begins a line, as qmail, Postfix, Exim and
+//! most others write it; an address behind a label; a line of an SMTP conversation; an address in a sentence. The
+//! strongest that occurs is taken, so that the address of a help desk further down is none.
+
+use crate::address::{self, Hit};
+use crate::diagnostic;
+use crate::notice::LINES_MAX;
+use crate::vocabulary::WORDS;
+
+/// So many recipients are taken of one report.
+pub(crate) const RECIPIENTS_MAX: usize = 500;
+/// So many characters of a reason are kept.
+const REASON_MAX: usize = 1_500;
+
+/// A recipient in words, with the words about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub recipient: String,
+    /// The address that it was reached through ("expanded from").
+    pub original: Option<String>,
+    pub reason: String,
+}
+
+/// How sure it is that an address is a recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Strength {
+    Anywhere,
+    Sentence,
+    Conversation,
+    Label,
+    LineStart,
+}
+
+struct Candidate {
+    line: usize,
+    address: String,
+    strength: Strength,
+    /// What stands behind the address in its line.
+    rest: String,
+}
+
+/// Finds them. `own` are addresses of the one who gets the report, which are recipients only where nothing else is.
+pub(crate) fn recipients(words: &str, own: &[String]) -> Vec<Found> {
+    let lines: Vec<&str> = words.lines().take(LINES_MAX).collect();
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        let line = &line[..line.floor_char_boundary(2_000)];
+        candidates.extend(in_line(line, number, label_before(&lines, number)));
+    }
+    let is_own = |candidate: &Candidate| own.contains(&candidate.address.to_lowercase());
+    let strongest = |candidates: &[Candidate]| {
+        candidates.iter().filter(|found| !is_own(found)).map(|found| found.strength).max()
+    };
+    let best = match strongest(&candidates) {
+        Some(best) => {
+            candidates.retain(|found| found.strength == best && !(is_own(found) && best < Strength::LineStart));
+            best
+        }
+        // All are our own: a report about a mail to oneself.
+        None => {
+            let best = candidates.iter().map(|found| found.strength).max().unwrap_or(Strength::Anywhere);
+            candidates.retain(|found| found.strength == best && best >= Strength::Conversation);
+            best
+        }
+    };
+    if best == Strength::Anywhere {
+        // An address anywhere is the recipient only if there is no other.
+        let first = candidates.first().map(|found| found.address.to_lowercase());
+        candidates.retain(|found| Some(found.address.to_lowercase()) == first || best > Strength::Anywhere);
+    }
+    gathered(&lines, candidates)
+}
+
+/// One entry per address, each with the lines about it.
+fn gathered(lines: &[&str], candidates: Vec<Candidate>) -> Vec<Found> {
+    let starts: Vec<usize> = candidates.iter().map(|found| found.line).collect();
+    let mut found: Vec<Found> = Vec::new();
+    for candidate in candidates {
+        let next = starts.iter().copied().find(|line| *line > candidate.line).unwrap_or(lines.len());
+        let reason = reason(lines, &candidate, next);
+        let original = expanded_from(lines, candidate.line, next);
+        let known = found.iter().position(|known| known.recipient.eq_ignore_ascii_case(&candidate.address));
+        match known {
+            Some(place) => also(&mut found[place], &reason),
+            None if found.len() < RECIPIENTS_MAX => {
+                found.push(Found { recipient: candidate.address, original, reason });
+            }
+            None => break,
+        }
+    }
+    found
+}
+
+/// The address again, with more words about it.
+fn also(known: &mut Found, reason: &str) {
+    if diagnostic::reply_in(&known.reason).is_none() && !reason.is_empty() && known.reason.len() < REASON_MAX {
+        known.reason = format!("{} {reason}", known.reason).trim().to_owned();
+    }
+}
+
+/// The rest of the line and what follows it, up to an empty line behind something.
+fn reason(lines: &[&str], candidate: &Candidate, next: usize) -> String {
+    let mut text = candidate.rest.trim().trim_start_matches([':', ';', ',', '-', '.', '>', '|']).trim().to_owned();
+    for line in lines.iter().take(next).skip(candidate.line + 1) {
+        let line = line.trim();
+        if line.is_empty() {
+            if text.is_empty() {
+                continue;
+            }
+            break;
+        }
+        if text.len() > REASON_MAX {
+            break;
+        }
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(line);
+    }
+    text.truncate(text.floor_char_boundary(REASON_MAX));
+    text
+}
+
+fn expanded_from(lines: &[&str], line: usize, next: usize) -> Option<String> {
+    lines.iter().take(next.min(line + 3)).skip(line).find_map(|line| source_of(line))
+}
+
+/// `(expanded from: <ana@example.com>)` and its like: the address that we sent to.
+fn source_of(line: &str) -> Option<String> {
+    let lower = line.to_lowercase();
+    let phrase = ["expanded from", "generated from", "was addressed to", "originally addressed to", "forwarded from"]
+        .into_iter()
+        .find(|phrase| lower.contains(phrase))?;
+    let at = lower.find(phrase)? + phrase.len();
+    let rest = line.get(at..)?;
+    address::all(rest).into_iter().next().map(|hit| hit.address)
+}
+
+/// The label in a line of its own before this one: "The following recipients were affected:" does not count, "Failed
+/// Recipient:" does.
+fn label_before(lines: &[&str], number: usize) -> bool {
+    let before = lines[..number].iter().rev().find(|line| !line.trim().is_empty());
+    before.is_some_and(|line| {
+        let line = line.trim().to_lowercase();
+        line.strip_suffix([':', '：']).is_some_and(|label| WORDS.labels.contains(label.trim()))
+    })
+}
+
+fn in_line(line: &str, number: usize, labelled: bool) -> Vec<Candidate> {
+    if let Some(address) = source_of(line) {
+        // An address that nobody may see ("an undisclosed address") still has this one.
+        return vec![Candidate { line: number, address, strength: Strength::Sentence, rest: String::new() }];
+    }
+    let undressed = line.trim_start_matches(|c: char| c.is_whitespace() || "*-•·|>=#→●■".contains(c));
+    let offset = line.len() - undressed.len();
+    let mut hits = address::all(line);
+    if hits.is_empty() {
+        hits.extend(bare_in_brackets(line, offset));
+    }
+    let mut found = Vec::new();
+    for (place, hit) in hits.iter().enumerate() {
+        let strength = strength(line, offset, hit, place, labelled);
+        if let Some(strength) = strength {
+            let rest = line[hit.end..].to_owned();
+            found.push(Candidate { line: number, address: hit.address.clone(), strength, rest });
+        }
+    }
+    found
+}
+
+/// `<ana>:` at the beginning of a line.
+fn bare_in_brackets(line: &str, offset: usize) -> Option<Hit> {
+    let text = &line[offset..];
+    let close = text.strip_prefix('<')?.find('>')? + 1;
+    let behind = &text[close + 1..];
+    let address = address::only(&text[..=close]).filter(|_| behind.starts_with(':') || behind.starts_with("..."))?;
+    Some(Hit { address, start: offset, end: offset + close + 1 })
+}
+
+/// Local parts of those who help or report, never of a recipient in a sentence.
+fn is_helper(address: &str) -> bool {
+    let local = address.split('@').next().unwrap_or("").to_lowercase();
+    ["postmaster", "abuse", "support", "help", "helpdesk", "noc", "mailer-daemon", "hostmaster", "webmaster", "admin", "delist"]
+        .contains(&local.as_str())
+}
+
+fn strength(line: &str, offset: usize, hit: &Hit, place: usize, labelled: bool) -> Option<Strength> {
+    let before = line[..hit.start].trim_end_matches(['<', '"', '\'', '(', '[', ' ', '\t', '“', '‘', '「']);
+    let after = line[hit.end..].trim_start();
+    if let Some(strength) = in_conversation(line, offset, before) {
+        return strength;
+    }
+    if before.len() <= offset {
+        return starts_line(line, hit, after, place, labelled);
+    }
+    // "Ana<mailto:ana@example.com>" and "Ana <ana@example.com>", alone in its line.
+    let named = line[..hit.start].ends_with(['<', '(']) || line[hit.start..].starts_with('<') || before.ends_with("<mailto:") || before.ends_with("mailto:");
+    if named && after.trim_matches(['>', ')', ' ', ':']).is_empty() && before.len() - offset < 60 && !before.contains([':', '.']) && !is_helper(&hit.address) {
+        return other_before(before).then_some(Strength::Anywhere).or(Some(Strength::Label));
+    }
+    by_label(line, offset, before, after, hit)
+}
+
+/// An address at the beginning of a line: more than a sentence that happens to begin with one.
+fn starts_line(line: &str, hit: &Hit, after: &str, place: usize, labelled: bool) -> Option<Strength> {
+    let glued = line[hit.end..].chars().next();
+    let listed = after.is_empty()
+        || glued.is_some_and(|c| ":;,.)".contains(c))
+        || after.starts_with(['(', '[', '<', '-', ':', ';', ',', '|', '=', '–', '：', '→', '"', '#'])
+        || after.starts_with("...")
+        || ["on ", "delivery ", "is ", "was ", "has ", "said", "said:", "user ", "unknown", "failed", "does ", "could ", "cannot ", "not ", "couldn"].iter().any(|word| after.starts_with(word))
+        || after.starts_with(|c: char| c.is_ascii_digit());
+    match (place, listed) {
+        (0, true) => Some(Strength::LineStart),
+        (0, false) if labelled => Some(Strength::LineStart),
+        _ if is_helper(&hit.address) => None,
+        _ => Some(Strength::Sentence),
+    }
+}
+
+/// `550 5.1.1 <ana@example.com>... User unknown`, `>>> RCPT TO:<…>`, `<<< 550 …`.
+fn in_conversation(line: &str, offset: usize, before: &str) -> Option<Option<Strength>> {
+    let upper = before.trim_end_matches([':', ' ']).to_ascii_uppercase();
+    if upper.ends_with("RCPT TO") {
+        return Some(Some(Strength::Conversation));
+    }
+    if upper.ends_with("MAIL FROM") {
+        return Some(None);
+    }
+    let text = &line[offset..];
+    let text = text.strip_prefix("<<<").map_or(text, str::trim_start);
+    let code = text.get(..3).is_some_and(|code| code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit()));
+    let close = before.len().saturating_sub(offset) < 24;
+    (code && close).then_some(Some(Strength::Conversation))
+}
+
+fn by_label(line: &str, offset: usize, before: &str, after: &str, hit: &Hit) -> Option<Strength> {
+    if other_before(before) {
+        return None;
+    }
+    let spoken = before.trim_end_matches(|c: char| c.is_whitespace() || ":：='\"<(".contains(c));
+    let text = spoken.get(offset..).unwrap_or("").to_lowercase();
+    let whole_line = WORDS.labels.contains(text.trim());
+    let colon = before[spoken.len()..].contains([':', '：', '=']) || line[spoken.len()..hit.start].contains([':', '：', '=']);
+    if whole_line && (colon || after.is_empty() || hit.end >= line.trim_end().len()) && !(text.trim() == "to" && indented_field(line)) {
+        return Some(Strength::Label);
+    }
+    if is_helper(&hit.address) {
+        return None;
+    }
+    let last = last_words(&text);
+    let labelled = last.iter().any(|words| WORDS.labels.contains(words.as_str()));
+    Some(if labelled { Strength::Sentence } else { Strength::Anywhere })
+}
+
+/// `  To:      ana@example.com` of Exchange's summary of the message: a field, not the recipient.
+fn indented_field(line: &str) -> bool {
+    line.starts_with([' ', '\t']) && line.trim_start().to_ascii_lowercase().starts_with("to:")
+}
+
+fn other_before(before: &str) -> bool {
+    let spoken = before.trim_end_matches(|c: char| c.is_whitespace() || ":='\"<(".contains(c)).to_lowercase();
+    last_words(&spoken).iter().any(|words| WORDS.others.contains(words.as_str()))
+}
+
+/// The last one to five words of a text, as phrases.
+fn last_words(text: &str) -> Vec<String> {
+    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || ",;()".contains(c)).filter(|word| !word.is_empty()).collect();
+    (1..=5.min(words.len())).map(|count| words[words.len() - count..].join(" ").trim_start_matches(['-', '*']).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(words: &str, expected: &[(&str, &str)]) {
+        let found = recipients(words, &["me@example.net".to_owned()]);
+        let found: Vec<(&str, &str)> = found.iter().map(|f| (f.recipient.as_str(), f.reason.as_str())).collect();
+        assert_eq!(found, expected, "{words}");
+    }
+
+    #[test]
+    fn line_starts() {
+        check("Hi.\n\n<ana@example.com>:\nno such user\nhere\n\nBye to me@example.net", &[("ana@example.com", "no such user here")]);
+        check("failed:\n\n  ana@example.com\n    host mx said: 550 no\n\n  bo@example.com\n    full\n", &[("ana@example.com", "host mx said: 550 no"), ("bo@example.com", "full")]);
+        check("\"ana@example.com\":\nquota\n", &[("ana@example.com", "quota")]);
+        check("<ana>: unknown\n", &[("ana", "unknown")]);
+    }
+
+    #[test]
+    fn labels_and_sentences() {
+        check("Failed Recipient: ana@example.com\nReason: no\n", &[("ana@example.com", "Reason: no")]);
+        check("Your message to <ana@example.com> was rejected, ask postmaster@example.com\n", &[("ana@example.com", "was rejected, ask postmaster@example.com")]);
+        check(">>> RCPT TO:<ana@example.com>\n<<< 550 no\n", &[("ana@example.com", "<<< 550 no")]);
+        check("A message from <bo@example.com> to:\n-> ana@example.com\n\nwas bad\n", &[("ana@example.com", "was bad")]);
+        check("Contact help@example.com\n", &[]);
+    }
+
+    #[test]
+    fn expansions() {
+        check("  an undisclosed address\n    (generated from ana@example.com)\n", &[("ana@example.com", "")]);
+    }
+}
