@@ -63,10 +63,16 @@ fn of_words(message: &Message<'_>, pieces: &Pieces) -> Option<(Feedback, String)
     // A mail about complaints returns nothing.
     let evidence = match said {
         _ if declared => "it calls itself a feedback report".to_owned(),
-        Some(said) if pieces.returned && pieces.status.is_empty() => format!("it says \"{said}\" and returns a message"),
+        Some(said) if pieces.returned && pieces.status.is_empty() => {
+            format!("it says \"{said}\" and returns a message")
+        }
         _ => return None,
     };
-    let kind = if subject.contains("dmarc") || words.contains("dmarc") || subject.contains("authentication") { "auth-failure" } else { "abuse" };
+    let kind = if subject.contains("dmarc") || words.contains("dmarc") || subject.contains("authentication") {
+        "auth-failure"
+    } else {
+        "abuse"
+    };
     Some((Feedback { feedback_type: kind.to_owned(), incidents: 1, ..Feedback::default() }, evidence))
 }
 
@@ -83,10 +89,15 @@ impl DeclaredFeedback for Message<'_> {
 }
 
 fn recipient(value: &str) -> Option<String> {
-    let found = address::only(after_type(value)).or_else(|| address::all(value).into_iter().next().map(|hit| hit.address))?;
+    let found =
+        address::only(after_type(value)).or_else(|| address::all(value).into_iter().next().map(|hit| hit.address))?;
     // Redacted or hashed, as RFC 6590 has it: of no use here.
     let local = found.split('@').next().unwrap_or("").to_lowercase();
-    let redacted = local.contains("redacted") || local == "hashed" || local.contains("*") || local == "undisclosed" || local.starts_with("xxx");
+    let redacted = local.contains("redacted")
+        || local == "hashed"
+        || local.contains("*")
+        || local == "undisclosed"
+        || local.starts_with("xxx");
     (!redacted && found.contains('@')).then_some(found)
 }
 
@@ -99,7 +110,16 @@ fn completed(mut feedback: Feedback, report: &Report) -> Feedback {
         new
     });
     if feedback.recipients.is_empty() {
-        for name in ["X-HmXmrOriginalRecipient", "X-Original-To", "Delivered-To", "X-Apparently-To", "X-Envelope-To", "Envelope-To", "X-Rcpt-To", "To"] {
+        for name in [
+            "X-HmXmrOriginalRecipient",
+            "X-Original-To",
+            "Delivered-To",
+            "X-Apparently-To",
+            "X-Envelope-To",
+            "Envelope-To",
+            "X-Rcpt-To",
+            "To",
+        ] {
             let found = report.original_header(name).and_then(recipient);
             if found.is_some() {
                 feedback.recipients.extend(found);

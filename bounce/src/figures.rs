@@ -17,7 +17,10 @@ const ROWS_MAX: usize = 20_000;
 pub(crate) fn of_file(raw: &[u8]) -> Option<Report> {
     let start = raw.trim_ascii_start();
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
-    let could_be = start.starts_with(b"<") || start.starts_with(b"{") || raw.starts_with(b"\x1f\x8b") || raw.starts_with(b"PK\x03\x04");
+    let could_be = start.starts_with(b"<")
+        || start.starts_with(b"{")
+        || raw.starts_with(b"\x1f\x8b")
+        || raw.starts_with(b"PK\x03\x04");
     if could_be { read(raw) } else { None }
 }
 
@@ -34,7 +37,20 @@ fn could_carry(part: &MessagePart<'_>) -> bool {
     let kind = part.content_type();
     let main = kind.map_or("", |kind| kind.ctype()).to_ascii_lowercase();
     let sub = kind.and_then(|kind| kind.subtype()).unwrap_or("").to_ascii_lowercase();
-    let by_type = main == "application" && ["gzip", "x-gzip", "zip", "x-zip-compressed", "x-zip", "xml", "octet-stream", "tlsrpt+json", "tlsrpt+gzip", "json"].contains(&sub.as_str())
+    let by_type = main == "application"
+        && [
+            "gzip",
+            "x-gzip",
+            "zip",
+            "x-zip-compressed",
+            "x-zip",
+            "xml",
+            "octet-stream",
+            "tlsrpt+json",
+            "tlsrpt+gzip",
+            "json",
+        ]
+        .contains(&sub.as_str())
         || main == "text" && sub == "xml";
     let name = part.attachment_name().unwrap_or("").to_ascii_lowercase();
     by_type || [".xml", ".gz", ".zip", ".json"].iter().any(|end| name.ends_with(end))

@@ -43,7 +43,9 @@ pub struct Event {
 #[must_use]
 pub fn normal_form(report: &Report, rules: &Rules) -> NormalForm {
     let events = match report.sort {
-        Sort::DeliveryReport | Sort::Bounce => report.recipients.iter().map(|group| of_recipient(group, rules)).collect(),
+        Sort::DeliveryReport | Sort::Bounce => {
+            report.recipients.iter().map(|group| of_recipient(group, rules)).collect()
+        }
         Sort::Feedback => of_feedback(report),
         Sort::AutoReply => vec![Event {
             recipient: report.from.clone(),
@@ -125,7 +127,9 @@ fn permanence(
     found: Option<&Classified>,
 ) -> &'static str {
     let digit = status.map(|status| u16::from(status.class)).or(reply.map(|reply| reply.code / 100));
-    let passing = |class| matches!(class, BounceClass::Expired | BounceClass::Connection | BounceClass::Dns | BounceClass::Greylist);
+    let passing = |class| {
+        matches!(class, BounceClass::Expired | BounceClass::Connection | BounceClass::Dns | BounceClass::Greylist)
+    };
     match digit {
         Some(4) => "temporary",
         Some(_) => "permanent",

@@ -36,7 +36,8 @@ fn announces_original(line: &str) -> bool {
     if line.is_empty() || line.len() > 160 {
         return false;
     }
-    let dressed = line.starts_with(['-', '=', '*', '|', '_', '+', '#', '[', '<', '【', '>']) || line.ends_with([':', '-', '*', '：', '.', '】', '|', '=']);
+    let dressed = line.starts_with(['-', '=', '*', '|', '_', '+', '#', '[', '<', '【', '>'])
+        || line.ends_with([':', '-', '*', '：', '.', '】', '|', '=']);
     dressed && WORDS.originals.occurs(&line.to_lowercase())
 }
 
@@ -54,7 +55,8 @@ fn begins_message(text: &str) -> bool {
             break;
         };
         match name.to_ascii_lowercase().as_str() {
-            "received" | "return-path" | "message-id" | "mime-version" | "dkim-signature" | "x-mailer" | "delivered-to" => telling += 1,
+            "received" | "return-path" | "message-id" | "mime-version" | "dkim-signature" | "x-mailer"
+            | "delivered-to" => telling += 1,
             "from" | "to" | "subject" | "date" | "content-type" | "reply-to" | "sender" | "cc" => known += 1,
             _ => {}
         }
@@ -127,7 +129,10 @@ mod tests {
         check("It failed.\n--- Below this line is a copy of the message.\nFrom: a\n", "It failed.\n");
         check("It failed.\n\nReceived: x\nFrom: a\nTo: b\n", "It failed.\n\n");
         check("Your message\n  To: a\n  Subject: b\nfailed\n", "Your message\n  To: a\n  Subject: b\nfailed\n");
-        check("The original message follows as a separate attachment\nok", "The original message follows as a separate attachment\nok");
+        check(
+            "The original message follows as a separate attachment\nok",
+            "The original message follows as a separate attachment\nok",
+        );
     }
 
     #[test]

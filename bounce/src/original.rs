@@ -60,7 +60,9 @@ fn indentation(text: &str) -> usize {
 /// `Name: value`, where the name may be one (RFC 5322 §2.2) and none of the words before a colon in a sentence.
 pub(crate) fn field(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once(':')?;
-    let good = !name.is_empty() && name.len() <= 60 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let good = !name.is_empty()
+        && name.len() <= 60
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     // "Received:from" occurs; "http://x" is no field.
     (good && !value.starts_with("//")).then_some((name, value.trim()))
 }

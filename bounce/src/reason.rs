@@ -44,7 +44,8 @@ fn complete_one(group: &mut RecipientReport, reason: &str, conversation: &[Strin
     let whole = whole(words);
     let candidates = [Some(reason), quoted.map(String::as_str), Some(whole.as_str())];
     let best = candidates.into_iter().flatten().find(|text| tells(text));
-    let chosen = best.or_else(|| candidates.into_iter().flatten().find(|text| reply_in(text).is_some())).unwrap_or(reason);
+    let chosen =
+        best.or_else(|| candidates.into_iter().flatten().find(|text| reply_in(text).is_some())).unwrap_or(reason);
     if group.diagnostic.as_deref().unwrap_or("").is_empty() || best.is_some() {
         group.diagnostic = (!chosen.trim().is_empty()).then(|| chosen.trim().to_owned());
     }
@@ -71,7 +72,8 @@ fn conversation(words: &str) -> Vec<String> {
     for line in words.lines().take(crate::notice::LINES_MAX) {
         let text = line.trim();
         let text = text.strip_prefix("<<<").map_or(text, str::trim_start);
-        let code = text.get(..3).is_some_and(|code| code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit()));
+        let code =
+            text.get(..3).is_some_and(|code| code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit()));
         let ends = text.as_bytes().get(3).is_none_or(|b| matches!(b, b' ' | b'-' | b':'));
         if code && ends && found.len() < 200 {
             found.push(text.to_owned());

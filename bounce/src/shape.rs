@@ -34,7 +34,10 @@ fn word_shape(word: &str) -> String {
 /// the text is about.
 fn stands_for(word: &str) -> Option<&'static str> {
     let is_code = word.len() == 3 && word.starts_with(['2', '4', '5']) && word.bytes().all(|b| b.is_ascii_digit());
-    if is_code || mail::EnhancedStatus::parse(word).is_some() || mail::EnhancedStatus::parse(word.trim_start_matches('#')).is_some() {
+    if is_code
+        || mail::EnhancedStatus::parse(word).is_some()
+        || mail::EnhancedStatus::parse(word.trim_start_matches('#')).is_some()
+    {
         return None;
     }
     if word.contains("://") || word.starts_with("www.") {
@@ -52,7 +55,11 @@ fn stands_for(word: &str) -> Option<&'static str> {
     }
     let labels = word.split('.').count();
     let host = word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
-    if host && labels >= 2 && word.split('.').all(|label| !label.is_empty()) && word.rsplit('.').next().is_some_and(|last| last.len() >= 2 && last.bytes().all(|b| b.is_ascii_alphabetic())) {
+    if host
+        && labels >= 2
+        && word.split('.').all(|label| !label.is_empty())
+        && word.rsplit('.').next().is_some_and(|last| last.len() >= 2 && last.bytes().all(|b| b.is_ascii_alphabetic()))
+    {
         return Some("HOST");
     }
     // An id: letters and digits mixed, or long.

@@ -105,7 +105,8 @@ fn signs(message: &Message<'_>, pieces: &Pieces) -> Signs {
         None
     };
     signs.subject = WORDS.subjects.find(&subject).map(str::to_owned);
-    let answer = ["re:", "aw:", "fw:", "fwd:", "sv:", "antw:", "wg:", "[fwd:"].iter().any(|start| subject.starts_with(start));
+    let answer =
+        ["re:", "aw:", "fw:", "fwd:", "sv:", "antw:", "wg:", "[fwd:"].iter().any(|start| subject.starts_with(start));
     let by_a_person = pieces::header(message, "User-Agent").is_some() || pieces::header(message, "X-Mailer").is_some();
     let certain = pieces::header(message, "X-Failed-Recipients").is_some() || !pieces.status.is_empty();
     signs.conversation = !certain
@@ -201,7 +202,9 @@ fn elsewhere(message: &Message<'_>, report: &mut Report, subject: &str, own: &[S
         report.evidence.push("the subject names the recipient".to_owned());
         return vec![found(one.clone())];
     }
-    for name in ["X-Envelope-To", "X-Failed-Recipients", "Envelope-To", "X-HmXmrOriginalRecipient", "X-Original-To", "To"] {
+    for name in
+        ["X-Envelope-To", "X-Failed-Recipients", "Envelope-To", "X-HmXmrOriginalRecipient", "X-Original-To", "To"]
+    {
         let value = report.original_header(name).unwrap_or("");
         if let [one] = others(value).as_slice() {
             let one = one.clone();
@@ -226,7 +229,9 @@ fn look_inside(raw: &[u8], pieces: &Pieces, report: &mut Report) {
         return;
     }
     let inner = understand(inner, false);
-    if matches!(inner.sort, Sort::DeliveryReport | Sort::Bounce) && inner.recipients.iter().any(|r| r.final_recipient.is_some()) {
+    if matches!(inner.sort, Sort::DeliveryReport | Sort::Bounce)
+        && inner.recipients.iter().any(|r| r.final_recipient.is_some())
+    {
         let evidence = std::mem::take(&mut report.evidence);
         *report = inner;
         report.evidence.splice(0..0, evidence);
@@ -248,7 +253,16 @@ fn is_automatic(message: &Message<'_>) -> Option<&'static str> {
     if field("Auto-Submitted").is_some_and(|value| value.starts_with("auto-replied")) {
         return Some("Auto-Submitted: auto-replied");
     }
-    for name in ["X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Auto-Response-Suppress", "X-Apple-Action", "X-Mail-Autoreply", "Delivered-By-The-Graces", "X-AutoReply-From"] {
+    for name in [
+        "X-Autoreply",
+        "X-Autorespond",
+        "X-Autoresponder",
+        "X-Auto-Response-Suppress",
+        "X-Apple-Action",
+        "X-Mail-Autoreply",
+        "Delivered-By-The-Graces",
+        "X-AutoReply-From",
+    ] {
         if field(name).is_some_and(|value| value != "no") {
             return Some("it has a field of automatic answers");
         }
@@ -262,13 +276,22 @@ fn automatic(message: &Message<'_>, pieces: &Pieces, signs: &Signs, report: &mut
     let by_field = is_automatic(message);
     let by_subject = WORDS.automatic_subjects.find(&subject);
     let vacation_words = WORDS.automatic_words.find(&pieces.words.to_lowercase());
-    let reports = signs.are_enough() && (pieces::header(message, "X-Failed-Recipients").is_some() || signs.subject.is_some());
+    let reports =
+        signs.are_enough() && (pieces::header(message, "X-Failed-Recipients").is_some() || signs.subject.is_some());
     let evidence = match (by_field, by_subject, vacation_words) {
-        (_, Some(words), _) if signs.subject.is_none() && !is_list(message) && (by_field.is_some() || begins(&subject, words) || vacation_words.is_some()) => {
+        (_, Some(words), _)
+            if signs.subject.is_none()
+                && !is_list(message)
+                && (by_field.is_some() || begins(&subject, words) || vacation_words.is_some()) =>
+        {
             format!("its subject says \"{words}\"")
         }
         (Some(field), _, _) if !reports && !from_program(signs) => field.to_owned(),
-        (None, None, Some(words)) if signs.sender.as_deref() == Some("its return path is empty") && signs.subject.is_none() => format!("its words say \"{words}\""),
+        (None, None, Some(words))
+            if signs.sender.as_deref() == Some("its return path is empty") && signs.subject.is_none() =>
+        {
+            format!("its words say \"{words}\"")
+        }
         _ => return false,
     };
     report.sort = Sort::AutoReply;
@@ -302,8 +325,12 @@ fn challenge(message: &Message<'_>, pieces: &Pieces, report: &mut Report) -> boo
     let all = format!("{} {}", pieces::subject(message), pieces.words).to_lowercase();
     let Some(words) = WORDS.challenges.find(&all) else { return false };
     // A mail about a challenge is none: it is an automatic mail that answers ours, or returns it.
-    let answers = pieces::header(message, "In-Reply-To").is_some() || pieces.returned || pieces::header(message, "Return-Path") == Some("<>");
-    let automatic = is_automatic(message).is_some() || !pieces.status.is_empty() || pieces::header(message, "Auto-Submitted").is_some_and(|value| !value.eq_ignore_ascii_case("no"));
+    let answers = pieces::header(message, "In-Reply-To").is_some()
+        || pieces.returned
+        || pieces::header(message, "Return-Path") == Some("<>");
+    let automatic = is_automatic(message).is_some()
+        || !pieces.status.is_empty()
+        || pieces::header(message, "Auto-Submitted").is_some_and(|value| !value.eq_ignore_ascii_case("no"));
     if is_list(message) || !(automatic || answers) || failed_for_real(report) {
         return false;
     }
@@ -339,7 +366,9 @@ fn disposition(part: &str, report: &mut Report) {
 fn unsubscribe(message: &Message<'_>, report: &mut Report) {
     let subject = pieces::subject(message).to_lowercase();
     let subject = subject.trim().trim_start_matches("re:").trim();
-    let Some(words) = WORDS.unsubscribe_subjects.find(subject).filter(|words| subject.starts_with(words)) else { return };
+    let Some(words) = WORDS.unsubscribe_subjects.find(subject).filter(|words| subject.starts_with(words)) else {
+        return;
+    };
     // A long subject tells of something; a request has hardly more than the word.
     if subject.chars().count() > words.chars().count() + 30 || is_list(message) {
         return;

@@ -48,9 +48,8 @@ pub(crate) fn recipients(words: &str, own: &[String]) -> Vec<Found> {
         candidates.extend(in_line(line, number, label_before(&lines, number)));
     }
     let is_own = |candidate: &Candidate| own.contains(&candidate.address.to_lowercase());
-    let strongest = |candidates: &[Candidate]| {
-        candidates.iter().filter(|found| !is_own(found)).map(|found| found.strength).max()
-    };
+    let strongest =
+        |candidates: &[Candidate]| candidates.iter().filter(|found| !is_own(found)).map(|found| found.strength).max();
     let best = match strongest(&candidates) {
         Some(best) => {
             candidates.retain(|found| found.strength == best && !(is_own(found) && best < Strength::LineStart));
@@ -180,8 +179,20 @@ fn bare_in_brackets(line: &str, offset: usize) -> Option<Hit> {
 /// Local parts of those who help or report, never of a recipient in a sentence.
 fn is_helper(address: &str) -> bool {
     let local = address.split('@').next().unwrap_or("").to_lowercase();
-    ["postmaster", "abuse", "support", "help", "helpdesk", "noc", "mailer-daemon", "hostmaster", "webmaster", "admin", "delist"]
-        .contains(&local.as_str())
+    [
+        "postmaster",
+        "abuse",
+        "support",
+        "help",
+        "helpdesk",
+        "noc",
+        "mailer-daemon",
+        "hostmaster",
+        "webmaster",
+        "admin",
+        "delist",
+    ]
+    .contains(&local.as_str())
 }
 
 fn strength(line: &str, offset: usize, hit: &Hit, place: usize, labelled: bool) -> Option<Strength> {
@@ -194,8 +205,16 @@ fn strength(line: &str, offset: usize, hit: &Hit, place: usize, labelled: bool) 
         return starts_line(line, hit, after, place, labelled);
     }
     // "Ana<mailto:ana@example.com>" and "Ana <ana@example.com>", alone in its line.
-    let named = line[..hit.start].ends_with(['<', '(']) || line[hit.start..].starts_with('<') || before.ends_with("<mailto:") || before.ends_with("mailto:");
-    if named && after.trim_matches(['>', ')', ' ', ':']).is_empty() && before.len() - offset < 60 && !before.contains([':', '.']) && !is_helper(&hit.address) {
+    let named = line[..hit.start].ends_with(['<', '('])
+        || line[hit.start..].starts_with('<')
+        || before.ends_with("<mailto:")
+        || before.ends_with("mailto:");
+    if named
+        && after.trim_matches(['>', ')', ' ', ':']).is_empty()
+        && before.len() - offset < 60
+        && !before.contains([':', '.'])
+        && !is_helper(&hit.address)
+    {
         return other_before(before).then_some(Strength::Anywhere).or(Some(Strength::Label));
     }
     by_label(line, offset, before, after, hit)
@@ -208,7 +227,25 @@ fn starts_line(line: &str, hit: &Hit, after: &str, place: usize, labelled: bool)
         || glued.is_some_and(|c| ":;,.)".contains(c))
         || after.starts_with(['(', '[', '<', '-', ':', ';', ',', '|', '=', '–', '：', '→', '"', '#'])
         || after.starts_with("...")
-        || ["on ", "delivery ", "is ", "was ", "has ", "said", "said:", "user ", "unknown", "failed", "does ", "could ", "cannot ", "not ", "couldn"].iter().any(|word| after.starts_with(word))
+        || [
+            "on ",
+            "delivery ",
+            "is ",
+            "was ",
+            "has ",
+            "said",
+            "said:",
+            "user ",
+            "unknown",
+            "failed",
+            "does ",
+            "could ",
+            "cannot ",
+            "not ",
+            "couldn",
+        ]
+        .iter()
+        .any(|word| after.starts_with(word))
         || after.starts_with(|c: char| c.is_ascii_digit());
     match (place, listed) {
         (0, true) => Some(Strength::LineStart),
@@ -229,7 +266,8 @@ fn in_conversation(line: &str, offset: usize, before: &str) -> Option<Option<Str
     }
     let text = &line[offset..];
     let text = text.strip_prefix("<<<").map_or(text, str::trim_start);
-    let code = text.get(..3).is_some_and(|code| code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit()));
+    let code =
+        text.get(..3).is_some_and(|code| code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit()));
     let close = before.len().saturating_sub(offset) < 24;
     (code && close).then_some(Some(Strength::Conversation))
 }
@@ -241,8 +279,12 @@ fn by_label(line: &str, offset: usize, before: &str, after: &str, hit: &Hit) -> 
     let spoken = before.trim_end_matches(|c: char| c.is_whitespace() || ":：='\"<(".contains(c));
     let text = spoken.get(offset..).unwrap_or("").to_lowercase();
     let whole_line = WORDS.labels.contains(text.trim());
-    let colon = before[spoken.len()..].contains([':', '：', '=']) || line[spoken.len()..hit.start].contains([':', '：', '=']);
-    if whole_line && (colon || after.is_empty() || hit.end >= line.trim_end().len()) && !(text.trim() == "to" && indented_field(line)) {
+    let colon =
+        before[spoken.len()..].contains([':', '：', '=']) || line[spoken.len()..hit.start].contains([':', '：', '=']);
+    if whole_line
+        && (colon || after.is_empty() || hit.end >= line.trim_end().len())
+        && !(text.trim() == "to" && indented_field(line))
+    {
         return Some(Strength::Label);
     }
     if is_helper(&hit.address) {
@@ -265,8 +307,11 @@ fn other_before(before: &str) -> bool {
 
 /// The last one to five words of a text, as phrases.
 fn last_words(text: &str) -> Vec<String> {
-    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || ",;()".contains(c)).filter(|word| !word.is_empty()).collect();
-    (1..=5.min(words.len())).map(|count| words[words.len() - count..].join(" ").trim_start_matches(['-', '*']).to_owned()).collect()
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || ",;()".contains(c)).filter(|word| !word.is_empty()).collect();
+    (1..=5.min(words.len()))
+        .map(|count| words[words.len() - count..].join(" ").trim_start_matches(['-', '*']).to_owned())
+        .collect()
 }
 
 #[cfg(test)]
@@ -281,8 +326,14 @@ mod tests {
 
     #[test]
     fn line_starts() {
-        check("Hi.\n\n<ana@example.com>:\nno such user\nhere\n\nBye to me@example.net", &[("ana@example.com", "no such user here")]);
-        check("failed:\n\n  ana@example.com\n    host mx said: 550 no\n\n  bo@example.com\n    full\n", &[("ana@example.com", "host mx said: 550 no"), ("bo@example.com", "full")]);
+        check(
+            "Hi.\n\n<ana@example.com>:\nno such user\nhere\n\nBye to me@example.net",
+            &[("ana@example.com", "no such user here")],
+        );
+        check(
+            "failed:\n\n  ana@example.com\n    host mx said: 550 no\n\n  bo@example.com\n    full\n",
+            &[("ana@example.com", "host mx said: 550 no"), ("bo@example.com", "full")],
+        );
         check("\"ana@example.com\":\nquota\n", &[("ana@example.com", "quota")]);
         check("<ana>: unknown\n", &[("ana", "unknown")]);
     }
@@ -290,9 +341,15 @@ mod tests {
     #[test]
     fn labels_and_sentences() {
         check("Failed Recipient: ana@example.com\nReason: no\n", &[("ana@example.com", "Reason: no")]);
-        check("Your message to <ana@example.com> was rejected, ask postmaster@example.com\n", &[("ana@example.com", "was rejected, ask postmaster@example.com")]);
+        check(
+            "Your message to <ana@example.com> was rejected, ask postmaster@example.com\n",
+            &[("ana@example.com", "was rejected, ask postmaster@example.com")],
+        );
         check(">>> RCPT TO:<ana@example.com>\n<<< 550 no\n", &[("ana@example.com", "<<< 550 no")]);
-        check("A message from <bo@example.com> to:\n-> ana@example.com\n\nwas bad\n", &[("ana@example.com", "was bad")]);
+        check(
+            "A message from <bo@example.com> to:\n-> ana@example.com\n\nwas bad\n",
+            &[("ana@example.com", "was bad")],
+        );
         check("Contact help@example.com\n", &[]);
     }
 

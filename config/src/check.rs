@@ -9,7 +9,7 @@ use crate::sections::{
     DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
     StorageSection, StreamEntry,
 };
-use crate::sections::{HealthSection, RouteEntry};
+use crate::sections::{HealthSection, RouteEntry, SuppressionSection};
 use crate::shaping::{self, ShapingEntry};
 use crate::stream::{self, Streams};
 use crate::submission::SubmissionSection;
@@ -49,6 +49,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// `[health]`
     pub health: HealthSection,
+    /// `[suppression]`
+    pub suppression: SuppressionSection,
     /// `[[shaping]]`, in the order of the file.
     pub shaping: Vec<ShapingEntry>,
     /// `[dns]`
@@ -130,7 +132,7 @@ macro_rules! default_section {
     )+ };
 }
 default_section!(ServerSection => server, StorageSection => storage, HttpSection => http, SmtpSection => smtp,
-    SubmissionSection => submission, DomainsSection => domains, HealthSection => health, DnsSection => dns, LogSection => log);
+    SubmissionSection => submission, DomainsSection => domains, HealthSection => health, SuppressionSection => suppression, DnsSection => dns, LogSection => log);
 
 /// Reads and checks a file.
 ///
@@ -185,6 +187,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let submission = table(root, problems);
     let domains = table(root, problems);
     let health = table(root, problems);
+    let suppression = table(root, problems);
     let dns = table(root, problems);
     let log = table(root, problems);
     let source_entries: Vec<(SourceEntry, &DeTable<'_>)> = tables(root, problems);
@@ -222,6 +225,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
         routes,
         warmup_plans,
         health: health?,
+        suppression: suppression?,
         domains: domains?,
         shaping,
         dns: dns?,
@@ -278,11 +282,12 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<StreamEntry>(name))
         .or_else(|| has::<RouteEntry>(name))
         .or_else(|| has::<HealthSection>(name))
+        .or_else(|| has::<SuppressionSection>(name))
         .or_else(|| has::<ShapingEntry>(name))
         .or_else(|| has::<WarmupPlanEntry>(name))
 }
 
-const SECTIONS: [&str; 15] = [
+const SECTIONS: [&str; 16] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
@@ -295,6 +300,7 @@ const SECTIONS: [&str; 15] = [
     DomainsSection::KEY,
     RouteEntry::KEY,
     HealthSection::KEY,
+    SuppressionSection::KEY,
     ShapingEntry::KEY,
     DnsSection::KEY,
     LogSection::KEY,

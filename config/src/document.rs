@@ -5,7 +5,7 @@ use crate::sections::{
     DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
     StorageSection, StreamEntry,
 };
-use crate::sections::{HealthSection, RouteEntry};
+use crate::sections::{HealthSection, RouteEntry, SuppressionSection};
 use crate::shaping::ShapingEntry;
 use crate::submission::SubmissionSection;
 use crate::warmup::WarmupPlanEntry;
@@ -31,7 +31,7 @@ fn entry<S: Section>(times: Times) -> Entry {
 }
 
 /// All sections in reading order.
-fn entries() -> [Entry; 15] {
+fn entries() -> [Entry; 16] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),
@@ -45,6 +45,7 @@ fn entries() -> [Entry; 15] {
         entry::<DomainsSection>(Times::Once),
         entry::<RouteEntry>(Times::Many),
         entry::<HealthSection>(Times::Once),
+        entry::<SuppressionSection>(Times::Once),
         entry::<ShapingEntry>(Times::Many),
         entry::<DnsSection>(Times::Once),
         entry::<LogSection>(Times::Once),

@@ -4,6 +4,7 @@ mod domains;
 mod health;
 mod route;
 mod stream;
+mod suppression;
 
 pub use domains::DomainsSection;
 
@@ -20,6 +21,7 @@ use std::time::Duration;
 pub use health::HealthSection;
 pub(crate) use route::RouteEntry;
 pub(crate) use stream::StreamEntry;
+pub use suppression::SuppressionSection;
 
 section! {
     /// The host itself.

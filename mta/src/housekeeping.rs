@@ -182,6 +182,8 @@ enum Old {
     Automations,
     /// Actions on many recipients that have ended.
     Jobs,
+    /// Soft bounces that are too old to count.
+    SoftBounces,
     /// By age, and beyond so many bytes.
     Conversations(u64),
 }
@@ -196,6 +198,7 @@ async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageErr
         (Old::UnmatchedReports, retention.unmatched_reports),
         (Old::Automations, retention.events),
         (Old::Jobs, JOBS_KEEP),
+        (Old::SoftBounces, SOFT_BOUNCES_KEEP),
         (Old::Conversations(retention.conversation_bytes), retention.conversations),
     ] {
         let before_ms = now_ms.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
@@ -220,6 +223,7 @@ async fn forget_some(storage: &Storage, old: Old, before_ms: i64) -> Result<usiz
         Old::Answers => storage.queue().write(move |tx| idempotency::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::UnmatchedReports => unmatched_report::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Jobs => storage.queue().write(move |tx| job::forget(tx, before_ms, RETENTION_CHUNK)).await,
+        Old::SoftBounces => soft_bounce::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Conversations(bytes) => {
             storage.events().write(move |tx| conversation::forget(tx, before_ms, bytes, RETENTION_CHUNK)).await
         }

@@ -257,10 +257,7 @@ const BEGIN_ENGAGED: &str = "
 ///
 /// # Errors
 /// The database's.
-pub fn engaged_first(
-    tx: &Connection,
-    (workspace, campaign): (WorkspaceId, CampaignId),
-) -> Result<bool, StorageError> {
+pub fn engaged_first(tx: &Connection, (workspace, campaign): (WorkspaceId, CampaignId)) -> Result<bool, StorageError> {
     let what = named_params! { ":campaign_id": campaign, ":workspace_id": workspace, ":end": i64::MAX };
     Ok(tx.prepare_cached(BEGIN_ENGAGED)?.execute(what)? > 0)
 }

@@ -72,17 +72,11 @@ const LAST: &str = "
 ///
 /// # Errors
 /// The database's.
-pub async fn judge(
-    storage: &Storage,
-    threshold: Threshold,
-    after: i64,
-    now_ms: i64,
-) -> Result<i64, StorageError> {
+pub async fn judge(storage: &Storage, threshold: Threshold, after: i64, now_ms: i64) -> Result<i64, StorageError> {
     let newer: Vec<(i64, WorkspaceId, AddressHash)> = storage
         .read(move |c| {
             let mut statement = c.prepare_cached(NEWER)?;
-            let rows =
-                statement.query_map(params![after, CHUNK], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            let rows = statement.query_map(params![after, CHUNK], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
         .await?;

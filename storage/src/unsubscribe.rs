@@ -95,8 +95,7 @@ pub fn undo(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Subs
     let Some(subscriber) = find(tx, id)? else { return Ok(None) };
     let address = Address::parse(&subscriber.address)
         .map_err(|_| StorageError::Damaged { what: "recipient.address", value: subscriber.address.clone() })?;
-    let removed =
-        tx.prepare_cached(UNDO)?.execute(params![subscriber.workspace_id, address_hash(&address)])?;
+    let removed = tx.prepare_cached(UNDO)?.execute(params![subscriber.workspace_id, address_hash(&address)])?;
     if removed > 0 {
         outbox::put(
             tx,

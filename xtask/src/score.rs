@@ -132,7 +132,10 @@ fn coarse(class: &str) -> Option<&'static str> {
         ("domain", "host_unknown not_accept"),
         ("full", "mailbox_full"),
         ("disabled", "mailbox_disabled"),
-        ("block", "spam reputation policy auth_failure ptr sender_rejected rfc_noncompliant virus content relay security"),
+        (
+            "block",
+            "spam reputation policy auth_failure ptr sender_rejected rfc_noncompliant virus content relay security",
+        ),
         ("rate", "rate_limit greylist"),
         ("size", "too_big"),
         ("infra", "network expired system mailer tls syntax"),
@@ -142,7 +145,10 @@ fn coarse(class: &str) -> Option<&'static str> {
 
 /// Truth that somebody vouches for: asserted by the corpus, written in the mail, or read by a person.
 fn vouched(row: &Row, name: &str) -> bool {
-    row.truth.get(name).and_then(Value::as_str).is_some_and(|from| ["corpus", "field", "header", "read"].contains(&from))
+    row.truth
+        .get(name)
+        .and_then(Value::as_str)
+        .is_some_and(|from| ["corpus", "field", "header", "read"].contains(&from))
 }
 
 fn is_quiet(action: &str) -> bool {
@@ -188,7 +194,9 @@ fn recipients(score: &mut Score, row: &Row, answer: &NormalForm) {
         .iter()
         .filter_map(|event| event.recipient.as_deref())
         .filter(|got| got.split('@').filter(|part| !part.is_empty()).count() == 2 && !got.contains(['<', '>', ' ']))
-        .map(|got| if wanted.iter().any(|w| w == got) { got.to_owned() } else { alias(got).unwrap_or_else(|| got.to_owned()) })
+        .map(|got| {
+            if wanted.iter().any(|w| w == got) { got.to_owned() } else { alias(got).unwrap_or_else(|| got.to_owned()) }
+        })
         .collect();
     let wanted: BTreeSet<String> = wanted.iter().cloned().collect();
     score.count("recipients", got == wanted, || format!("{} want {wanted:?} got {got:?}", row.file));
@@ -214,10 +222,16 @@ fn of_event(score: &mut Score, row: &Row, wanted: &Wanted, answer: &NormalForm) 
         let got = got.and_then(|got| got.permanence);
         score.count("permanence", got == Some(want), || about(want, got));
     }
-    let accepted = wanted.status_accept.clone().filter(|list| !list.is_empty()).unwrap_or_else(|| wanted.status.iter().cloned().collect());
+    let accepted = wanted
+        .status_accept
+        .clone()
+        .filter(|list| !list.is_empty())
+        .unwrap_or_else(|| wanted.status.iter().cloned().collect());
     if !accepted.is_empty() {
         let got = got.and_then(|got| got.status.as_deref());
-        score.count("status", got.is_some_and(|got| accepted.iter().any(|a| a == got)), || about(&accepted.join("|"), got));
+        score.count("status", got.is_some_and(|got| accepted.iter().any(|a| a == got)), || {
+            about(&accepted.join("|"), got)
+        });
     }
     if let Some(want) = &wanted.class
         && let Some(group) = coarse(want)
@@ -276,13 +290,19 @@ fn figures(score: &mut Score, folder: &Path) -> Result<()> {
         match row["kind"].as_str() {
             Some("aggregate") => {
                 let got = report.dmarc.as_ref().map(|dmarc| {
-                    json!([[dmarc.organization, dmarc.report_id, dmarc.domain], dmarc.rows.len(), dmarc.rows.iter().map(|row| row.messages).sum::<u64>()])
+                    json!([
+                        [dmarc.organization, dmarc.report_id, dmarc.domain],
+                        dmarc.rows.len(),
+                        dmarc.rows.iter().map(|row| row.messages).sum::<u64>()
+                    ])
                 });
                 let want = json!([[row["org"], row["report_id"], row["domain"]], row["records"], row["total_count"]]);
                 score.count("dmarc", got.as_ref() == Some(&want), || format!("{file} want {want} got {got:?}"));
             }
             Some("smtp_tls") => {
-                let sum = |count: fn(&bounce::TlsPolicyFigures) -> u64| report.tls.iter().flat_map(|tls| &tls.policies).map(count).sum::<u64>();
+                let sum = |count: fn(&bounce::TlsPolicyFigures) -> u64| {
+                    report.tls.iter().flat_map(|tls| &tls.policies).map(count).sum::<u64>()
+                };
                 let got = json!([sum(|policy| policy.successful), sum(|policy| policy.failed)]);
                 let want = json!([row["successful"], row["failed"]]);
                 score.count("tls", got == want, || format!("{file} want {want} got {got}"));
@@ -313,7 +333,8 @@ const SHOWN: &[(&str, &str, &str, &str)] = &[
 ];
 
 fn table(score: &Score, times: &[Duration]) -> String {
-    let mut out = String::from("| figure | Packetboat | | Sisimai 5.1 | flufl.bounce 6.0 |\n| --- | --- | --- | --- | --- |\n");
+    let mut out =
+        String::from("| figure | Packetboat | | Sisimai 5.1 | flufl.bounce 6.0 |\n| --- | --- | --- | --- | --- |\n");
     for (name, shown, sisimai, flufl) in SHOWN {
         let Some(figure) = score.figures.get(name) else { continue };
         let percent = 100.0 * f64::from(figure.right) / f64::from(figure.of.max(1));

@@ -80,6 +80,7 @@ pub const FIXED: [(&str, &str, FieldKind); 6] = [
     ("first_name", "First name", FieldKind::Text),
     ("last_name", "Last name", FieldKind::Text),
     ("created_at", "Added", FieldKind::Date),
+    ("engaged_at", "Last engaged", FieldKind::Date),
     ("consent_source", "Source of the consent", FieldKind::Text),
 ];
 

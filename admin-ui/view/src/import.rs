@@ -9,6 +9,7 @@ pub const TARGETS: [(&str, &str); 5] = [
     ("first_name", "First name"),
     ("last_name", "Last name"),
     ("tags", "Tags"),
+    ("engaged_at", "Last opened or clicked"),
 ];
 
 /// Every target a column may have: fixed ones, known fields, and the one proposed for this column.
@@ -49,7 +50,7 @@ pub fn problem(targets: &[String]) -> Option<String> {
         1 => {}
         _ => return Some("Only one column can be the email address.".to_owned()),
     }
-    let mut seen: Vec<&String> = targets.iter().filter(|target| !target.is_empty() && *target != "tags").collect();
+    let mut seen: Vec<&String> = targets.iter().filter(|target| !target.is_empty() && !["tags", "engaged_at"].contains(&target.as_str())).collect();
     seen.sort();
     let twice = seen.windows(2).find(|pair| pair[0] == pair[1])?;
     Some(format!("Two columns go to {}.", twice[0].trim_start_matches("attribute:")))

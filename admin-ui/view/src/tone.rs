@@ -149,6 +149,7 @@ pub fn event(kind: &str) -> Tone {
 pub fn suppression(reason: SuppressionReason) -> Status {
     match reason {
         SuppressionReason::HardBounce => (Tone::Danger, "Address does not work"),
+        SuppressionReason::SoftBounces => (Tone::Warning, "Refused again and again"),
         SuppressionReason::Complaint => (Tone::Danger, "Reported as spam"),
         SuppressionReason::Unsubscribe => (Tone::Warning, "Unsubscribed"),
         SuppressionReason::Manual => (Tone::Neutral, "By hand"),
@@ -157,8 +158,9 @@ pub fn suppression(reason: SuppressionReason) -> Status {
 }
 
 /// Every reason with the API's word for it.
-pub const SUPPRESSION_REASONS: [(&str, SuppressionReason); 5] = [
+pub const SUPPRESSION_REASONS: [(&str, SuppressionReason); 6] = [
     ("hard_bounce", SuppressionReason::HardBounce),
+    ("soft_bounces", SuppressionReason::SoftBounces),
     ("complaint", SuppressionReason::Complaint),
     ("unsubscribe", SuppressionReason::Unsubscribe),
     ("manual", SuppressionReason::Manual),

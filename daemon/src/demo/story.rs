@@ -8,7 +8,8 @@ use anyhow::{Context, bail, ensure};
 use api_types::{
     Campaign, CampaignInput, CampaignState, CheckLevel, Checklist, DomainDetail, DomainRecord, Filter, FilterOp,
     Import, ImportError, ImportExisting, ImportStart, ImportState, NewDomain, NewSuppression, Progress, RecordStatus,
-    Segment, SegmentInput, SendingDomain, Suppression, SuppressionCovers, Template, TemplateInput, TemplateKind, WorkspaceSettings,
+    Segment, SegmentInput, SendingDomain, Suppression, SuppressionCovers, Template, TemplateInput, TemplateKind,
+    WorkspaceSettings,
 };
 use sandbox::{Expected, Person, Zone};
 use serde_json::{Value, json};

@@ -112,7 +112,8 @@ pub(crate) async fn import(
         if field.name() != Some("file") {
             continue;
         }
-        let name: String = field.file_name().unwrap_or("a file").chars().filter(|c| !c.is_control()).take(200).collect();
+        let name: String =
+            field.file_name().unwrap_or("a file").chars().filter(|c| !c.is_control()).take(200).collect();
         let bytes = field.bytes().await.map_err(broken)?;
         let rows = tokio::task::spawn_blocking(move || read(&bytes)).await;
         let rows = rows.unwrap_or_else(|_| Err("the file cannot be read".to_owned()));
@@ -143,7 +144,8 @@ async fn take(
     let now_ms = app.now_ms();
     for chunk in good.chunks(CHUNK) {
         let (chunk, by, file) = (chunk.to_vec(), by.to_owned(), file.to_owned());
-        let added = app.storage.queue().write(move |tx| take_chunk(tx, (workspace, &by, &file), &chunk, now_ms)).await?;
+        let added =
+            app.storage.queue().write(move |tx| take_chunk(tx, (workspace, &by, &file), &chunk, now_ms)).await?;
         told.added += added;
     }
     told.known = told.rows - told.failed - told.added;

@@ -41,7 +41,10 @@ pub(crate) async fn list(
     let reason = match query.reason.as_deref() {
         None | Some("") => None,
         Some(word) => Some(suppression::reason_of(word).ok_or_else(|| {
-            ApiError::invalid("reason", "reason must be hard_bounce, soft_bounces, complaint, unsubscribe, manual or import.")
+            ApiError::invalid(
+                "reason",
+                "reason must be hard_bounce, soft_bounces, complaint, unsubscribe, manual or import.",
+            )
         })?),
     };
     let filter = Filter { q: query.q.unwrap_or_default(), reason, global: query.global };

@@ -30,6 +30,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use storage::soft_bounce::Threshold;
 use storage::{OpenOptions, Storage, session};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -198,8 +199,8 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
         },
         soft_bounces: config.suppression.threshold().map(|(bounces, within, expiry)| Threshold {
             bounces,
-            within_ms: i64::from(within) * DAY_MS,
-            expiry_ms: i64::from(expiry) * DAY_MS,
+            within_ms: i64::from(within) * 86_400_000,
+            expiry_ms: i64::from(expiry) * 86_400_000,
         }),
         tls: app.tls.clone(),
     };

@@ -149,11 +149,7 @@ fn told(feedback: &Feedback, report: &Report) -> String {
 }
 
 /// Somebody answered to the return path, from the address that the mail went to: nobody is more engaged.
-pub(super) async fn answered(
-    inbound: &Inbound,
-    id: RecipientId,
-    from: Option<&Address>,
-) -> Result<(), StorageError> {
+pub(super) async fn answered(inbound: &Inbound, id: RecipientId, from: Option<&Address>) -> Result<(), StorageError> {
     let now_ms = inbound.clock.now_ms();
     let Some(way) = inbound.storage.read(move |c| complaint::way(c, id)).await? else { return Ok(()) };
     let Origin::Campaign { campaign, contact } = way.origin else { return Ok(()) };
@@ -162,8 +158,7 @@ pub(super) async fn answered(
         return Ok(());
     }
     let workspace = way.workspace_id;
-    let newer =
-        inbound.storage.main().write(move |tx| contact::engaged(tx, workspace, contact, now_ms)).await?;
+    let newer = inbound.storage.main().write(move |tx| contact::engaged(tx, workspace, contact, now_ms)).await?;
     if newer {
         let told = move |tx: &storage::Transaction<'_>| {
             let event = Event {

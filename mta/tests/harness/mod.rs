@@ -132,6 +132,7 @@ impl Voyage {
             streams: self.config.streams.clone(),
             routes: self.routes.clone(),
             shaping: Arc::new(mta::shaping::Snapshot::compile(&self.config.smtp, &self.config.shaping)),
+            soft_bounces: None,
             retention: Retention {
                 events: YEAR,
                 finished: YEAR,

@@ -133,7 +133,9 @@ impl Town {
         found.reverse();
         let audience = self
             .storage
-            .read_blocking(|c| contact::audience(c, W, &compiled, (ContactId(0), ContactId(i64::MAX)), contact::Left::Nobody, 100))
+            .read_blocking(|c| {
+                contact::audience(c, W, &compiled, (ContactId(0), ContactId(i64::MAX)), contact::Left::Nobody, 100)
+            })
             .unwrap();
         let count = self.storage.read_blocking(|c| contact::count_matching(c, W, &compiled, NOW_MS)).unwrap();
         assert_eq!(audience.iter().map(|m| m.id).collect::<Vec<_>>(), found.iter().map(|c| c.id).collect::<Vec<_>>());

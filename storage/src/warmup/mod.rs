@@ -14,8 +14,8 @@ use crate::{StorageError, WorkspaceId};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use std::sync::Arc;
 
-pub(crate) use count::{bounced_later, complained};
 pub use count::{Counts, Fate, is_sending};
+pub(crate) use count::{bounced_later, complained};
 pub use domain::{DomainWarmup, add_domain, domains, remove_domain, senders};
 pub use waiting::{Waiting, hasten, waiting_by_domain};
 
@@ -237,9 +237,9 @@ const STANDING: &str = "SELECT count(*), coalesce(sum(state = 'done'), 0) FROM w
 /// # Errors
 /// The database's.
 pub fn is_warming(tx: &Connection, axis: Axis, subject: &str) -> Result<bool, StorageError> {
-    let standing = tx.prepare_cached(STANDING)?.query_row(params![axis.as_str(), subject], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-    })?;
+    let standing = tx
+        .prepare_cached(STANDING)?
+        .query_row(params![axis.as_str(), subject], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
     let (lines, done) = standing;
     Ok(lines == 0 || done < lines)
 }

@@ -1,8 +1,8 @@
 //! Days counted, judged, forgotten; golden plans.
 
 use super::*;
-use crate::queue::{self, NewRecipient, Origin};
 use crate::complaint::{self, Complaint};
+use crate::queue::{self, NewRecipient, Origin};
 use crate::{CampaignId, ContactId, DomainId, OpenOptions, RecipientId, Storage, address_hash};
 use mail::{Address, StreamKind};
 use rusqlite::Transaction;
