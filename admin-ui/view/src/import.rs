@@ -3,7 +3,7 @@
 use api_types::{Import, ImportStart};
 
 /// The fixed targets with their words; the workspace's own fields follow as `attribute:NAME`.
-pub const TARGETS: [(&str, &str); 5] = [
+pub const TARGETS: [(&str, &str); 6] = [
     ("", "Leave out"),
     ("email", "Email address"),
     ("first_name", "First name"),
@@ -50,7 +50,10 @@ pub fn problem(targets: &[String]) -> Option<String> {
         1 => {}
         _ => return Some("Only one column can be the email address.".to_owned()),
     }
-    let mut seen: Vec<&String> = targets.iter().filter(|target| !target.is_empty() && !["tags", "engaged_at"].contains(&target.as_str())).collect();
+    let mut seen: Vec<&String> = targets
+        .iter()
+        .filter(|target| !target.is_empty() && !["tags", "engaged_at"].contains(&target.as_str()))
+        .collect();
     seen.sort();
     let twice = seen.windows(2).find(|pair| pair[0] == pair[1])?;
     Some(format!("Two columns go to {}.", twice[0].trim_start_matches("attribute:")))

@@ -113,6 +113,8 @@ pub enum ProviderColumn {
     Retried,
     /// Bounced.
     Bounced,
+    /// Reported as spam.
+    Complained,
     /// Blocked attempts.
     Blocked,
     /// Unknown.
@@ -127,6 +129,7 @@ impl ProviderColumn {
             "name" => ProviderColumn::Name,
             "retried" => ProviderColumn::Retried,
             "bounced" => ProviderColumn::Bounced,
+            "complained" => ProviderColumn::Complained,
             "blocked" => ProviderColumn::Blocked,
             "unknown" => ProviderColumn::Unknown,
             _ => ProviderColumn::Delivered,
@@ -143,6 +146,7 @@ pub fn sorted(providers: &[ProviderProgress], column: ProviderColumn) -> Vec<Pro
         ProviderColumn::Delivered => row.delivered,
         ProviderColumn::Retried => row.retried,
         ProviderColumn::Bounced => bounced(row),
+        ProviderColumn::Complained => row.complained,
         ProviderColumn::Blocked => row.blocked,
         ProviderColumn::Unknown => row.unknown,
     };
