@@ -114,7 +114,7 @@ mod tests {
     fn a_proposed_field_can_be_chosen() {
         let options = targets(&["city".to_owned()], "attribute:plan");
         assert!(options.contains(&("attribute:plan".to_owned(), "New field plan".to_owned())));
-        assert_eq!(targets(&["city".to_owned()], "attribute:city").len(), 6);
+        assert_eq!(targets(&["city".to_owned()], "attribute:city").len(), 7);
     }
 
     #[test]
