@@ -5,7 +5,7 @@ use crate::sections::{
     DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
     StorageSection, StreamEntry,
 };
-use crate::sections::{HealthSection, RouteEntry, SuppressionSection};
+use crate::sections::{HealthSection, ReputationSection, RouteEntry, SuppressionSection};
 use crate::shaping::ShapingEntry;
 use crate::submission::SubmissionSection;
 use crate::warmup::WarmupPlanEntry;
@@ -31,7 +31,7 @@ fn entry<S: Section>(times: Times) -> Entry {
 }
 
 /// All sections in reading order.
-fn entries() -> [Entry; 16] {
+fn entries() -> [Entry; 17] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),
@@ -46,6 +46,7 @@ fn entries() -> [Entry; 16] {
         entry::<RouteEntry>(Times::Many),
         entry::<HealthSection>(Times::Once),
         entry::<SuppressionSection>(Times::Once),
+        entry::<ReputationSection>(Times::Once),
         entry::<ShapingEntry>(Times::Many),
         entry::<DnsSection>(Times::Once),
         entry::<LogSection>(Times::Once),

@@ -2,6 +2,7 @@
 
 mod domains;
 mod health;
+mod reputation;
 mod route;
 mod stream;
 mod suppression;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use health::HealthSection;
+pub use reputation::ReputationSection;
 pub(crate) use route::RouteEntry;
 pub(crate) use stream::StreamEntry;
 pub use suppression::SuppressionSection;

@@ -33,6 +33,7 @@ pub mod outbox;
 pub mod pause;
 mod pragmas;
 pub mod queue;
+pub mod reputation;
 mod schema;
 pub mod segment;
 pub mod session;

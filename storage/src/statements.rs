@@ -24,6 +24,7 @@ fn every_statement_prepares() {
         ("complaint", crate::complaint::STATEMENTS),
         ("job", crate::job::STATEMENTS),
         ("pause", crate::pause::STATEMENTS),
+        ("reputation", crate::reputation::STATEMENTS),
         ("soft_bounce", crate::soft_bounce::STATEMENTS),
         ("suppression", crate::suppression::STATEMENTS),
         ("tally", crate::tally::STATEMENTS),

@@ -1,6 +1,8 @@
 //! States as words and tones. Colour never carries meaning alone: a tone always comes with its word.
 
-use api_types::{CampaignState, CheckLevel, ImportState, RecordStatus, Role, SuppressionReason, TemplateKind};
+use api_types::{
+    CampaignState, CheckLevel, ImportState, RecordStatus, ReputationLevel, Role, SuppressionReason, TemplateKind,
+};
 
 /// How something stands, as the styles know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +143,17 @@ pub fn event(kind: &str) -> Tone {
         "bounced" | "expired" | "complained" | "blocked" => Tone::Danger,
         "sending" | "queued" | "accepted" => Tone::Active,
         _ => Tone::Neutral,
+    }
+}
+
+/// How a sender stands.
+#[must_use]
+pub fn reputation(level: ReputationLevel) -> Status {
+    match level {
+        ReputationLevel::Unsure => (Tone::Neutral, "Too little to say"),
+        ReputationLevel::Good => (Tone::Success, "Good"),
+        ReputationLevel::Warning => (Tone::Warning, "In danger"),
+        ReputationLevel::Bad => (Tone::Danger, "Bad"),
     }
 }
 

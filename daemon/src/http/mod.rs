@@ -21,6 +21,7 @@ mod people;
 mod public;
 mod queue;
 mod queue_actions;
+mod reputation;
 mod segments;
 mod session;
 mod shaping;
@@ -176,6 +177,7 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(shaping::automations))
         .add(ADMIN, routes!(shaping::lift))
         .add(VIEWER, routes!(shaping::test_rule))
+        .add(VIEWER, routes!(reputation::list))
         .add(VIEWER, routes!(overview::overview))
         .add_slow(ADMIN, SLOW, routes!(overview::doctor))
         .finish()
