@@ -193,9 +193,7 @@ fn folded_names(names: &[&str]) -> String {
 }
 
 fn body_hash(body: &[u8]) -> String {
-    let mut canonical = Vec::new();
-    relaxed_body(body, &mut canonical);
-    STANDARD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &canonical))
+    STANDARD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &relaxed_body(body)))
 }
 
 fn fold_base64(text: &str, out: &mut Vec<u8>) {

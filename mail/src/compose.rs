@@ -109,8 +109,9 @@ pub fn compose(draft: &Draft<'_>) -> Result<Vec<u8>, ComposeError> {
 /// A body without bare CR and other control characters. The builder takes them for ordinary ones and writes them as they
 /// are, though a bare CR must not be sent (RFC 5321 §2.3.8) and NUL neither (RFC 5322 §3.5).
 pub(crate) fn clean(body: &str) -> Cow<'_, str> {
-    let odd = |b: u8| (b < 0x20 && b != b'\n' && b != b'\t') || b == 0x7f;
-    if !body.bytes().any(odd) {
+    let odd = |b: u8| ((b < 0x20) & (b != b'\n') & (b != b'\t')) | (b == 0x7f);
+    // Looks at all of it, many bytes at a time; bodies with such a character are rare.
+    if !body.bytes().fold(false, |found, b| found | odd(b)) {
         return Cow::Borrowed(body);
     }
     let lines = body.replace("\r\n", "\n").replace('\r', "\n");

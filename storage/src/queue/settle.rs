@@ -70,14 +70,18 @@ pub struct Settlement {
     pub answer: Option<Answer>,
 }
 
+const LIVE: &str = "
+    SELECT workspace_id, campaign_id, contact_id, message_id, attempts + (?2 IS NOT NULL), coalesce(?2, provider),
+        iif(?3, ?4, class), address
+    FROM recipient WHERE id = ?1";
+// Asked before instead of RETURNING, which would make and drop a table in memory for each recipient.
 const FINISH: &str = "
     INSERT INTO recipient_done (id, workspace_id, campaign_id, contact_id, message_id, address, address_hash, domain,
         stream, kind, state, accepted_ms, finished_ms, attempts, source, site, provider, class, reply_code, enhanced, reply)
     SELECT id, workspace_id, campaign_id, contact_id, message_id, address, address_hash, domain, stream, kind, ?2,
         accepted_ms, ?3, attempts + (?4 IS NOT NULL), coalesce(?4, source), coalesce(?5, site), coalesce(?6, provider),
         iif(?7, ?8, class), iif(?7, ?9, reply_code), iif(?7, ?10, enhanced), iif(?7, ?11, reply)
-    FROM recipient WHERE id = ?1
-    RETURNING workspace_id, campaign_id, contact_id, message_id, attempts, provider, class, address";
+    FROM recipient WHERE id = ?1";
 const REMOVE: &str = "DELETE FROM recipient WHERE id = ?1";
 
 /// What a settled or deferred row tells, for tallies and events.
@@ -110,6 +114,7 @@ pub fn settle(tx: &Connection, settlements: &[Settlement]) -> Result<usize, Stor
     if settlements.is_empty() {
         return Ok(0);
     }
+    let mut live = tx.prepare_cached(LIVE)?;
     let mut finish = tx.prepare_cached(FINISH)?;
     let mut remove = tx.prepare_cached(REMOVE)?;
     let mut changes = Changes::default();
@@ -117,30 +122,29 @@ pub fn settle(tx: &Connection, settlements: &[Settlement]) -> Result<usize, Stor
     for settlement in settlements {
         let (attempt, answer) = (settlement.attempt.as_ref(), settlement.answer.as_ref());
         let enhanced = answer.and_then(Answer::enhanced_text);
-        let found = finish
-            .query_row(
-                params![
-                    settlement.id,
-                    settlement.ending.state().as_str(),
-                    settlement.at_ms,
-                    attempt.map(|a| &*a.source),
-                    attempt.map(|a| &*a.site),
-                    attempt.map(|a| &*a.provider),
-                    answer.is_some(),
-                    answer.and_then(|a| a.class).map(BounceClass::as_str),
-                    answer.and_then(|a| a.code),
-                    enhanced,
-                    answer.map(|a| bounded(&a.text)),
-                ],
-                |row| {
-                    let owner = Owner::read(row)?;
-                    let wanted = at_fault(settlement.ending, owner.class) != AtFault::Nobody;
-                    let address: Option<String> = if wanted { Some(row.get(7)?) } else { None };
-                    Ok((owner, address))
-                },
-            )
+        let (provider, class) = (attempt.map(|a| &*a.provider), answer.and_then(|a| a.class).map(BounceClass::as_str));
+        let found = live
+            .query_row(params![settlement.id, provider, answer.is_some(), class], |row| {
+                let owner = Owner::read(row)?;
+                let wanted = at_fault(settlement.ending, owner.class) != AtFault::Nobody;
+                let address: Option<String> = if wanted { Some(row.get(7)?) } else { None };
+                Ok((owner, address))
+            })
             .optional()?;
         let Some((owner, address)) = found else { continue };
+        finish.execute(params![
+            settlement.id,
+            settlement.ending.state().as_str(),
+            settlement.at_ms,
+            attempt.map(|a| &*a.source),
+            attempt.map(|a| &*a.site),
+            provider,
+            answer.is_some(),
+            class,
+            answer.and_then(|a| a.code),
+            enhanced,
+            answer.map(|a| bounded(&a.text)),
+        ])?;
         remove.execute([settlement.id])?;
         if let Some(message) = owner.origin.message() {
             message::one_settled(tx, message)?;
@@ -384,4 +388,4 @@ pub fn give_back(tx: &Connection, recipients: &[GiveBack]) -> Result<(), Storage
 }
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[FINISH, REMOVE, WAS, DEFER, GIVE_BACK];
+pub(super) const STATEMENTS: &[&str] = &[LIVE, FINISH, REMOVE, WAS, DEFER, GIVE_BACK];
