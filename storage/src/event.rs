@@ -329,15 +329,15 @@ pub struct Sum {
 
 const BY_HOUR: &str = "
     SELECT CAST(hour_ms AS TEXT), kind, sum(n) FROM rollup_hour
-    WHERE workspace_id = :workspace_id AND hour_ms >= :since_ms AND kind IN ('delivered', 'bounced', 'deferred', 'blocked', 'complained')
+    WHERE workspace_id = :workspace_id AND hour_ms >= :since_ms AND kind IN ('delivered', 'bounced', 'deferred', 'blocked')
     GROUP BY hour_ms, kind ORDER BY hour_ms, kind";
 const BY_PROVIDER: &str = "
     SELECT provider, kind, sum(n) FROM rollup_hour
-    WHERE workspace_id = :workspace_id AND hour_ms >= :since_ms AND kind IN ('delivered', 'bounced', 'deferred', 'blocked', 'complained')
+    WHERE workspace_id = :workspace_id AND hour_ms >= :since_ms AND kind IN ('delivered', 'bounced', 'deferred', 'blocked')
     GROUP BY provider, kind ORDER BY sum(n) DESC, provider, kind LIMIT 2000";
 const BY_SOURCE: &str = "
     SELECT source, kind, sum(n) FROM rollup_hour
-    WHERE workspace_id = :workspace_id AND hour_ms >= :since_ms AND kind IN ('delivered', 'bounced', 'deferred', 'blocked', 'complained')
+    WHERE workspace_id = :workspace_id AND hour_ms >= :since_ms AND kind IN ('delivered', 'bounced', 'deferred', 'blocked')
     GROUP BY source, kind ORDER BY source, kind";
 
 /// Deliveries, bounces, deferrals and blocks since the hour that begins at `since_ms`, by hour.

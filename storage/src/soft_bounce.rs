@@ -147,3 +147,62 @@ pub async fn forget(storage: &Storage, before_ms: i64, limit: u32) -> Result<usi
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[NOTE, NEWER, COUNT, LAST, FORGET_ADDRESS, FORGET];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CampaignId, ContactId, OpenOptions};
+    use mail::StreamKind;
+
+    const DAY_MS: i64 = 86_400_000;
+    const WS: WorkspaceId = WorkspaceId::MAIN;
+
+    /// Bounces on these days, judged on the last of them; until which day the address is suppressed then.
+    async fn check(days: &[i64], expected: Option<i64>) {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 1 }).unwrap();
+        let threshold = Threshold { bounces: 3, within_ms: 30 * DAY_MS, expiry_ms: 180 * DAY_MS };
+        let address = Address::parse("ana@gull.example").unwrap();
+        let mut after = 0;
+        for day in days.iter().copied() {
+            let write = move |tx: &crate::Transaction<'_>| {
+                let soft = SoftBounce {
+                    workspace_id: WS,
+                    address: "ana@gull.example",
+                    recipient_id: RecipientId(day),
+                    origin: Origin::Campaign { campaign: CampaignId(1), contact: ContactId(1) },
+                    at_ms: day * DAY_MS,
+                    text: "mailbox full",
+                };
+                note(tx, &soft)
+            };
+            storage.queue().write(write).await.unwrap();
+            after = judge(&storage, threshold, after, day * DAY_MS).await.unwrap();
+        }
+        let found = storage.read_blocking(|c| suppression::of_hash(c, WS, &address_hash(&address))).unwrap();
+        let told = found.first().map(|entry| (entry.reason, entry.origin.as_str(), entry.expires_ms));
+        let origin = "3 times in 30 days, at last: mailbox full";
+        let wanted = expected.map(|day| (SuppressionReason::SoftBounces, origin, Some(day * DAY_MS)));
+        assert_eq!(told, wanted, "{days:?}");
+        let last_ms = days.last().copied().unwrap_or(0) * DAY_MS;
+        let ask =
+            |c: &Connection| suppression::check(c, WS, (&address_hash(&address), StreamKind::Transactional), last_ms);
+        assert_eq!(storage.read_blocking(ask).unwrap().is_some(), expected.is_some());
+    }
+
+    #[tokio::test]
+    async fn three_within_thirty_days() {
+        check(&[1, 2], None).await;
+        check(&[1, 11, 21], Some(201)).await;
+        check(&[1, 20, 32], None).await;
+        check(&[1, 20, 32, 40], Some(220)).await;
+        // Judged once: what follows begins anew.
+        check(&[1, 2, 3, 4, 5], Some(183)).await;
+    }
+
+    #[test]
+    fn what_tells_of_us_never_counts() {
+        let telling: Vec<&str> = BounceClass::ALL.iter().filter(|class| tells(**class)).map(|c| c.as_str()).collect();
+        assert_eq!(telling, ["bad_mailbox", "inactive", "suspended", "bad_domain", "mailbox_full"]);
+    }
+}

@@ -334,3 +334,58 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Suppression> {
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[CHECK, ADD, FIND, REMOVE, OF_HASH];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{OpenOptions, Storage};
+
+    const OTHER: WorkspaceId = WorkspaceId(2);
+
+    /// Who gets what, with one entry on the lists.
+    #[test]
+    fn an_entry_keeps_away_what_it_covers_from_whom_it_binds() {
+        use SuppressionCovers::{All, Marketing};
+        let (bulk, single) = (StreamKind::Bulk, StreamKind::Transactional);
+        let main = WorkspaceId::MAIN;
+        for (owner, covers, away) in [
+            (main, Marketing, &[(main, bulk)][..]),
+            (main, All, &[(main, bulk), (main, single)]),
+            (OTHER, All, &[(OTHER, bulk), (OTHER, single)]),
+            (WorkspaceId::NONE, Marketing, &[(main, bulk), (OTHER, bulk)]),
+            (WorkspaceId::NONE, All, &[(main, bulk), (main, single), (OTHER, bulk), (OTHER, single)]),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 1 }).unwrap();
+            let address = Address::parse("Ana@gull.example").unwrap();
+            let hash = address_hash(&address);
+            let add_it = move |tx: &crate::Transaction<'_>| {
+                let new = NewSuppression {
+                    workspace_id: owner,
+                    address: &address,
+                    covers,
+                    reason: SuppressionReason::Manual,
+                    origin: "asked by telephone",
+                    recipient_id: None,
+                    campaign_id: None,
+                    contact_id: None,
+                    created_by: Some("ana"),
+                    now_ms: 10,
+                    expires_ms: Some(20),
+                };
+                Ok([add(tx, &new)?, add(tx, &new)?])
+            };
+            assert_eq!(storage.queue().write_blocking(add_it).unwrap(), [true, false], "it stands there once");
+            let ask = |workspace, kind, now_ms| {
+                storage.read_blocking(|c| check(c, workspace, (&hash, kind), now_ms)).unwrap().is_some()
+            };
+            for workspace in [main, OTHER] {
+                for kind in [bulk, single] {
+                    let expected = away.contains(&(workspace, kind));
+                    assert_eq!(ask(workspace, kind, 19), expected, "{owner} {covers:?}: {workspace} {kind}");
+                    assert!(!ask(workspace, kind, 20), "it has ended");
+                }
+            }
+        }
+    }
+}
