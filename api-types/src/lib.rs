@@ -3,6 +3,7 @@
 //! Every path begins with `/api/v1`. Lists are pages with `cursor` and `limit` (1 to 200, 50 when absent). Times are RFC 3339 in UTC.
 //! Requests that change something need the session's `X-CSRF-Token`, or an API key.
 
+mod bounce;
 mod campaign;
 mod common;
 mod contact;
@@ -12,6 +13,7 @@ mod domain;
 mod egress;
 mod filter;
 mod message;
+mod notice;
 mod queue;
 mod reputation;
 mod segment;
@@ -23,6 +25,7 @@ mod tls;
 mod warmup;
 mod workspace;
 
+pub use bounce::*;
 pub use campaign::*;
 pub use common::*;
 pub use contact::*;
@@ -32,6 +35,7 @@ pub use domain::*;
 pub use egress::*;
 pub use filter::*;
 pub use message::*;
+pub use notice::*;
 pub use queue::*;
 pub use reputation::*;
 pub use segment::*;

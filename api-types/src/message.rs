@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Count, ErrorDetail, Page, Recipient, Time, TimelineEntry};
+use crate::{Count, ErrorDetail, Notify, Page, Recipient, Time, TimelineEntry};
 
 /// A message to send: written here, of a template, or whole as `raw`. Addresses are written as in mail:
 /// `ana@example.com` or `Ana <ana@example.com>`.
@@ -63,6 +63,13 @@ pub struct NewMessage {
     /// between them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// Where reports by mail go (DSN), an address at one of your sending domains. Without it there are none: the API and
+    /// the console tell what becomes of the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub return_path: Option<String>,
+    /// What is reported there: `failure` when absent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<Notify>,
     /// When to send it, at most 30 days ahead; at once when absent or over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub send_at: Option<Time>,

@@ -85,7 +85,7 @@ impl Kind {
     fn of(class: BounceClass, severity: Severity) -> Kind {
         use BounceClass as C;
         match class {
-            C::BadMailbox | C::Moved | C::Inactive | C::Suspended | C::BadDomain | C::TakesNoMail => match severity {
+            C::BadMailbox | C::Moved | C::Inactive | C::BadDomain | C::TakesNoMail => match severity {
                 Severity::Permanent => Kind::Hard,
                 _ => Kind::Soft,
             },
@@ -103,7 +103,9 @@ impl Kind {
             C::Greylist | C::RateLimit | C::TooManyConnections => Kind::Delay,
             C::Vacation => Kind::AutoReply,
             C::Unclassified => Kind::Unknown,
-            C::MailboxFull
+            // A lock may be opened again.
+            C::Suspended
+            | C::MailboxFull
             | C::TooLarge
             | C::Dns
             | C::Connection
@@ -214,12 +216,12 @@ mod tests {
             ("450 4.1.1 no such user", Stage::Rcpt, C::BadMailbox, Kind::Soft),
             ("550 5.1.1 no such user", Stage::Mail, C::Policy, Kind::Block),
             ("550 5.1.1 <spam@blocked.example>: user unknown", Stage::Rcpt, C::BadMailbox, Kind::Hard),
-            ("550 5.1.1 blocked using zen.spamhaus.org", Stage::Rcpt, C::Reputation, Kind::Block),
+            ("550 5.1.1 blocked using zen.spamhaus.org", Stage::Rcpt, C::Blocklist, Kind::Block),
             ("554 no SMTP service here", Stage::Greeting, C::Reputation, Kind::Block),
             ("554 5.2.2 mailbox full", Stage::Rcpt, C::MailboxFull, Kind::Soft),
             ("452 too many recipients", Stage::Rcpt, C::RateLimit, Kind::Delay),
             ("552 too many recipients", Stage::Rcpt, C::RateLimit, Kind::Delay),
-            ("550 mumble", Stage::Rcpt, C::Unclassified, Kind::Soft),
+            ("550 mumble", Stage::Rcpt, C::Unclassified, Kind::Unknown),
         ] {
             assert_eq!(classed(line, stage), (class, kind), "{line} at {stage:?}");
         }

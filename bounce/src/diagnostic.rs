@@ -41,7 +41,17 @@ pub(crate) fn reply_in(text: &str) -> Option<Reply> {
 
 /// `5.1.1 (bad destination mailbox address)` occurs.
 pub(crate) fn status_in(value: &str) -> Option<EnhancedStatus> {
-    value.split(|c: char| !(c.is_ascii_digit() || c == '.')).find_map(EnhancedStatus::parse)
+    statuses(value).next()
+}
+
+/// The first status of trouble.
+pub(crate) fn trouble_in(value: &str) -> Option<EnhancedStatus> {
+    statuses(value).find(|status| status.class != 2)
+}
+
+fn statuses(value: &str) -> impl Iterator<Item = EnhancedStatus> {
+    let words = value.split(|c: char| !(c.is_ascii_digit() || c == '.'));
+    words.filter_map(|word| EnhancedStatus::parse(word.trim_end_matches('.')))
 }
 
 #[cfg(test)]

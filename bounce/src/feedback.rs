@@ -11,9 +11,11 @@ use crate::vocabulary::WORDS;
 use mail_parser::Message;
 
 /// Reads a complaint; `false` where it is none.
-pub(crate) fn read(message: &Message<'_>, pieces: &Pieces, report: &mut Report) -> bool {
+pub(crate) fn read(message: &Message<'_>, pieces: &Pieces, is_bounce: bool, report: &mut Report) -> bool {
     let feedback = match &pieces.feedback {
         Some(part) => of_part(part, report),
+        // The reason of a bounce may speak of complaints.
+        None if is_bounce && !message.content_type_is_feedback() => return false,
         None => match of_words(message, pieces) {
             Some((feedback, evidence)) => {
                 report.evidence.push(evidence);

@@ -3,9 +3,9 @@
 //! are never expanded by the reader.
 
 use crate::report::{DmarcFigures, DmarcRow, Report, Sort, TlsFigures, TlsPolicyFigures};
-use mail_auth::report::tlsrpt::{PolicyType, TlsReport};
 use mail_auth::report::{ActionDisposition, Disposition, DmarcResult};
 use mail_parser::{Message, MessagePart, MimeHeaders, PartType};
+use serde::Deserialize;
 use std::io::{Cursor, Read};
 
 /// So much is unpacked of a zipped report.
@@ -126,24 +126,51 @@ fn dmarc(content: &[u8]) -> Option<Report> {
     Some(Report { sort: Sort::DmarcReport, dmarc: Some(figures), evidence, ..Report::default() })
 }
 
+/// What is read of a TLS report. Real ones take liberties with everything else: `mx-host` as a text, counts left out.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct WrittenTls {
+    #[serde(default)]
+    organization_name: String,
+    #[serde(default)]
+    report_id: String,
+    policies: Vec<WrittenPolicy>,
+}
+
+#[derive(Deserialize)]
+struct WrittenPolicy {
+    policy: WrittenPolicyName,
+    #[serde(default)]
+    summary: WrittenSummary,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct WrittenPolicyName {
+    #[serde(default)]
+    policy_type: String,
+    #[serde(default)]
+    policy_domain: String,
+}
+
+#[derive(Default, Deserialize)]
+struct WrittenSummary {
+    #[serde(default, rename = "total-successful-session-count")]
+    successful: u64,
+    #[serde(default, rename = "total-failure-session-count")]
+    failed: u64,
+}
+
 fn tls(content: &[u8]) -> Option<Report> {
-    let read = TlsReport::parse_json(content).ok()?;
-    let policies = read.policies.iter().take(ROWS_MAX).map(|policy| TlsPolicyFigures {
-        domain: policy.policy.policy_domain.clone(),
-        policy: match policy.policy.policy_type {
-            PolicyType::Tlsa => "tlsa",
-            PolicyType::Sts => "sts",
-            _ => "no-policy-found",
-        }
-        .to_owned(),
-        successful: u64::from(policy.summary.total_success),
-        failed: u64::from(policy.summary.total_failure),
+    let read: WrittenTls = serde_json::from_slice(content).ok()?;
+    let policies = read.policies.into_iter().take(ROWS_MAX).map(|policy| TlsPolicyFigures {
+        domain: policy.policy.policy_domain,
+        policy: policy.policy.policy_type,
+        successful: policy.summary.successful,
+        failed: policy.summary.failed,
     });
-    let figures = TlsFigures {
-        organization: read.organization_name.clone().unwrap_or_default(),
-        report_id: read.report_id.clone(),
-        policies: policies.collect(),
-    };
+    let figures =
+        TlsFigures { organization: read.organization_name, report_id: read.report_id, policies: policies.collect() };
     let evidence = vec!["it brings a TLS report (RFC 8460)".to_owned()];
     Some(Report { sort: Sort::TlsReport, tls: Some(figures), evidence, ..Report::default() })
 }

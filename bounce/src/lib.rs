@@ -9,6 +9,8 @@ mod address;
 mod classify;
 mod delivery_status;
 mod diagnostic;
+mod event_json;
+mod explain;
 mod feedback;
 mod figures;
 mod normal;
@@ -25,6 +27,7 @@ mod vocabulary;
 mod words;
 
 pub use classify::{Classified, Kind, Stage, classify};
+pub use explain::explain;
 pub use normal::{Event, NormalForm, class_of_text, normal_form};
 pub use report::{
     Action, DmarcFigures, DmarcRow, Feedback, RecipientReport, Report, Sort, TlsFigures, TlsPolicyFigures,

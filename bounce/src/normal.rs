@@ -50,7 +50,7 @@ pub fn normal_form(report: &Report, rules: &Rules) -> NormalForm {
         Sort::AutoReply => vec![Event {
             recipient: report.from.clone(),
             action: "vacation",
-            kind: "vacation",
+            kind: kind(Kind::AutoReply),
             class: Some("vacation"),
             ..Event::default()
         }],
@@ -80,7 +80,7 @@ fn of_feedback(report: &Report) -> Vec<Event> {
     let event = |recipient: Option<&String>| Event {
         recipient: recipient.map(|address| address.to_lowercase()),
         action: "feedback",
-        kind: "feedback",
+        kind: kind(Kind::Feedback),
         class: Some("feedback"),
         feedback_type: Some(feedback.feedback_type.clone()),
         ..Event::default()
@@ -100,7 +100,7 @@ fn of_recipient(group: &RecipientReport, rules: &Rules) -> Event {
     Event {
         recipient: recipient.map(|address| address.to_lowercase()),
         action: group.action.as_str(),
-        kind: found.as_ref().map_or("delivered", kind),
+        kind: kind(found.as_ref().map_or(Kind::Delivered, |found| found.kind)),
         permanence: failed.then(|| permanence(group, status, reply.as_ref(), found.as_ref())),
         status: status.map(|status| status.to_string()),
         reply: reply.map(|reply| reply.code.to_string()),
@@ -114,7 +114,7 @@ fn status(group: &RecipientReport) -> Option<EnhancedStatus> {
     let own = group.quoted_status();
     let vague = |status: &EnhancedStatus| status.subject == 0 && status.detail == 0;
     match (group.status, own) {
-        (Some(status), Some(own)) if vague(&status) || !vague(&own) && own.class == status.class => Some(own),
+        (Some(status), Some(own)) if vague(&status) && !vague(&own) => Some(own),
         (Some(status), _) => Some(status),
         (None, own) => own,
     }
@@ -126,7 +126,9 @@ fn permanence(
     reply: Option<&mail::Reply>,
     found: Option<&Classified>,
 ) -> &'static str {
-    let digit = status.map(|status| u16::from(status.class)).or(reply.map(|reply| reply.code / 100));
+    // Exim writes 5.0.0 about a 4yz reply too.
+    let told = status.filter(|status| status.subject != 0 || status.detail != 0).map(|status| u16::from(status.class));
+    let digit = told.or(reply.map(|reply| reply.code / 100)).or(status.map(|status| u16::from(status.class)));
     let passing = |class| {
         matches!(class, BounceClass::Expired | BounceClass::Connection | BounceClass::Dns | BounceClass::Greylist)
     };
@@ -138,8 +140,8 @@ fn permanence(
     }
 }
 
-fn kind(found: &Classified) -> &'static str {
-    match found.kind {
+fn kind(kind: Kind) -> &'static str {
+    match kind {
         Kind::Hard => "hard",
         Kind::Block => "block",
         Kind::Delay => "delay",

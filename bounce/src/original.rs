@@ -26,7 +26,7 @@ pub(crate) fn fields(text: &str) -> Vec<(String, String)> {
     let mut fields: Vec<(String, String)> = Vec::new();
     let indent = indentation(text);
     for line in text.lines().take(2_000) {
-        let line = line.strip_prefix('>').unwrap_or(line);
+        let line = line.strip_prefix("> ").or_else(|| line.strip_prefix('>')).unwrap_or(line);
         let line = line.get(indent..).filter(|_| line.len() > indent).unwrap_or(line);
         if line.trim().is_empty() {
             if fields.len() > 1 {

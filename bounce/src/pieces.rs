@@ -29,12 +29,18 @@ pub(crate) struct Pieces {
     pub returned: bool,
     /// Where the returned message lies in the mail, to be looked at when it is itself a report.
     pub nested: Option<std::ops::Range<usize>>,
+    /// The returned message where it stands below the words.
+    pub below: Option<String>,
 }
 
 impl Pieces {
     pub fn of(message: &Message<'_>) -> Pieces {
         let mut pieces = Pieces::default();
         let mut html = String::new();
+        if is_without_its_parts(message) {
+            pieces.read_raw(&message.raw_message);
+            return pieces;
+        }
         for part in message.parts.iter().take(PARTS_MAX) {
             pieces.take(message, part, &mut html);
         }
@@ -42,14 +48,27 @@ impl Pieces {
             pieces.words = html;
         }
         let cut = notice::cut(&pieces.words);
-        if let Some(after) = cut.original {
-            pieces.returned = true;
-            if pieces.original.is_empty() {
-                pieces.original = original::fields(&pieces.words[after..]);
-            }
-        }
+        pieces.take_below(&cut);
         pieces.words.truncate(cut.words);
         pieces
+    }
+
+    /// Takes everything behind the header as words, where MIME is broken beyond reading.
+    pub fn read_raw(&mut self, raw: &[u8]) {
+        let text = lossy(raw);
+        let body = text.find("\n\n").or_else(|| text.find("\r\n\r\n")).map_or("", |end| text[end..].trim_start());
+        body.clone_into(&mut self.words);
+        let cut = notice::cut(body);
+        self.take_below(&cut);
+        self.words.truncate(cut.words);
+    }
+
+    fn take_below(&mut self, cut: &notice::Cut) {
+        if let Some(after) = cut.original {
+            let below = self.words[after..].to_owned();
+            self.take_original(original::fields(&below));
+            self.below = Some(below);
+        }
     }
 
     fn take(&mut self, message: &Message<'_>, part: &MessagePart<'_>, html: &mut String) {
@@ -101,6 +120,13 @@ impl Pieces {
             _ => {}
         }
     }
+}
+
+/// A multipart whose boundary occurs nowhere: the words stand in the body all the same.
+fn is_without_its_parts(message: &Message<'_>) -> bool {
+    let Some(boundary) = message.content_type().and_then(|kind| kind.attribute("boundary")) else { return false };
+    let line = format!("--{boundary}");
+    !String::from_utf8_lossy(&message.raw_message[..message.raw_message.len().min(WORDS_MAX)]).contains(&line)
 }
 
 /// The decoded content of a part, however mail-parser filed it.

@@ -16,12 +16,24 @@ const WORDS_MAX: usize = 2_000;
 pub(crate) fn complete(report: &mut Report, pieces: &Pieces, found: &[Found]) {
     let conversation = conversation(&pieces.words);
     for group in &mut report.recipients {
+        without_file(group);
         let own = found.iter().find(|found| names(group, &found.recipient));
         let only = own.or(if found.len() == 1 { found.first() } else { None });
+        if group.final_recipient.is_none() && group.original_recipient.is_none() {
+            group.final_recipient = only.map(|found| found.recipient.clone()).filter(|found| !found.is_empty());
+        }
         if group.original_recipient.is_none() {
             group.original_recipient = only.and_then(|found| found.original.clone());
         }
         complete_one(group, only.map_or("", |found| found.reason.as_str()), &conversation, &pieces.words);
+    }
+}
+
+/// A file or a program that mail is delivered to is nobody's address.
+fn without_file(group: &mut RecipientReport) {
+    let is_file = |name: &String| name.starts_with(['/', '|', ':']) && !name.contains('@') || name.starts_with("|\"");
+    if group.final_recipient.as_ref().is_some_and(is_file) {
+        group.final_recipient = None;
     }
 }
 
@@ -40,12 +52,17 @@ fn complete_one(group: &mut RecipientReport, reason: &str, conversation: &[Strin
         true => conversation.iter().collect(),
         false => conversation.iter().filter(|line| line.to_lowercase().contains(&address)).collect(),
     };
-    let quoted = about.first().copied().or(conversation.first());
+    let quoted = about.first().copied().or(conversation.first()).map_or("", String::as_str);
     let whole = whole(words);
-    let candidates = [Some(reason), quoted.map(String::as_str), Some(whole.as_str())];
+    // A server's own reply says more than the reporter's sentences around it.
+    let candidates = match reply_in(reason).is_none() && reply_in(quoted).is_some() && tells(quoted) {
+        true => [Some(quoted), Some(reason), Some(whole.as_str())],
+        false => [Some(reason), Some(quoted), Some(whole.as_str())],
+    };
     let best = candidates.into_iter().flatten().find(|text| tells(text));
-    let chosen =
-        best.or_else(|| candidates.into_iter().flatten().find(|text| reply_in(text).is_some())).unwrap_or(reason);
+    let quoting = || candidates.into_iter().flatten().find(|text| reply_in(text).is_some());
+    let speaking = || candidates.into_iter().flatten().find(|text| !text.is_empty());
+    let chosen = best.or_else(quoting).or_else(speaking).unwrap_or("");
     if group.diagnostic.as_deref().unwrap_or("").is_empty() || best.is_some() {
         group.diagnostic = (!chosen.trim().is_empty()).then(|| chosen.trim().to_owned());
     }
@@ -63,7 +80,7 @@ fn tells(text: &str) -> bool {
 }
 
 fn status_of(text: &str) -> Option<mail::EnhancedStatus> {
-    diagnostic::status_in(text)
+    diagnostic::trouble_in(text)
 }
 
 /// The lines of the SMTP conversation that the words quote: `550 5.1.1 <ana@…>... User unknown`, `<<< 550 …`.

@@ -1,7 +1,7 @@
 //! What was understood of a mail that came in: the types that [`crate::parse`] fills.
 
 use crate::classify::{Classified, Kind, Stage};
-use crate::diagnostic::{reply_in, status_in};
+use crate::diagnostic::{reply_in, trouble_in};
 use crate::rules::Rules;
 use mail::{EnhancedStatus, Reply};
 
@@ -55,8 +55,6 @@ impl Sort {
 pub struct Report {
     /// What sort of mail it is.
     pub sort: Sort,
-    /// The grammar by which its words were read, where words had to be read.
-    pub grammar: Option<String>,
     /// What happened to each recipient; empty unless it is a delivery report or a bounce.
     pub recipients: Vec<RecipientReport>,
     /// The complaint, where it is one.
@@ -256,7 +254,13 @@ impl RecipientReport {
     #[must_use]
     pub fn quoted_status(&self) -> Option<EnhancedStatus> {
         let text = self.diagnostic.as_deref()?;
-        self.quoted_reply().and_then(|reply| reply.enhanced).or_else(|| status_in(text))
+        let code = self.quoted_reply().map(|reply| (reply.code, reply.enhanced));
+        match code {
+            Some((_, Some(status))) => Some(status),
+            // A status of another class than the reply's is part of the words.
+            Some((code, None)) => trouble_in(text).filter(|status| u16::from(status.class) == code / 100),
+            None => trouble_in(text),
+        }
     }
 
     /// The SMTP reply that the report is about, to be classified. Where the remote server's words aren't known, one is
@@ -269,7 +273,7 @@ impl RecipientReport {
             // only that reply's own status counts.
             return Some(reply);
         }
-        let status = self.status.or_else(|| status_in(text));
+        let status = self.status.or_else(|| trouble_in(text));
         let class = status.map_or(if self.action == Action::Failed { 5 } else { 4 }, |status| status.class);
         if class == 2 || (text.is_empty() && status.is_none()) {
             return None;

@@ -14,7 +14,7 @@ static BUILTIN: LazyLock<Rules> = LazyLock::new(|| {
 });
 
 /// Words of `found`, one bit per phrase.
-type Bits = [u64; 8];
+type Bits = [u64; 32];
 
 /// One rule as it is written.
 #[derive(Deserialize)]

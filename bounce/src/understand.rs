@@ -2,6 +2,7 @@
 //! delivery status, a disposition notice, then words: report, complaint, challenge, automatic answer, request.
 
 use crate::delivery_status;
+use crate::event_json;
 use crate::feedback;
 use crate::figures;
 use crate::notice::{self, Signs};
@@ -45,6 +46,9 @@ fn understand(raw: &[u8], may_look_inside: bool) -> Report {
         return figures;
     }
     let mut pieces = Pieces::of(&message);
+    if pieces.words.trim().is_empty() && pieces.status.is_empty() {
+        pieces.read_raw(raw);
+    }
     report.original_headers = std::mem::take(&mut pieces.original);
     report.original_message_id = original_message_id(&report);
     report.from = pieces::addresses(&message, "From").into_iter().next();
@@ -53,6 +57,9 @@ fn understand(raw: &[u8], may_look_inside: bool) -> Report {
     }
     for part in &pieces.status {
         delivery_status::read(part, &mut report);
+    }
+    if event_json::read(&pieces.words, &mut report) {
+        return report;
     }
     decide(&message, &pieces, &mut report);
     if report.recipients.is_empty() && report.sort != Sort::Feedback && may_look_inside {
@@ -64,7 +71,7 @@ fn understand(raw: &[u8], may_look_inside: bool) -> Report {
 /// Settles what sort of mail it is.
 fn decide(message: &Message<'_>, pieces: &Pieces, report: &mut Report) {
     let signs = signs(message, pieces);
-    if feedback::read(message, pieces, report) || challenge(message, pieces, report) {
+    if feedback::read(message, pieces, signs.are_enough(), report) || challenge(message, pieces, report) {
         return;
     }
     if !report.recipients.is_empty() {
@@ -74,7 +81,7 @@ fn decide(message: &Message<'_>, pieces: &Pieces, report: &mut Report) {
     if automatic(message, pieces, &signs, report) {
         return;
     }
-    if signs.are_enough() && !(pieces.disposition.is_some() && !says_rejected(message, pieces)) {
+    if signs.are_enough() && (pieces.disposition.is_none() || says_rejected(message, pieces)) {
         bounce(message, pieces, &signs, report);
         return;
     }
@@ -108,11 +115,14 @@ fn signs(message: &Message<'_>, pieces: &Pieces) -> Signs {
     let answer =
         ["re:", "aw:", "fw:", "fwd:", "sv:", "antw:", "wg:", "[fwd:"].iter().any(|start| subject.starts_with(start));
     let by_a_person = pieces::header(message, "User-Agent").is_some() || pieces::header(message, "X-Mailer").is_some();
+    // A list forwards what anybody wrote, so that its mail must show every sign.
+    let listed = pieces::header(message, "List-Id").is_some();
+    let incomplete = signs.sender.is_none() || signs.words.is_none();
     let certain = pieces::header(message, "X-Failed-Recipients").is_some() || !pieces.status.is_empty();
     signs.conversation = !certain
         && ((answer && signs.sender.is_none())
             || (pieces::header(message, "In-Reply-To").is_some() && signs.sender.is_none() && by_a_person)
-            || (pieces::header(message, "List-Id").is_some() && signs.sender.is_none()));
+            || (listed && incomplete));
     signs
 }
 
@@ -165,7 +175,7 @@ fn bounce(message: &Message<'_>, pieces: &Pieces, signs: &Signs, report: &mut Re
     let own = own_addresses(message, report);
     let subject = pieces::subject(message);
     let mut found = words::recipients(&pieces.words, &own);
-    if found.is_empty() {
+    if found.is_empty() && !wraps_report(report) {
         found = elsewhere(message, report, &subject, &own);
     }
     let action = notice::action(&subject, &pieces.words);
@@ -182,6 +192,11 @@ fn bounce(message: &Message<'_>, pieces: &Pieces, signs: &Signs, report: &mut Re
         })
         .collect();
     reason::complete(report, pieces, &found);
+}
+
+/// Whether what it returns is a report itself.
+fn wraps_report(report: &Report) -> bool {
+    report.original_header("From").is_some_and(|from| WORDS.senders.occurs(&from.to_lowercase()))
 }
 
 /// Where the words name nobody: a field of the header, the subject, the only recipient of the returned message; at last
@@ -224,10 +239,8 @@ fn says_rejected(message: &Message<'_>, pieces: &Pieces) -> bool {
 /// A gateway that wraps a whole report into one of its own says nothing itself: what it wraps does.
 fn look_inside(raw: &[u8], pieces: &Pieces, report: &mut Report) {
     let unnamed = matches!(report.sort, Sort::Bounce | Sort::DeliveryReport) || !pieces.status.is_empty();
-    let Some(inner) = pieces.nested.clone().and_then(|range| raw.get(range)) else { return };
-    if !unnamed {
-        return;
-    }
+    let nested = pieces.nested.clone().and_then(|range| raw.get(range));
+    let Some(inner) = nested.or(pieces.below.as_ref().map(String::as_bytes)).filter(|_| unnamed) else { return };
     let inner = understand(inner, false);
     if matches!(inner.sort, Sort::DeliveryReport | Sort::Bounce)
         && inner.recipients.iter().any(|r| r.final_recipient.is_some())

@@ -9,6 +9,8 @@ use aws_lc_rs::hmac;
 use std::time::Duration;
 
 const PREFIX: &str = "b-";
+/// Where it names a message and not one of its recipients.
+const MESSAGE_PREFIX: &str = "m-";
 /// RFC 4648 §6, in lower case.
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// Bytes of the signature: 16 digits.
@@ -43,11 +45,21 @@ pub enum VerpError {
 /// The local part for a recipient.
 #[must_use]
 pub fn encode(key: &Key, recipient_id: i64, at_ms: i64) -> String {
+    signed(key, PREFIX, recipient_id, at_ms)
+}
+
+/// The local part for several recipients of one message, which share a transaction.
+#[must_use]
+pub fn encode_message(key: &Key, message_id: i64, at_ms: i64) -> String {
+    signed(key, MESSAGE_PREFIX, message_id, at_ms)
+}
+
+fn signed(key: &Key, prefix: &str, id: i64, at_ms: i64) -> String {
     // 16 bits of day last until 2149.
     let day = u128::from(at_ms.div_euclid(DAY_MS) as u16);
-    let what = (u128::from(recipient_id as u64) << 16) | day;
+    let what = (u128::from(id as u64) << 16) | day;
     let mut out = String::with_capacity(36);
-    out.push_str(PREFIX);
+    out.push_str(prefix);
     push_number(what, &mut out);
     let mac = mac(key, &out);
     out.push('-');
@@ -60,9 +72,21 @@ pub fn encode(key: &Key, recipient_id: i64, at_ms: i64) -> String {
 /// # Errors
 /// When it isn't ours or is too old.
 pub fn decode(key: &Key, local: &str, now_ms: i64, max_age: Duration) -> Result<i64, VerpError> {
+    read(key, PREFIX, local, now_ms, max_age)
+}
+
+/// The message that a local part of [`encode_message`] names.
+///
+/// # Errors
+/// When it isn't ours or is too old.
+pub fn decode_message(key: &Key, local: &str, now_ms: i64, max_age: Duration) -> Result<i64, VerpError> {
+    read(key, MESSAGE_PREFIX, local, now_ms, max_age)
+}
+
+fn read(key: &Key, prefix: &str, local: &str, now_ms: i64, max_age: Duration) -> Result<i64, VerpError> {
     let local = local.to_ascii_lowercase();
     let (signed, signature) = local.rsplit_once('-').ok_or(VerpError::NotVerp)?;
-    let what = signed.strip_prefix(PREFIX).and_then(number).ok_or(VerpError::NotVerp)?;
+    let what = signed.strip_prefix(prefix).and_then(number).ok_or(VerpError::NotVerp)?;
     if signature.len() != MAC_LEN * 8 / 5 || !signature.bytes().all(|b| ALPHABET.contains(&b)) {
         return Err(VerpError::NotVerp);
     }
@@ -137,6 +161,12 @@ mod tests {
         assert_eq!(decode(&key(), &local, NOW_MS + 6 * DAY_MS, WEEK), Ok(42));
         assert_eq!(decode(&key(), &local, NOW_MS + 8 * DAY_MS, WEEK), Err(VerpError::Expired));
         assert_eq!(decode(&Key::new(&[8; 32]), &local, NOW_MS, WEEK), Err(VerpError::Forged));
+        let message = encode_message(&key(), 42, NOW_MS);
+        assert_eq!(decode_message(&key(), &message, NOW_MS, WEEK), Ok(42));
+        // One is never taken for the other.
+        assert_eq!(decode(&key(), &message, NOW_MS, WEEK), Err(VerpError::NotVerp));
+        assert_eq!(decode_message(&key(), &local, NOW_MS, WEEK), Err(VerpError::NotVerp));
+        assert_eq!(decode(&key(), &message.replacen('m', "b", 1), NOW_MS, WEEK), Err(VerpError::Forged));
         for odd in ["", "b-", "b--", "ana", "b-x-y", "news-2024", "b-aaaa-!!!!!!!!!!!!!!!!", "bounce+ana=example.com"] {
             assert_eq!(decode(&key(), odd, NOW_MS, WEEK), Err(VerpError::NotVerp), "{odd}");
         }

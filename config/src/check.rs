@@ -9,7 +9,7 @@ use crate::sections::{
     DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
     StorageSection, StreamEntry,
 };
-use crate::sections::{HealthSection, ReputationSection, RouteEntry, SuppressionSection};
+use crate::sections::{HealthSection, NoticeSection, ReputationSection, RouteEntry, SuppressionSection};
 use crate::shaping::{self, ShapingEntry};
 use crate::stream::{self, Streams};
 use crate::submission::SubmissionSection;
@@ -47,6 +47,8 @@ pub struct Config {
     pub domains: DomainsSection,
     /// `[[route]]`, in the order in which they are tried; names are unique, streams exist.
     pub routes: Vec<Route>,
+    /// `[notice]`
+    pub notice: NoticeSection,
     /// `[health]`
     pub health: HealthSection,
     /// `[reputation]`
@@ -134,7 +136,8 @@ macro_rules! default_section {
     )+ };
 }
 default_section!(ServerSection => server, StorageSection => storage, HttpSection => http, SmtpSection => smtp,
-    SubmissionSection => submission, DomainsSection => domains, HealthSection => health, SuppressionSection => suppression, ReputationSection => reputation, DnsSection => dns, LogSection => log);
+    SubmissionSection => submission, DomainsSection => domains, NoticeSection => notice, HealthSection => health,
+    SuppressionSection => suppression, ReputationSection => reputation, DnsSection => dns, LogSection => log);
 
 /// Reads and checks a file.
 ///
@@ -188,6 +191,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let smtp = table(root, problems);
     let submission = table(root, problems);
     let domains = table(root, problems);
+    let notice = table(root, problems);
     let health = table(root, problems);
     let suppression = table(root, problems);
     let reputation = table(root, problems);
@@ -227,6 +231,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
         streams,
         routes,
         warmup_plans,
+        notice: notice?,
         health: health?,
         suppression: suppression?,
         reputation: reputation?,
@@ -285,6 +290,7 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<PoolEntry>(name))
         .or_else(|| has::<StreamEntry>(name))
         .or_else(|| has::<RouteEntry>(name))
+        .or_else(|| has::<NoticeSection>(name))
         .or_else(|| has::<HealthSection>(name))
         .or_else(|| has::<SuppressionSection>(name))
         .or_else(|| has::<ReputationSection>(name))
@@ -292,7 +298,7 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<WarmupPlanEntry>(name))
 }
 
-const SECTIONS: [&str; 17] = [
+const SECTIONS: [&str; 18] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
@@ -304,6 +310,7 @@ const SECTIONS: [&str; 17] = [
     StreamEntry::KEY,
     DomainsSection::KEY,
     RouteEntry::KEY,
+    NoticeSection::KEY,
     HealthSection::KEY,
     SuppressionSection::KEY,
     ReputationSection::KEY,

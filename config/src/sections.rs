@@ -2,6 +2,7 @@
 
 mod domains;
 mod health;
+mod notice;
 mod reputation;
 mod route;
 mod stream;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use health::HealthSection;
+pub use notice::{NoticeMode, NoticeSection};
 pub use reputation::ReputationSection;
 pub(crate) use route::RouteEntry;
 pub(crate) use stream::StreamEntry;
@@ -128,6 +130,12 @@ section! {
         /// Messages sent over one connection before it is closed, where neither the provider's built-in number nor
         /// a `[[shaping]]` says otherwise.
         messages_per_connection: u32 = 100 in 1..=10_000;
+        /// Recipients of one submitted message that go in one transaction, where they are at one site and get the same
+        /// bytes. 1 gives each a copy and a return path of its own. A `[[shaping]]` may say otherwise.
+        recipients_per_message: u32 = 100 in 1..=1_000;
+        /// Whether content goes in chunks (BDAT, RFC 3030) where the other server offers it, else with DATA. A
+        /// `[[shaping]]` may say otherwise.
+        chunking: bool = true;
         /// Waiting recipients that are held in memory, ready to go. More only cost memory.
         ready_max: u32 = 10_000 in 100..=1_000_000;
         /// Time to wait for a connection.

@@ -43,6 +43,10 @@ section! {
         provider_connections: Option<u32> = none in 1..=20_000 example 10;
         /// Messages in one connection.
         messages_per_connection: Option<u32> = none in 1..=10_000 example 50;
+        /// Recipients of one message in one transaction. 1 gives each a copy and a return path of its own.
+        recipients_per_message: Option<u32> = none in 1..=1_000 example 50;
+        /// Whether content goes in chunks (BDAT) where that is offered.
+        chunking: Option<bool> = none example false;
         /// New connections from one source to one site.
         connection_rate: Option<Rate> = none example "100/min";
         /// New connections from all sources together to one site.

@@ -13,7 +13,7 @@ use campaign::unsubscribe::LinkKey;
 use dkim::Signer;
 use mail::{Address, Domain, StreamKind};
 use moka::sync::Cache;
-use mta::{ContentMaker, Made, MakeError};
+use mta::{ContentMaker, Made, MakeError, Wishes};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use storage::message::{Message, Submission};
@@ -47,6 +47,11 @@ struct Signed {
     message: Bytes,
     eight_bit: bool,
     smtputf8: bool,
+    /// It goes out with the empty reverse-path.
+    null_sender: bool,
+    /// The bytes are the same for several recipients.
+    is_shared: bool,
+    wishes: Option<Arc<Wishes>>,
     sender: Arc<Sender>,
 }
 
@@ -151,7 +156,13 @@ impl Content {
         };
         let smtputf8 = signed.smtputf8 || recipient.address.needs_smtputf8();
         let made = self.addressed(recipient, signed.message, &signed.sender, smtputf8, now_ms)?;
-        Ok(Made { eight_bit: signed.eight_bit, ..made })
+        let shared_path = (signed.is_shared && !signed.null_sender).then(|| {
+            let local = bounce::verp::encode_message(&self.verp, id.0, now_ms);
+            Address::from_parts(&local, &signed.sender.return_path)
+        });
+        let shared_path = shared_path.transpose().map_err(|e| MakeError::Permanent(e.to_string()))?;
+        let reverse_path = made.reverse_path.filter(|_| !signed.null_sender);
+        Ok(Made { eight_bit: signed.eight_bit, reverse_path, shared_path, dsn: signed.wishes, ..made })
     }
 
     fn sign_submitted(&self, app: &App, recipient: &Claimed, id: MessageId, now_ms: i64) -> Result<Signed, MakeError> {
@@ -173,9 +184,12 @@ impl Content {
             message: Bytes::from(sealed(&sender, &trace(app, &row), &content, now_ms)?),
             eight_bit: row.eight_bit,
             smtputf8: row.smtputf8,
+            null_sender: row.null_sender,
+            is_shared: row.recipients > 1 && !own_link,
+            wishes: wishes(&row),
             sender,
         };
-        if row.recipients > 1 && !own_link {
+        if signed.is_shared {
             self.signed.insert(id, signed.clone());
         }
         Ok(signed)
@@ -219,9 +233,22 @@ impl Content {
         let local = bounce::verp::encode(&self.verp, recipient.id.0, now_ms);
         let reverse_path = Address::from_parts(&local, &sender.return_path);
         let reverse_path = reverse_path.map_err(|e| MakeError::Permanent(e.to_string()))?;
-        let signing_domain = Some(sender.domain.clone());
-        Ok(Made { eight_bit: !message.is_ascii(), smtputf8, message, reverse_path, signing_domain })
+        Ok(Made {
+            eight_bit: !message.is_ascii(),
+            smtputf8,
+            message,
+            reverse_path: Some(reverse_path),
+            shared_path: None,
+            dsn: None,
+            signing_domain: Some(sender.domain.clone()),
+        })
     }
+}
+
+/// What the submitter wants to be told, where it said so.
+fn wishes(row: &Message) -> Option<Arc<Wishes>> {
+    let wishes = Wishes { ret: row.dsn_ret.clone(), envid: row.dsn_envid.clone() };
+    (wishes != Wishes::default()).then(|| Arc::new(wishes))
 }
 
 /// How the message came in, with our id (RFC 5321 §4.4). From whom stays between us and the submitter.

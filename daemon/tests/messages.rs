@@ -17,7 +17,7 @@ const PROVIDERS: &str = r#"
 [[provider]]
 name = "Albatross"
 weight = 1
-domains = ["albatross.example"]
+domains = ["albatross.example", "sender.example"]
 mx = [{ host = "mx.albatross-mx.example", preference = 10, ip = "127.31.1.1" }]
 [provider.manners]
 tls = "offered"
@@ -310,6 +310,51 @@ async fn a_batch_tells_what_became_of_each_message() {
     }
     boat.stop().await;
     internet.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_gives_a_return_path_is_told_by_mail() {
+    let (boat, internet, ana) = harbour().await;
+    let with = |more: Value| {
+        let mut message = letter(&["unknown-1@albatross.example", "unknown-2@albatross.example"]);
+        message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        message
+    };
+    for (more, field) in [
+        (json!({ "notify": ["failure"] }), "notify"),
+        (json!({ "return_path": "ana@elsewhere.example" }), "return_path"),
+        (json!({ "return_path": "ana" }), "return_path"),
+    ] {
+        let refused = send(&ana, field, "/api/v1/messages", &with(more)).await;
+        assert_eq!(refused.status(), 422, "{field}");
+        assert_eq!(refused.json::<Value>().await.unwrap()["error"]["field"], field);
+    }
+    let accepted = ana.post("/api/v1/messages", with(json!({ "return_path": "Shop <shop@sender.example>" }))).await;
+    settled(&ana, &accepted["id"]).await;
+    let mut reports = Vec::new();
+    for _ in 0..600 {
+        reports = internet.ledger().last_messages();
+        if !reports.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let [report] = &reports[..] else { panic!("{reports:?}") };
+    assert_eq!((report.reverse_path.as_str(), &*report.recipients), ("", &["shop@sender.example".to_owned()][..]));
+    let content = String::from_utf8_lossy(&report.content);
+    for wanted in [
+        "From: Mail Delivery System <MAILER-DAEMON@sender.example>",
+        "Final-Recipient: rfc822; unknown-1@albatross.example",
+        "Final-Recipient: rfc822; unknown-2@albatross.example",
+        "Action: failed",
+        "Status: 5.1.1",
+        "Subject: Your order",
+    ] {
+        assert!(content.contains(wanted), "{wanted} is not in {content}");
+    }
+    let total = internet.ledger().total();
+    assert_eq!((total.dkim_failed, total.dkim_missing, total.breaches.len()), (0, 0, 0));
+    boat.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,7 +36,8 @@ async fn a_list_is_written_read_and_taken_back() {
     let (status, body) = bad(marketer.send(Method::POST, LIST, Some(past)).await).await;
     assert_eq!((status, body.error.field.as_deref()), (422, Some("expires_at")));
 
-    let file = "address,reason\r\ncy@gull.example,complaint\r\nnobody,\r\ntrap@gull.example,\r\ncy@gull.example,complaint\r\n";
+    let file =
+        "address,reason\r\ncy@gull.example,complaint\r\nnobody,\r\ntrap@gull.example,\r\ncy@gull.example,complaint\r\n";
     let told = good(import(&marketer, &format!("{LIST}/import"), file).await).await;
     assert_eq!(
         [&told["rows"], &told["added"], &told["known"], &told["failed"]],

@@ -4,6 +4,7 @@
 
 mod address;
 mod compose;
+pub mod dsn;
 mod mailbox;
 mod mask;
 mod reply;

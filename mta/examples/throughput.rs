@@ -56,7 +56,15 @@ impl ContentMaker for Letters {
             .map_err(|e| MakeError::Permanent(e.to_string()))?;
         signed.extend_from_slice(message.as_bytes());
         let reverse_path = Address::parse(&format!("b-{}@bounce.sender.example", r.id)).expect("an address");
-        Ok(Made { message: signed.into(), reverse_path, signing_domain: None, eight_bit: false, smtputf8: false })
+        Ok(Made {
+            message: signed.into(),
+            reverse_path: Some(reverse_path),
+            shared_path: None,
+            dsn: None,
+            signing_domain: None,
+            eight_bit: false,
+            smtputf8: false,
+        })
     }
 }
 
@@ -151,6 +159,7 @@ fn parts(storage: &Storage, connections: u32) -> Parts {
             roots: Arc::new(rustls::RootCertStore::empty()),
             submitter: "sender.example".to_owned(),
         },
+        notice: config.notice.clone(),
     }
 }
 

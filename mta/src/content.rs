@@ -13,7 +13,7 @@ use mail::{Address, StreamKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use storage::queue::Claimed;
+use storage::queue::{Claimed, Wait};
 
 /// Bytes of made content that wait for their connection, at most; work beyond is begun when some have left.
 const AHEAD_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -32,14 +32,28 @@ pub trait ContentMaker: Send + Sync + 'static {
 pub struct Made {
     /// Headers and body, lines ending in CR LF, dots not doubled.
     pub message: Bytes,
-    /// Where reports go.
-    pub reverse_path: Address,
+    /// Where reports go; `None` for a message that none are sent about (`<>`).
+    pub reverse_path: Option<Address>,
+    /// The same for all recipients of the message: it names the message and not the recipient. Where there is one, the
+    /// bytes are the same for all of them too, and they may share a transaction.
+    pub shared_path: Option<Address>,
+    /// What the submitter wants to be told, for servers that take such wishes (RFC 3461).
+    pub dsn: Option<Arc<Wishes>>,
     /// The domain that signs it (the `d=` of DKIM); `None` where nobody signs.
     pub signing_domain: Option<Arc<str>>,
     /// Whether it has bytes above 127 and needs 8BITMIME (RFC 6152).
     pub eight_bit: bool,
     /// Whether its headers need SMTPUTF8 (RFC 6531).
     pub smtputf8: bool,
+}
+
+/// What MAIL says of reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// `full` or `hdrs` (RFC 3461 §4.3).
+    pub ret: Option<String>,
+    /// RFC 3461 §4.4, encoded.
+    pub envid: Option<String>,
 }
 
 /// Why a message could not be made.
@@ -57,8 +71,17 @@ pub enum MakeError {
 pub(crate) struct Prepared {
     pub hand: Hand,
     pub made: Made,
+    /// Further recipients of the same bytes, who go in the same transaction.
+    pub companions: Vec<Hand>,
     /// Counted while it waits.
     _ahead: Ahead,
+}
+
+impl Prepared {
+    /// Back into the queue, all of them.
+    pub fn give_back(self, wait: Wait) {
+        std::iter::once(self.hand).chain(self.companions).for_each(|hand| hand.give_back(wait));
+    }
 }
 
 /// Bytes of content that are in memory ahead of their connections; given back by `Drop`.
@@ -149,9 +172,10 @@ fn serve(content: &dyn ContentMaker, (urgent, bulk): (&Receiver<Job>, &Receiver<
 
 fn run(content: &dyn ContentMaker, job: Job, ahead: &Arc<AtomicUsize>) {
     let Job { hand, lane, shared } = job;
+    let (kind, origin) = (hand.claimed.kind, hand.claimed.origin);
     if shared.stopping.is_cancelled() {
         drop(hand);
-        return lane.not_prepared(&shared);
+        return lane.not_prepared(&shared, kind, origin);
     }
     let began = std::time::Instant::now();
     // A panic is a mistake of one template or one contact: the others go on.
@@ -164,11 +188,11 @@ fn run(content: &dyn ContentMaker, job: Job, ahead: &Arc<AtomicUsize>) {
             let bytes = made.message.len();
             ahead.fetch_add(bytes, Relaxed);
             let counted = Ahead { bytes, total: ahead.clone() };
-            lane.prepared(&shared, Prepared { hand, made, _ahead: counted });
+            lane.prepared(&shared, Prepared { hand, made, companions: Vec::new(), _ahead: counted });
         }
         Err(error) => {
             hand.cannot_be_made(&error, shared.clock.now_ms());
-            lane.not_prepared(&shared);
+            lane.not_prepared(&shared, kind, origin);
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::content::{ContentMaker, Makers};
 use crate::conversation::{self, Keeper};
 use crate::housekeeping::{self, Retention};
 use crate::lane::LaneStatus;
+use crate::notice;
 use crate::pause::{self, Pauses};
 use crate::places::Places;
 use crate::route::{RouteSetup, RouteStatus, Routes};
@@ -19,7 +20,7 @@ use crate::stream::StreamRules;
 use crate::tls::{Policies, TlsParts, reporting};
 use crate::warmup::{self, Board, Plans};
 use crate::watchdog::{self, StalledLane, Watchdog};
-use config::{Pool, SmtpSection, Source, Streams};
+use config::{NoticeSection, Pool, SmtpSection, Source, Streams};
 use mail::WaitReason;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::SeqCst;
@@ -71,6 +72,8 @@ pub struct Parts {
     pub soft_bounces: Option<storage::soft_bounce::Threshold>,
     /// What TLS policies need.
     pub tls: TlsParts,
+    /// `[notice]`.
+    pub notice: NoticeSection,
 }
 
 /// Why the engine could not start.
@@ -178,6 +181,7 @@ impl Engine {
             tokio::spawn(housekeeping::retention(shared.clone(), parts.retention)),
             tokio::spawn(reporting::write_counts(shared.clone())),
             tokio::spawn(reporting::run(shared.clone())),
+            tokio::spawn(notice::run(shared.clone(), parts.notice)),
         ];
         Ok(EngineHandle { shared, tasks, recovered })
     }

@@ -10,30 +10,31 @@
 //! there are of them. What finds no room goes back into the queue until about the time that the lane gets to it. Where a
 //! rate is the limit, only what it lets through within seconds waits in memory.
 
+mod state;
+mod trouble;
 mod work;
 
 use crate::connection;
 use crate::content::Prepared;
 use crate::hand::Hand;
-use crate::pace::{Limit, Pace};
+use crate::pace::Pace;
 use crate::places::Urgency;
 use crate::shaping::{Counted, Limits, Restraint, Shaping, Target};
 use crate::shared::{Shared, lock};
 use crate::site::Site;
 use config::Rate;
-use mail::{BounceClass, StreamKind, WaitReason};
+use mail::{StreamKind, WaitReason};
+use state::{SOON_MS, State};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
-use storage::queue::{Answer, Claimed, Deferral, DeferralKind, Wait};
+use storage::queue::{Claimed, Origin, Wait};
 use tokio::sync::Notify;
+pub(crate) use trouble::Trouble;
 
 /// Work per connection that justifies opening another one.
 const WORK_PER_CONNECTION: usize = 4;
 /// Messages made ahead per connection.
 const AHEAD_PER_CONNECTION: usize = 3;
-/// What a lane brings away within this time is not stuck.
-const SOON_MS: i64 = 5_000;
 /// So many wait in memory however slow the rate: the one that goes next, and the one behind it.
 const AT_A_RATE_MIN: f64 = 2.0;
 /// A lane whose rate has no room for longer than this opens no connection, and keeps none.
@@ -80,42 +81,6 @@ pub(crate) struct Lane {
     state: Mutex<State>,
     /// Wakes one connection that waits for work.
     work: Notify,
-}
-
-#[derive(Default)]
-struct State {
-    ready: VecDeque<Hand>,
-    /// Transactional ones: they go first.
-    urgent: VecDeque<Hand>,
-    making: usize,
-    prepared: VecDeque<Prepared>,
-    /// Open ones, and those that are being opened.
-    connections: u32,
-    /// Of those, the open ones.
-    established: u32,
-    limit: Limit,
-    /// Messages taken since the lane began, or began anew after a hold.
-    taken: u32,
-    hold: Option<Wait>,
-    reply: Option<String>,
-    /// Times in a row that no connection came about.
-    failures: u32,
-    /// One did not come about, others are still being opened.
-    in_trouble: bool,
-    /// Hosts that could not be reached lately, tried last.
-    bad_hosts: Vec<(String, i64)>,
-    pace: Pace,
-    /// Recipients settled or deferred over this lane, for whoever watches its progress.
-    left: u64,
-    used_ms: i64,
-    began_ms: i64,
-}
-
-/// Why a connection did not come about, for the lane.
-#[derive(Clone, Debug)]
-pub(crate) struct Trouble {
-    pub class: BounceClass,
-    pub answer: Answer,
 }
 
 impl Lane {
@@ -214,8 +179,13 @@ impl Lane {
             urgency = if state.urgent.is_empty() { Urgency::Bulk } else { Urgency::Urgent };
             // What is urgent is made however much else is ready: it overtakes that.
             while state.making + state.prepared.len() < 2 * ahead && shared.makers.has_room() {
+                // Who gets the same message goes with it, and has nothing made.
+                if state.urgent.front().is_none_or(|hand| self.limits.recipients > 1 && state.is_led(hand)) {
+                    break;
+                }
                 let Some(hand) = state.urgent.pop_front() else { break };
                 state.making += 1;
+                state.making_of.push(hand.claimed.origin);
                 to_make.push(hand);
             }
             while state.making + state.prepared.len() < ahead && shared.makers.has_room() {
@@ -264,7 +234,7 @@ impl Lane {
         let now_ms = shared.clock.now_ms();
         let held = self.held(shared, now_ms).is_some();
         let mut state = lock(&self.state);
-        state.making -= 1;
+        state.made(prepared.hand.claimed.kind, prepared.hand.claimed.origin);
         if held {
             // Held meanwhile: it looks for another way, like the others.
             drop(state);
@@ -288,8 +258,8 @@ impl Lane {
     }
 
     /// A recipient's content could not be made.
-    pub fn not_prepared(self: &Arc<Self>, shared: &Arc<Shared>) {
-        lock(&self.state).making -= 1;
+    pub fn not_prepared(self: &Arc<Self>, shared: &Arc<Shared>, kind: StreamKind, origin: Origin) {
+        lock(&self.state).made(kind, origin);
         self.drive(shared);
     }
 
@@ -332,98 +302,6 @@ impl Lane {
             self.work.notify_one();
             self.drive(shared);
         }
-    }
-
-    /// Fewer connections for a while: what the server bears now, if it bears any.
-    pub fn fewer_connections(&self, shared: &Shared, reply: String) {
-        lock(&self.state).lower_limit(self.limits.connections, shared.clock.now_ms(), reply);
-    }
-
-    /// Holds the lane; what waits in it looks for another way.
-    pub fn hold(self: &Arc<Self>, shared: &Arc<Shared>, reason: WaitReason, span: Duration, reply: String) {
-        let now_ms = shared.clock.now_ms();
-        let due_ms = now_ms.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
-        let waiting = {
-            let mut state = lock(&self.state);
-            // A longer hold for a graver reason stays.
-            if state.hold.is_none_or(|hold| hold.due_ms < due_ms) {
-                state.hold = Some(Wait { reason, due_ms });
-            }
-            state.taken = 0;
-            state.reply = Some(reply);
-            state.take_waiting()
-        };
-        self.work.notify_waiters();
-        shared.route(&self.site, waiting);
-    }
-
-    /// An automation holds the lane now: what waits in it looks for another way, and it begins slowly afterwards.
-    pub fn make_way(self: &Arc<Self>, shared: &Arc<Shared>) {
-        let waiting = {
-            let mut state = lock(&self.state);
-            state.taken = 0;
-            state.take_waiting()
-        };
-        self.work.notify_waiters();
-        shared.route(&self.site, waiting);
-    }
-
-    /// What the server said, for whoever looks at the lane.
-    pub fn told(&self, reply: String) {
-        lock(&self.state).reply = Some(reply);
-    }
-
-    /// A connection did not come about. When there is no other, the lane rests, and who waited for it is told why; else
-    /// those that work are what there is for a while.
-    pub fn could_not_connect(self: &Arc<Self>, shared: &Arc<Shared>, trouble: Trouble) {
-        let now_ms = shared.clock.now_ms();
-        let (waiting, failures) = {
-            let mut state = lock(&self.state);
-            if state.established > 0 {
-                return state.lower_limit(self.limits.connections, now_ms, trouble.answer.text);
-            }
-            state.reply = Some(trouble.answer.text.clone());
-            if state.connections > 1 {
-                // Others were opened at the same time: the last of them tells how it stands.
-                state.in_trouble = true;
-                return;
-            }
-            state.in_trouble = false;
-            state.failures += 1;
-            (state.take_waiting(), state.failures)
-        };
-        let span = shared.streams.of_kind(StreamKind::Bulk).retry.wait(failures, shared.random.below(u64::MAX));
-        let due_ms = now_ms.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
-        let reason = match trouble.class {
-            BounceClass::Tls => WaitReason::Tls,
-            BounceClass::Dns => WaitReason::Dns,
-            _ => WaitReason::Connect,
-        };
-        let wait = Wait { reason, due_ms };
-        lock(&self.state).hold = Some(wait);
-        tracing::debug!(site = %self.site.name, failures, "no connection: {}", trouble.answer.text);
-        if self.site.way.as_ref().is_some_and(|way| way.gives_way(due_ms)) {
-            // Due at once: the scheduler brings them to their domains' own hosts.
-            let wait = Wait { reason, due_ms: now_ms };
-            waiting.into_iter().for_each(|hand| hand.give_back(wait));
-            return;
-        }
-        for hand in waiting {
-            let id = hand.claimed.id;
-            let answer = Answer { class: Some(trouble.class), ..trouble.answer.clone() };
-            hand.defer(Deferral { id, at_ms: now_ms, kind: DeferralKind::NotReached, wait, attempt: None, answer });
-        }
-    }
-
-    /// Hosts that could not be reached come last for a while.
-    pub fn remember_bad_host(&self, host: &str, until_ms: i64) {
-        let mut state = lock(&self.state);
-        state.bad_hosts.retain(|(known, _)| known != host);
-        state.bad_hosts.push((host.to_owned(), until_ms));
-    }
-
-    pub fn is_bad_host(&self, host: &str, now_ms: i64) -> bool {
-        lock(&self.state).bad_hosts.iter().any(|(known, until_ms)| known == host && now_ms < *until_ms)
     }
 
     /// Domains of those that wait here, each once; `most` of them.
@@ -501,48 +379,5 @@ pub(crate) struct Established<'a>(&'a Lane);
 impl Drop for Established<'_> {
     fn drop(&mut self) {
         lock(&self.0.state).established -= 1;
-    }
-}
-
-impl State {
-    fn held(&self, now_ms: i64) -> Option<Wait> {
-        self.hold.filter(|hold| hold.due_ms > now_ms)
-    }
-
-    /// Connections that may be open; an automation of the provider counts for the lane too.
-    fn allowed_now(&self, limits: &Limits, restraint: &Restraint, now_ms: i64) -> u32 {
-        self.limit.at(limits.connections.min(restraint.lane_connections()), now_ms)
-    }
-
-    /// Connections that may be opened: a lane begins with one, and what is taken allows more.
-    fn allowed(&self, limits: &Limits, restraint: &Restraint, now_ms: i64) -> u32 {
-        let slow_start = match limits.slow_start {
-            0 => u32::MAX,
-            step => (self.taken / step).saturating_add(1),
-        };
-        self.allowed_now(limits, restraint, now_ms).min(slow_start)
-    }
-
-    fn lower_limit(&mut self, full: u32, now_ms: i64, reply: String) {
-        let limit = self.limit.at(full, now_ms);
-        self.limit.lowered = Some((self.established.max(1).min(limit), now_ms));
-        self.reply = Some(reply);
-    }
-
-    fn waiting(&self) -> usize {
-        self.ready.len() + self.urgent.len() + self.making + self.prepared.len()
-    }
-
-    fn stuck(&self, now_ms: i64) -> usize {
-        if now_ms - self.began_ms < SOON_MS {
-            return 0;
-        }
-        let soon = self.pace.now(now_ms) * (SOON_MS as f64 / 1000.0);
-        self.waiting().saturating_sub(soon as usize)
-    }
-
-    fn take_waiting(&mut self) -> Vec<Hand> {
-        let prepared = self.prepared.drain(..).map(|prepared| prepared.hand);
-        prepared.chain(self.urgent.drain(..)).chain(self.ready.drain(..)).collect()
     }
 }

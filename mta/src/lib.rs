@@ -21,6 +21,7 @@ mod housekeeping;
 pub mod inbound;
 mod lane;
 pub mod metric;
+mod notice;
 pub mod outcome;
 mod pace;
 mod pause;
@@ -42,7 +43,7 @@ pub mod tls;
 pub mod warmup;
 mod watchdog;
 
-pub use content::{ContentMaker, Made, MakeError};
+pub use content::{ContentMaker, Made, MakeError, Wishes};
 pub use engine::{Engine, EngineHandle, Parts, StartError, Waker, pool_of_source};
 pub use housekeeping::Retention;
 pub use lane::LaneStatus;

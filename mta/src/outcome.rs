@@ -278,7 +278,7 @@ mod tests {
             rcpt 552 too many recipients
                 Deferred { class: RateLimit, reason: Deferred, wait: 900s } FewerConnections
             mail 554 5.7.1 Your address has been blocked using zen.spamhaus.org
-                Blocked { class: Reputation } None
+                Blocked { class: Blocklist } None
             mail 421 4.7.0 Too many connections from 192.0.2.1, try again later
                 Deferred { class: TooManyConnections, reason: Deferred, wait: 900s } FewerConnections
             message 550 5.7.26 This mail has been blocked because the sender is unauthenticated. DKIM = did not pass

@@ -70,6 +70,8 @@ pub struct Received {
     pub reverse_path: String,
     /// The recipients that were accepted.
     pub recipients: Vec<String>,
+    /// The parameters of RFC 3461 that came with MAIL and with each accepted RCPT, in their order.
+    pub wishes: Vec<String>,
     /// The content, as transferred, without dot-stuffing.
     pub content: Vec<u8>,
     /// What became of each DKIM signature; empty when they were not looked at.
@@ -91,6 +93,8 @@ pub struct ProviderSummary {
     pub bytes: u64,
     /// Messages that came over TLS.
     pub tls_messages: u64,
+    /// Messages that came in chunks (BDAT).
+    pub chunked: u64,
     /// Replies that were not positive, by code and enhanced status ("550 5.1.1").
     pub refusals: BTreeMap<String, u64>,
     /// Connections ended without an answer, by the step.
@@ -310,6 +314,7 @@ impl ProviderSummary {
         self.copies += other.copies;
         self.bytes += other.bytes;
         self.tls_messages += other.tls_messages;
+        self.chunked += other.chunked;
         self.reports_sent += other.reports_sent;
         self.reports_failed += other.reports_failed;
         self.dkim_passed += other.dkim_passed;
@@ -347,6 +352,7 @@ mod tests {
             tls: true,
             reverse_path: String::new(),
             recipients: vec![recipient.to_owned()],
+            wishes: Vec::new(),
             content: format!("Message-ID: <{id}>\r\n\r\nHello\r\n").into_bytes(),
             dkim: vec![],
         }

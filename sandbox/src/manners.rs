@@ -81,6 +81,10 @@ pub struct Manners {
     pub pipelining: bool,
     /// 8BITMIME is offered (RFC 6152).
     pub eight_bit: bool,
+    /// CHUNKING is offered (RFC 3030).
+    pub chunking: bool,
+    /// DSN is offered (RFC 3461).
+    pub dsn: bool,
     /// The largest message taken, in bytes (RFC 1870): 552 5.3.4.
     pub size_max: usize,
     /// Recipients per message: 452 4.5.3.
@@ -129,6 +133,8 @@ impl Default for Manners {
             certificate: Certificate::SelfSigned,
             pipelining: true,
             eight_bit: true,
+            chunking: false,
+            dsn: false,
             size_max: 10 * 1024 * 1024,
             rcpt_max: 100,
             latency_ms: 0,

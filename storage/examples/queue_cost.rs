@@ -95,6 +95,7 @@ fn delivered(id: storage::RecipientId) -> Settlement {
         provider: "d.example".into(),
         mx: "mx.d.example".into(),
         tls: None,
+        reports: false,
         took_ms: 12,
     };
     let reply = mail::Reply::new(250, ["2.0.0 Ok: queued as 4XkzBq1Yz9"]);

@@ -28,6 +28,7 @@ pub mod import;
 pub mod job;
 pub mod message;
 pub mod meta;
+pub mod notice;
 mod open;
 pub mod outbox;
 pub mod pause;

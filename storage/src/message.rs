@@ -54,6 +54,29 @@ pub struct NewMessageRecipient {
     pub dsn_orcpt: Option<String>,
 }
 
+/// Who is told by mail what becomes of a message (RFC 3461).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Notices {
+    /// Nobody.
+    #[default]
+    Nobody,
+    /// Nobody, and other servers are told so: it goes out with the empty reverse-path, as reports do (RFC 5321 §4.5.5).
+    NullSender,
+    /// This address, of what NOTIFY asks for.
+    Asked(Address),
+    /// This address, and where NOTIFY was not given, of failures.
+    Failures(Address),
+}
+
+impl Notices {
+    fn address(&self) -> Option<&Address> {
+        match self {
+            Notices::Nobody | Notices::NullSender => None,
+            Notices::Asked(address) | Notices::Failures(address) => Some(address),
+        }
+    }
+}
+
 /// A message to take in.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
@@ -83,6 +106,8 @@ pub struct NewMessage {
     pub dsn_envid: Option<String>,
     /// RFC 3461 §4.3: `full` or `hdrs`.
     pub dsn_ret: Option<&'static str>,
+    /// Who is told by mail what becomes of it.
+    pub notices: Notices,
     /// Whether the content has bytes above 127.
     pub eight_bit: bool,
     /// Whether its headers need SMTPUTF8.
@@ -101,9 +126,11 @@ pub struct NewMessage {
 
 const INSERT: &str = "
     INSERT INTO message (workspace_id, domain_id, origin, submitter, stream, header_id, from_address, subject, tags,
-        dsn_envid, dsn_ret, eight_bit, smtputf8, size_bytes, accepted_ms, send_at_ms, recipients, live)
+        dsn_envid, dsn_ret, eight_bit, smtputf8, size_bytes, accepted_ms, send_at_ms, recipients, live,
+        notice_to, notice_unasked, null_sender)
     VALUES (:workspace_id, :domain_id, :origin, :submitter, :stream, :header_id, :from_address, :subject, :tags,
-        :dsn_envid, :dsn_ret, :eight_bit, :smtputf8, :size_bytes, :accepted_ms, :send_at_ms, :recipients, :recipients)";
+        :dsn_envid, :dsn_ret, :eight_bit, :smtputf8, :size_bytes, :accepted_ms, :send_at_ms, :recipients, :recipients,
+        :notice_to, :notice_unasked, :null_sender)";
 const INSERT_CONTENT: &str = "INSERT INTO message_content (message_id, content) VALUES (?1, ?2)";
 
 /// Takes a message in: its row, its content, and its recipients.
@@ -129,6 +156,9 @@ pub fn accept(tx: &Connection, new: &NewMessage) -> Result<MessageId, StorageErr
         ":accepted_ms": new.accepted_ms,
         ":send_at_ms": new.send_at_ms,
         ":recipients": i64::try_from(new.recipients.len()).unwrap_or(i64::MAX),
+        ":notice_to": new.notices.address().map(Address::to_string),
+        ":notice_unasked": matches!(new.notices, Notices::Failures(_)),
+        ":null_sender": new.notices == Notices::NullSender,
     })?;
     let id = MessageId(tx.last_insert_rowid());
     tx.prepare_cached(INSERT_CONTENT)?.execute(params![id, new.content])?;
@@ -196,12 +226,14 @@ pub struct Message {
     pub recipients: u32,
     /// Recipients that are not settled yet.
     pub live: u32,
+    /// It goes out with the empty reverse-path.
+    pub null_sender: bool,
 }
 
 macro_rules! columns {
     () => {
         "id, workspace_id, domain_id, origin, submitter, stream, header_id, from_address, subject, tags, dsn_envid, \
-         dsn_ret, eight_bit, smtputf8, size_bytes, accepted_ms, send_at_ms, recipients, live"
+         dsn_ret, eight_bit, smtputf8, size_bytes, accepted_ms, send_at_ms, recipients, live, null_sender"
     };
 }
 
@@ -228,6 +260,7 @@ pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Message> {
         send_at_ms: row.get(16)?,
         recipients: row.get(17)?,
         live: row.get(18)?,
+        null_sender: row.get(19)?,
     })
 }
 
@@ -290,6 +323,30 @@ pub fn recipients(
     Ok(found)
 }
 
+const RECIPIENT_OF: &str = "
+    SELECT id FROM recipient WHERE message_id = ?1 AND address_hash = ?2
+    UNION ALL
+    SELECT id FROM recipient_done WHERE message_id = ?1 AND address_hash = ?2
+    LIMIT 1";
+
+/// The message's recipient that has the first of these addresses, by their suppression keys, that one has.
+///
+/// # Errors
+/// The database's.
+pub fn recipient_among(
+    c: &Connection,
+    id: MessageId,
+    addresses: &[AddressHash],
+) -> Result<Option<RecipientId>, StorageError> {
+    let mut statement = c.prepare_cached(RECIPIENT_OF)?;
+    for address in addresses {
+        if let Some(found) = statement.query_row(params![id, address], |row| row.get(0)).optional()? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
 const NOT_SENT: &str = "
     SELECT id FROM recipient
     WHERE message_id = ?1 AND workspace_id = ?2 AND state IN ('queued', 'held', 'claimed')";
@@ -323,6 +380,9 @@ pub fn forget(tx: &Connection, before_ms: i64, limit: u32) -> Result<usize, Stor
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static str> {
-    [&[INSERT, INSERT_CONTENT, FIND, CONTENT, COUNT_DOWN, FREE, RECIPIENTS, NOT_SENT, FORGET][..], search::STATEMENTS]
-        .concat()
+    [
+        &[INSERT, INSERT_CONTENT, FIND, CONTENT, COUNT_DOWN, FREE, RECIPIENTS, RECIPIENT_OF, NOT_SENT, FORGET][..],
+        search::STATEMENTS,
+    ]
+    .concat()
 }

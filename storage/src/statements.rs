@@ -19,6 +19,7 @@ fn every_statement_prepares() {
         ("event", crate::event::STATEMENTS),
         ("idempotency", crate::idempotency::STATEMENTS),
         ("message", &message),
+        ("notice", crate::notice::STATEMENTS),
         ("outbox", crate::outbox::STATEMENTS),
         ("source_check", crate::source_check::STATEMENTS),
         ("complaint", crate::complaint::STATEMENTS),

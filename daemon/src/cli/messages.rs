@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use anyhow::Context;
-use api_types::{AcceptedMessage, Done, Message, MessageDetail, NewMessage, Page};
+use api_types::{AcceptedMessage, Done, Message, MessageDetail, NewMessage, Notify, Page};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 #[derive(Subcommand)]
 pub(crate) enum MessageCommand {
     /// Sends a message: written here, or whole with --raw.
-    Send(SendOptions),
+    Send(Box<SendOptions>),
     /// Lists messages, newest first.
     List(ListOptions),
     /// Prints a message with what happened to each of its recipients.
@@ -58,6 +58,12 @@ pub(crate) struct SendOptions {
     /// A word to find it by; repeat it for more.
     #[arg(long = "tag")]
     tags: Vec<String>,
+    /// Where reports by mail go, at one of the sending domains.
+    #[arg(long, value_name = "ADDRESS")]
+    return_path: Option<String>,
+    /// What is reported there: failure, delay or success; repeat it for more. Without it failures are.
+    #[arg(long, value_name = "WHAT", requires = "return_path", value_parser = notify)]
+    notify: Vec<Notify>,
     /// When to send it, such as 2026-01-31T08:00:00Z.
     #[arg(long)]
     send_at: Option<String>,
@@ -84,7 +90,7 @@ pub(crate) struct ListOptions {
 
 pub(crate) async fn run(client: &Client, command: MessageCommand) -> anyhow::Result<()> {
     match command {
-        MessageCommand::Send(options) => send(client, options).await,
+        MessageCommand::Send(options) => send(client, *options).await,
         MessageCommand::List(options) => list(client, options).await,
         MessageCommand::Show { id } => show(client, id).await,
         MessageCommand::Cancel { id } => {
@@ -110,6 +116,8 @@ async fn send(client: &Client, options: SendOptions) -> anyhow::Result<()> {
         raw: raw.map(|bytes| STANDARD.encode(bytes)),
         stream: options.stream,
         tags: options.tags,
+        return_path: options.return_path,
+        notify: options.notify,
         send_at: options.send_at,
         ..NewMessage::default()
     };
@@ -119,6 +127,11 @@ async fn send(client: &Client, options: SendOptions) -> anyhow::Result<()> {
         println!("No daemon runs; it is sent when one is started.");
     }
     Ok(())
+}
+
+fn notify(word: &str) -> Result<Notify, String> {
+    let found = Notify::ALL.into_iter().find(|notify| notify.as_str() == word);
+    found.ok_or_else(|| "one of failure, delay, success".to_owned())
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {

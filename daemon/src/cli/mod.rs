@@ -1,6 +1,6 @@
 //! The command line.
 //!
-//! `check`, `config` and `version` need no daemon. Every other command is a request to the API: over the local socket
+//! `check`, `config`, `explain-mail` and `version` need no daemon. Every other command is a request to the API: over the local socket
 //! of the running daemon, or, when none runs, over the same socket served by this process for as long as the command
 //! takes. So there is one way to do each thing, whoever asks.
 
@@ -11,6 +11,7 @@ mod contacts;
 mod credentials;
 mod delivery;
 mod domains;
+mod explain_mail;
 mod messages;
 mod pauses;
 mod people;
@@ -181,6 +182,8 @@ enum Command {
         #[command(flatten)]
         args: shaping::ExplainArgs,
     },
+    /// Says what a mail that came back means, and why: bounces, complaints, automatic answers, DMARC and TLS reports.
+    ExplainMail(explain_mail::ExplainMail),
     /// The rules for replies.
     Rule {
         #[command(flatten)]
@@ -289,6 +292,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Warmup { config, command } => with(&config, async |client| warmup::run(client, command).await).await?,
         Command::Explain { config, args } => with(&config, async |client| shaping::explain(client, args).await).await?,
+        Command::ExplainMail(asked) => {
+            return Ok(if explain_mail::run(&asked)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
         Command::Rule { config, command } => with(&config, async |client| shaping::rule(client, command).await).await?,
         Command::Automation { config, command } => {
             with(&config, async |client| shaping::automation(client, command).await).await?;

@@ -10,6 +10,7 @@ mod credentials;
 mod domains;
 mod egress;
 pub mod error;
+mod explain_mail;
 mod extract;
 mod imports;
 pub(crate) mod limits;
@@ -178,6 +179,7 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(ADMIN, routes!(shaping::lift))
         .add(VIEWER, routes!(shaping::test_rule))
         .add(VIEWER, routes!(reputation::list))
+        .add(VIEWER, routes!(explain_mail::explain).layer(DefaultBodyLimit::max(explain_mail::MAIL_MAX)))
         .add(VIEWER, routes!(overview::overview))
         .add_slow(ADMIN, SLOW, routes!(overview::doctor))
         .finish()

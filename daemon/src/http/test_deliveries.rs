@@ -10,7 +10,7 @@ use api_types::{ErrorCode, NewTestDelivery, TestDelivery};
 use axum::extract::State;
 use mail::{Address, Body, Draft, RecipientState, StreamKind, compose};
 use storage::domain::{self, SendingDomain};
-use storage::message::{self, NewMessage, NewMessageRecipient, Submission};
+use storage::message::{self, NewMessage, NewMessageRecipient, Notices, Submission};
 use storage::{RecipientId, WorkspaceId, address_hash, conversation};
 
 /// A test is given up after this.
@@ -112,6 +112,7 @@ fn letter(
         tags: vec!["test".to_owned()],
         dsn_envid: None,
         dsn_ret: None,
+        notices: Notices::Nobody,
         eight_bit: !content.is_ascii(),
         smtputf8: false,
         content,

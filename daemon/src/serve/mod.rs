@@ -203,6 +203,7 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
             expiry_ms: i64::from(expiry) * 86_400_000,
         }),
         tls: app.tls.clone(),
+        notice: config.notice.clone(),
     };
     let engine = Engine::start(parts).await.context("cannot start sending")?;
     let waker = engine.waker();

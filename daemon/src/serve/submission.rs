@@ -50,6 +50,7 @@ impl Listeners {
             key: credentials::secret_key(app),
             hostname: app.config.server.hostname.clone(),
             section: app.config.submission.clone(),
+            notices: app.config.notice.to,
             streams: app.config.streams.clone(),
             certificate: Arc::clone(&self.certificate),
             pressure: app.pressure.clone(),

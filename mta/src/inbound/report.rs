@@ -8,7 +8,7 @@ use mail::{Address, BounceClass};
 use std::net::IpAddr;
 use std::time::Duration;
 use storage::queue::{self, Answer, ReportKind, ReportMatch};
-use storage::{RecipientId, StorageError};
+use storage::{MessageId, RecipientId, StorageError, address_hash, message};
 
 /// Return paths are good for so long after sending. The slowest systems give up after a week; some hold mail for a month.
 pub(super) const VERP_AGE_MAX: Duration = Duration::from_secs(45 * 86_400);
@@ -36,8 +36,22 @@ fn is_feedback_address(inbound: &Inbound, address: &Address) -> bool {
     address.local().as_str().eq_ignore_ascii_case(&inbound.feedback)
 }
 
-fn decode(inbound: &Inbound, address: &Address) -> Result<i64, VerpError> {
-    verp::decode(&inbound.verp, address.local().as_str(), inbound.clock.now_ms(), VERP_AGE_MAX)
+/// What a return path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    Recipient(RecipientId),
+    /// Of several recipients that shared a transaction: the report says which.
+    Message(MessageId),
+}
+
+fn decode(inbound: &Inbound, address: &Address) -> Result<Named, VerpError> {
+    let (key, local, now_ms) = (&inbound.verp, address.local().as_str(), inbound.clock.now_ms());
+    match verp::decode(key, local, now_ms, VERP_AGE_MAX) {
+        Err(VerpError::NotVerp) => {
+            verp::decode_message(key, local, now_ms, VERP_AGE_MAX).map(|id| Named::Message(MessageId(id)))
+        }
+        decoded => decoded.map(|id| Named::Recipient(RecipientId(id))),
+    }
 }
 
 /// Settles a returned mail for each return path that it was sent to. Returns when all of it is on disk; `false` when it
@@ -52,7 +66,11 @@ pub(super) async fn settle(inbound: &Inbound, incoming: Incoming) -> Result<bool
             },
             Err(VerpError::Expired) => Settled::No("the return path has expired"),
             Err(_) => Settled::No("the return path is forged"),
-            Ok(id) => settle_named(inbound, RecipientId(id), &report, incoming.from.as_ref()).await?,
+            Ok(Named::Recipient(id)) => settle_named(inbound, id, &report, incoming.from.as_ref()).await?,
+            Ok(Named::Message(id)) => match &report.feedback {
+                Some(found) => feedback::settle(inbound, None, &report, found).await?,
+                None => settle_several(inbound, id, &report).await?,
+            },
         };
         let why = match settled {
             Settled::Yes => None,
@@ -82,7 +100,7 @@ async fn settle_named(
     if report.sort == Sort::Ordinary && report.recipients.is_empty() {
         feedback::answered(inbound, id, from).await?;
     }
-    settle_one(inbound, id, report).await
+    settle_one(inbound, id, worst(&report.recipients)).await
 }
 
 /// What became of a report.
@@ -93,10 +111,33 @@ pub(super) enum Settled {
     Busy,
 }
 
-/// Applies the report to a recipient.
-async fn settle_one(inbound: &Inbound, id: RecipientId, report: &Report) -> Result<Settled, StorageError> {
-    let Some((kind, answer)) = meaning(report) else {
-        return Ok(Settled::No("it is not a report of failure or delay"));
+/// Applies to each recipient of a message what the report says of it.
+async fn settle_several(inbound: &Inbound, message: MessageId, report: &Report) -> Result<Settled, StorageError> {
+    let mut settled = Settled::No("it names no recipient of its message");
+    for group in &report.recipients {
+        // RFC 3464 §2.3.1: the original recipient is the one that we named, whatever became of it on the way.
+        let named = [&group.original_recipient, &group.final_recipient];
+        let hashes: Vec<_> = named.into_iter().flatten().filter_map(|text| Address::parse(text).ok()).collect();
+        let hashes: Vec<_> = hashes.iter().map(address_hash).collect();
+        let found = inbound.storage.read(move |c| message::recipient_among(c, message, &hashes)).await?;
+        let Some(id) = found else { continue };
+        match settle_one(inbound, id, Some(group)).await? {
+            Settled::Busy => return Ok(Settled::Busy),
+            Settled::Yes => settled = Settled::Yes,
+            Settled::No(_) => {}
+        }
+    }
+    Ok(settled)
+}
+
+/// Applies to a recipient what the report says of it.
+async fn settle_one(
+    inbound: &Inbound,
+    id: RecipientId,
+    said: Option<&RecipientReport>,
+) -> Result<Settled, StorageError> {
+    let Some((kind, answer)) = said.map(meaning) else {
+        return Ok(Settled::No("it is not a report about a delivery"));
     };
     for _ in 0..BUSY_RETRIES {
         let report = queue::Report { id, at_ms: inbound.clock.now_ms(), kind, answer: answer.clone() };
@@ -115,21 +156,37 @@ async fn settle_one(inbound: &Inbound, id: RecipientId, report: &Report) -> Resu
     Ok(Settled::Busy)
 }
 
-/// What a report says about the one recipient that its return path stands for. A return path is used for one
+/// What a report says about the one recipient that its return path stands for. Such a return path is used for one
 /// recipient only, so that forwarding under another address does not matter; of several groups the worst counts.
-fn meaning(report: &Report) -> Option<(ReportKind, Answer)> {
-    let worst = report.recipients.iter().min_by_key(|group| match group.action {
+fn worst(groups: &[RecipientReport]) -> Option<&RecipientReport> {
+    groups.iter().min_by_key(|group| match group.action {
         Action::Failed => 0,
         Action::Delayed => 1,
         Action::Delivered | Action::Relayed | Action::Expanded => 2,
-    })?;
-    match worst.action {
+    })
+}
+
+fn meaning(said: &RecipientReport) -> (ReportKind, Answer) {
+    let arrived = |action| {
+        (
+            ReportKind::Arrived(action),
+            Answer {
+                class: None,
+                code: None,
+                enhanced: said.status,
+                text: said.diagnostic.clone().unwrap_or_default(),
+            },
+        )
+    };
+    match said.action {
         Action::Failed => {
-            let (answer, kind) = answer(worst);
-            Some((ReportKind::Failed { suppress: kind == Kind::Hard }, answer))
+            let (answer, kind) = answer(said);
+            (ReportKind::Failed { suppress: kind == Kind::Hard }, answer)
         }
-        Action::Delayed => Some((ReportKind::Delayed, answer(worst).0)),
-        Action::Delivered | Action::Relayed | Action::Expanded => None,
+        Action::Delayed => (ReportKind::Delayed, answer(said).0),
+        Action::Delivered => arrived(mail::dsn::Action::Delivered),
+        Action::Relayed => arrived(mail::dsn::Action::Relayed),
+        Action::Expanded => arrived(mail::dsn::Action::Expanded),
     }
 }
 
@@ -161,8 +218,7 @@ mod tests {
     }
 
     fn check(groups: Vec<RecipientReport>, expected: Option<ReportKind>) {
-        let report = Report { recipients: groups, ..Report::default() };
-        assert_eq!(meaning(&report).map(|(kind, _)| kind), expected, "{report:?}");
+        assert_eq!(worst(&groups).map(|said| meaning(said).0), expected, "{groups:?}");
     }
 
     #[test]
@@ -178,7 +234,7 @@ mod tests {
         );
         check(vec![group(Action::Failed, "", "")], failed(false));
         check(vec![group(Action::Delayed, "4.4.1", "")], Some(ReportKind::Delayed));
-        check(vec![group(Action::Delivered, "2.0.0", "")], None);
+        check(vec![group(Action::Delivered, "2.0.0", "")], Some(ReportKind::Arrived(mail::dsn::Action::Delivered)));
         check(vec![group(Action::Delayed, "4.4.1", ""), group(Action::Failed, "5.1.1", "")], failed(true));
         check(vec![], None);
     }

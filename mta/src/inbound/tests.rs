@@ -5,8 +5,11 @@ use bounce::verp;
 use mail::{Address, Domain, StreamKind};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
+use storage::message::{self, NewMessage, NewMessageRecipient, Notices, Submission};
 use storage::queue::{self, Ending, NewRecipient, Origin, Settlement};
-use storage::{CampaignId, ContactId, OpenOptions, RecipientId, Storage, WorkspaceId, address_hash};
+use storage::{
+    CampaignId, ContactId, DomainId, MessageId, OpenOptions, RecipientId, Storage, WorkspaceId, address_hash,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 use world::{Clock, SystemClock};
@@ -75,6 +78,53 @@ async fn house() -> House {
 }
 
 impl House {
+    /// A delivered message of a program.
+    async fn submitted(&self, to: &str) -> MessageId {
+        let address = Address::parse(to).unwrap();
+        let now_ms = SystemClock.now_ms();
+        let new = NewMessage {
+            workspace_id: WorkspaceId::MAIN,
+            domain_id: DomainId(1),
+            submission: Submission::Smtp,
+            submitter: "shop".to_owned(),
+            stream: "transactional".to_owned(),
+            kind: StreamKind::Transactional,
+            pool: "default".to_owned(),
+            header_id: "1@news.example".to_owned(),
+            from_address: "shop@news.example".to_owned(),
+            subject: String::new(),
+            tags: Vec::new(),
+            dsn_envid: None,
+            dsn_ret: None,
+            notices: Notices::Nobody,
+            eight_bit: false,
+            smtputf8: false,
+            content: Vec::new(),
+            accepted_ms: now_ms,
+            send_at_ms: now_ms,
+            expires_ms: now_ms + 1_000_000,
+            recipients: vec![NewMessageRecipient {
+                address_hash: address_hash(&address),
+                address,
+                dsn_notify: None,
+                dsn_orcpt: None,
+            }],
+        };
+        let settled = move |tx: &storage::Transaction<'_>| {
+            let id = message::accept(tx, &new)?;
+            let settlement = Settlement {
+                id: RecipientId(2),
+                at_ms: now_ms,
+                ending: Ending::Delivered,
+                attempt: None,
+                answer: None,
+            };
+            queue::settle(tx, &[settlement])?;
+            Ok(id)
+        };
+        self.inbound.storage.queue().write(settled).await.unwrap()
+    }
+
     fn return_path(&self) -> String {
         format!("{}@bounce.news.example", verp::encode(&self.inbound.verp, 1, SystemClock.now_ms()))
     }
@@ -155,6 +205,19 @@ async fn a_forged_return_path_is_kept_and_changes_nothing() {
     assert_eq!(house.say(&report(&forged)).await, "220 250 250 250 354 250 221");
     assert!(!house.bounced().await && !house.suppressed().await);
     assert_eq!(house.unmatched().await, 1);
+}
+
+/// A path that names a message says nothing of whom: a report that names none of its recipients is kept.
+#[tokio::test]
+async fn a_path_of_a_message_needs_a_report_that_names_its_recipient() {
+    for (address, is_matched) in [("ana@example.net", true), ("forwarded@elsewhere.example", false)] {
+        let house = house().await;
+        let message = house.submitted("Ana@example.net").await;
+        let local = verp::encode_message(&house.inbound.verp, message.0, SystemClock.now_ms());
+        let text = report(&format!("{local}@bounce.news.example")).replace("ana@example.net", address);
+        assert_eq!(house.say(&text).await, "220 250 250 250 354 250 221");
+        assert_eq!((house.bounced().await, house.unmatched().await), (is_matched, u64::from(!is_matched)), "{address}");
+    }
 }
 
 #[tokio::test]

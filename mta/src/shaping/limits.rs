@@ -34,6 +34,10 @@ limits! {
     provider_connections: u32,
     /// Messages in one connection.
     messages_per_connection: u32,
+    /// Recipients of one message in one transaction.
+    recipients_per_message: u32,
+    /// Whether content goes in chunks (BDAT) where that is offered.
+    chunking: bool,
     /// New connections from one source to one site.
     connection_rate: Rate,
     /// New connections from all sources to one site.
@@ -77,6 +81,12 @@ impl Shown for u32 {
     }
 }
 
+impl Shown for bool {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
 impl Shown for Rate {
     fn shown(&self) -> String {
         self.to_string()
@@ -114,6 +124,8 @@ impl From<&ShapingEntry> for Values {
             site_connections: entry.site_connections,
             provider_connections: entry.provider_connections,
             messages_per_connection: entry.messages_per_connection,
+            recipients_per_message: entry.recipients_per_message,
+            chunking: entry.chunking,
             connection_rate: entry.connection_rate,
             site_connection_rate: entry.site_connection_rate,
             provider_connection_rate: entry.provider_connection_rate,
@@ -144,6 +156,10 @@ pub struct Limits {
     pub provider_connections: Option<u32>,
     /// Messages in one connection.
     pub messages: u32,
+    /// Recipients of one message in one transaction.
+    pub recipients: u32,
+    /// Whether content goes in chunks (BDAT) where that is offered.
+    pub chunking: bool,
     /// New connections: of the lane, of the site, of the source at the provider.
     pub connection_rates: [Rate; 3],
     /// Messages: of the lane, of the site, of the source at the provider.
@@ -177,6 +193,8 @@ impl From<Values> for Limits {
             site_connections: values.site_connections,
             provider_connections: values.provider_connections,
             messages: values.messages_per_connection.unwrap_or(1),
+            recipients: values.recipients_per_message.unwrap_or(1),
+            chunking: values.chunking.unwrap_or(false),
             connection_rates: [
                 rate(values.connection_rate),
                 rate(values.site_connection_rate),

@@ -286,7 +286,7 @@ mod tests {
                 Held { class: Reputation, reason: ProviderHold, due_ms: 300000 }, until 30 min
             Microsoft consumer: [mail] 550 5.7.1 messages weren't sent, our block list (S3140)
                 microsoft-blocklist: Mail from this source to this provider: nothing goes for 2 h.
-                Held { class: Reputation, reason: SourceBlocked, due_ms: 0 }, until 120 min
+                Held { class: Blocklist, reason: SourceBlocked, due_ms: 0 }, until 120 min
             Microsoft 365: [mail] 451 4.7.500 Server busy. Please try again later
                 microsoft-rate: Mail from this source to this provider: at most 1/min messages, at most 1 connection, for 90 min.
                 Held { class: RateLimit, reason: ProviderHold, due_ms: 300000 }, until 90 min
@@ -298,10 +298,10 @@ mod tests {
                 Held { class: Reputation, reason: SourceBlocked, due_ms: 0 }, until 15 min
             mx.example: 554 5.7.1 <ana@example.com> blocked using dbl.spamhaus.org
                 spamhaus-dbl: Mail of this sending domain to this provider: nothing goes for 4 h.
-                Held { class: Reputation, reason: DomainHold, due_ms: 14400000 }, until 240 min
+                Held { class: Blocklist, reason: DomainHold, due_ms: 14400000 }, until 240 min
             mx.example: [mail] 554 5.7.1 client host blocked using zen.spamhaus.org
                 blocked: Mail from this source to this site: nothing goes for 2 h.
-                Held { class: Reputation, reason: SourceBlocked, due_ms: 0 }, until 120 min
+                Held { class: Blocklist, reason: SourceBlocked, due_ms: 0 }, until 120 min
             mx.example: [rcpt] 550 5.1.1 User unknown
                 no rule, Bounced { class: BadMailbox, suppress: true }
             mx.example: [rcpt] 451 4.7.1 Greylisted, try again in 5 minutes

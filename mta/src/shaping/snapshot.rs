@@ -82,6 +82,8 @@ impl Snapshot {
         let default = Values {
             connections: Some(smtp.connections_per_lane),
             messages_per_connection: Some(smtp.messages_per_connection),
+            recipients_per_message: Some(smtp.recipients_per_message),
+            chunking: Some(smtp.chunking),
             ..builtin.default
         };
         let mut entries: Vec<Entry> = shaping.iter().enumerate().map(|(n, entry)| compile_entry(n, entry)).collect();
@@ -249,6 +251,8 @@ mod tests {
             site_connections = 4 (packetboat.toml, [[shaping]] 3 (site l.google.com))
             provider_connections = 5 (provider Google)
             messages_per_connection = 50 (provider Google)
+            recipients_per_message = 100 (default)
+            chunking = true (default)
             connection_rate = none (packetboat.toml, [[shaping]] 5 (everybody))
             site_connection_rate = none (default)
             provider_connection_rate = none (default)

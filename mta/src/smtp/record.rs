@@ -91,10 +91,12 @@ impl Recorder {
         }
     }
 
-    /// The commands of an envelope.
-    pub fn said_envelope(&mut self, mail: &str, recipient: &str) {
+    /// Commands of ours as they were written, line ends and all.
+    pub fn said_lines(&mut self, lines: &[u8]) {
         if self.on {
-            self.push(format_args!("C: {mail}\nC: RCPT TO:<{recipient}>\nC: DATA\n"));
+            for line in String::from_utf8_lossy(lines).lines() {
+                self.push(format_args!("C: {line}\n"));
+            }
         }
     }
 

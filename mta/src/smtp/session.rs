@@ -1,16 +1,13 @@
-//! One connection: greeting, EHLO, STARTTLS, transactions.
-//!
-//! With PIPELINING (RFC 2920) a message costs one write and usually one read: its content and final dot and the next
-//! message's MAIL, RCPT and DATA go out together, which RFC 2920 §3.1 allows expressly. DATA ends each group.
+//! One connection: greeting, EHLO, STARTTLS, and bytes both ways. What is said of a message is in `transaction`.
 
-use super::record::{Live, Part, Recorder};
+use super::capabilities::Capabilities;
+use super::record::{Live, Recorder};
 use super::reply::{NotAReply, Replies};
-use super::wire;
+use super::transaction::Course;
 use bounce::Stage;
 use mail::{Reply, Severity};
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName};
-use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,61 +56,6 @@ pub(crate) enum SessionError {
     Login(String),
 }
 
-/// What the server offers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Capabilities {
-    pub pipelining: bool,
-    pub eight_bit: bool,
-    pub smtputf8: bool,
-    pub starttls: bool,
-    /// AUTH PLAIN and AUTH LOGIN are offered (RFC 4954 §3).
-    pub auth_plain: bool,
-    pub auth_login: bool,
-    /// SIZE is offered (RFC 1870); the limit, 0 when none is named.
-    pub size: Option<u64>,
-}
-
-impl Capabilities {
-    fn read(reply: &Reply) -> Capabilities {
-        let mut found = Capabilities::default();
-        for line in reply.text.lines().skip(1) {
-            let mut words = line.split_ascii_whitespace();
-            match words.next().unwrap_or("").to_ascii_uppercase().as_str() {
-                "PIPELINING" => found.pipelining = true,
-                "8BITMIME" => found.eight_bit = true,
-                "SMTPUTF8" => found.smtputf8 = true,
-                "STARTTLS" => found.starttls = true,
-                "AUTH" => {
-                    let offers = |mechanism: &str| words.clone().any(|word| word.eq_ignore_ascii_case(mechanism));
-                    (found.auth_plain, found.auth_login) = (offers("PLAIN"), offers("LOGIN"));
-                }
-                "SIZE" => found.size = Some(words.next().and_then(|size| size.parse().ok()).unwrap_or(0)),
-                _ => {}
-            }
-        }
-        found
-    }
-}
-
-/// What MAIL and RCPT say.
-#[derive(Clone, Debug)]
-pub(crate) struct Envelope {
-    pub reverse_path: String,
-    pub recipient: String,
-    pub size: usize,
-    pub eight_bit: bool,
-    pub smtputf8: bool,
-}
-
-/// The answer to an envelope.
-#[derive(Debug)]
-pub(crate) enum Begun {
-    /// The server waits for the content.
-    Ready,
-    /// It does not want it.
-    Refused { stage: Stage, reply: Reply },
-}
-
 /// Brings TLS about; says its version, and what the server showed.
 async fn handshake(
     io: Box<dyn Stream>,
@@ -141,22 +83,18 @@ async fn handshake(
 pub(crate) struct Session {
     io: Box<dyn Stream>,
     replies: Replies,
-    out: Vec<u8>,
+    pub(super) out: Vec<u8>,
     /// Bytes of `out` that are written.
     written: usize,
-    /// Where in `out` the final dot ends.
-    dot_end: usize,
-    timeouts: Timeouts,
-    capabilities: Capabilities,
+    pub(super) timeouts: Timeouts,
+    pub(super) capabilities: Capabilities,
     tls: Option<&'static str>,
     /// What the server showed in the handshake, its own certificate first; nobody has judged it yet.
     chain: Vec<CertificateDer<'static>>,
-    /// A transaction is open that goes nowhere: RSET comes before the next MAIL.
-    reset_needed: bool,
-    /// RSET was written and its reply not read.
-    reset_pending: bool,
-    closing: bool,
-    recorder: Recorder,
+    /// How far the transaction of now has come.
+    pub(super) course: Course,
+    pub(super) closing: bool,
+    pub(super) recorder: Recorder,
 }
 
 impl Session {
@@ -197,13 +135,11 @@ impl Session {
             replies: Replies::default(),
             out: Vec::new(),
             written: 0,
-            dot_end: 0,
             timeouts,
             capabilities: Capabilities::default(),
             tls: None,
             chain: Vec::new(),
-            reset_needed: false,
-            reset_pending: false,
+            course: Course::default(),
             closing: false,
             recorder: Recorder::new(),
         }
@@ -286,132 +222,6 @@ impl Session {
         Ok(self)
     }
 
-    /// Writes an envelope without waiting; with `begin` it is read. Call `send` after it.
-    pub fn push_envelope(&mut self, envelope: &Envelope) {
-        if self.reset_needed {
-            self.out.extend_from_slice(b"RSET\r\n");
-            self.reset_needed = false;
-            self.reset_pending = true;
-            self.recorder.said("RSET");
-        }
-        let line = self.mail_line(envelope);
-        self.recorder.said_envelope(line.trim_end(), &envelope.recipient);
-        self.out.extend_from_slice(line.as_bytes());
-        self.out.extend_from_slice(b"RCPT TO:<");
-        self.out.extend_from_slice(envelope.recipient.as_bytes());
-        self.out.extend_from_slice(b">\r\nDATA\r\n");
-    }
-
-    fn mail_line(&self, envelope: &Envelope) -> String {
-        let mut line = format!("MAIL FROM:<{}>", envelope.reverse_path);
-        if self.capabilities.size.is_some() {
-            // Writing to a String cannot fail.
-            let _ = write!(line, " SIZE={}", envelope.size);
-        }
-        if envelope.eight_bit && self.capabilities.eight_bit {
-            line.push_str(" BODY=8BITMIME");
-        }
-        if envelope.smtputf8 {
-            line.push_str(" SMTPUTF8");
-        }
-        line.push_str("\r\n");
-        line
-    }
-
-    /// Begins a transaction: says the envelope, unless it was pushed and sent already, and reads what is answered.
-    pub async fn begin(&mut self, envelope: &Envelope, already_sent: bool) -> Result<Begun, SessionError> {
-        self.recorder.begin(already_sent);
-        if !self.capabilities.pipelining {
-            return self.begin_stepwise(envelope).await;
-        }
-        if !already_sent {
-            self.push_envelope(envelope);
-            self.send("MAIL").await?;
-        }
-        if std::mem::take(&mut self.reset_pending) {
-            let reply = self.reply("RSET", self.timeouts.command).await?;
-            if self.closing {
-                return Ok(Begun::Refused { stage: Stage::Mail, reply });
-            }
-        }
-        let mut refused = None;
-        for (stage, at) in [(Stage::Mail, "MAIL"), (Stage::Rcpt, "RCPT"), (Stage::Data, "DATA")] {
-            let wait = if stage == Stage::Data { self.timeouts.data } else { self.timeouts.command };
-            let reply = match self.reply(at, wait).await {
-                Ok(reply) => reply,
-                // The refusal is known; that the server then went away says nothing more about this recipient.
-                Err(_) if refused.is_some() => {
-                    self.closing = true;
-                    break;
-                }
-                Err(error) => return Err(error),
-            };
-            let go_on = if stage == Stage::Data { reply.code == 354 } else { reply.severity() == Severity::Positive };
-            if stage == Stage::Data && go_on && refused.is_some() {
-                // RFC 2920 §3.1: the server takes content for nobody. A dot alone ends that.
-                self.out.extend_from_slice(b".\r\n");
-                self.recorder.said(".");
-                self.send("the final dot").await?;
-                self.reply("the final dot", self.timeouts.final_dot).await?;
-            } else if !go_on && refused.is_none() {
-                self.reset_needed = stage != Stage::Mail;
-                refused = Some(Begun::Refused { stage, reply });
-            }
-            if self.closing {
-                break;
-            }
-        }
-        Ok(refused.unwrap_or(Begun::Ready))
-    }
-
-    async fn begin_stepwise(&mut self, envelope: &Envelope) -> Result<Begun, SessionError> {
-        if std::mem::take(&mut self.reset_needed) {
-            self.command("RSET", "RSET").await?;
-        }
-        let mail = self.mail_line(envelope);
-        let rcpt = format!("RCPT TO:<{}>", envelope.recipient);
-        for (stage, line, at) in [(Stage::Mail, mail.trim_end(), "MAIL"), (Stage::Rcpt, &rcpt, "RCPT")] {
-            let reply = self.command(line, at).await?;
-            if reply.severity() != Severity::Positive {
-                self.reset_needed = stage != Stage::Mail;
-                return Ok(Begun::Refused { stage, reply });
-            }
-        }
-        self.out.extend_from_slice(b"DATA\r\n");
-        self.recorder.said("DATA");
-        self.send("DATA").await?;
-        let reply = self.reply("DATA", self.timeouts.data).await?;
-        if reply.code != 354 {
-            self.reset_needed = true;
-            return Ok(Begun::Refused { stage: Stage::Data, reply });
-        }
-        Ok(Begun::Ready)
-    }
-
-    /// Sends the content and its final dot, and with them the next message's envelope. On an error,
-    /// [`Session::is_dot_written`] says whether the dot may have arrived.
-    pub async fn content(&mut self, message: &[u8], next: Option<&Envelope>) -> Result<(), SessionError> {
-        let dot_end = wire::push_content(&mut self.out, message);
-        self.recorder.did(format_args!("the message, {} bytes, and its final dot", message.len()));
-        if let Some(next) = next {
-            self.recorder.part(Part::Ahead);
-            self.push_envelope(next);
-            self.recorder.part(Part::Now);
-        }
-        self.dot_end = dot_end;
-        self.send("the content").await
-    }
-
-    /// Whether the last content's final dot was handed to the network whole.
-    pub fn is_dot_written(&self) -> bool {
-        self.dot_end == 0 || self.written >= self.dot_end
-    }
-
-    /// The answer to the final dot.
-    pub async fn outcome(&mut self) -> Result<Reply, SessionError> {
-        self.reply("the final dot", self.timeouts.final_dot).await
-    }
-
     /// Says QUIT and goes, without waiting for the answer: nothing depends on it.
     pub async fn quit(mut self) {
         if !self.closing {
@@ -437,9 +247,9 @@ impl Session {
     pub async fn send(&mut self, at: &'static str) -> Result<(), SessionError> {
         self.written = 0;
         let outcome = self.write_out(at).await;
+        self.course.wrote(self.written);
         if outcome.is_ok() {
             self.out.clear();
-            self.dot_end = 0;
         }
         outcome
     }
@@ -462,7 +272,7 @@ impl Session {
         }
     }
 
-    async fn reply(&mut self, at: &'static str, after: Duration) -> Result<Reply, SessionError> {
+    pub(super) async fn reply(&mut self, at: &'static str, after: Duration) -> Result<Reply, SessionError> {
         // For the whole reply: a server that drips single bytes gains nothing.
         let began = Instant::now();
         let deadline = began + after;

@@ -27,7 +27,7 @@ use crate::peers::Peers;
 use accounts::Accounts;
 use attempts::Attempts;
 use budget::Budget;
-use config::{Streams, SubmissionSection};
+use config::{NoticeMode, Streams, SubmissionSection};
 use mail::Domain;
 use session::{End, Session};
 use std::io;
@@ -76,6 +76,8 @@ pub struct Parts {
     pub hostname: Domain,
     /// Limits.
     pub section: SubmissionSection,
+    /// Who is told by mail what becomes of messages.
+    pub notices: NoticeMode,
     /// The streams that mail can take.
     pub streams: Streams,
     /// For TLS.
@@ -93,6 +95,7 @@ pub struct Submission {
     random: Arc<dyn Random>,
     hostname: Domain,
     section: SubmissionSection,
+    notices: NoticeMode,
     streams: Streams,
     certificate: Arc<Certificate>,
     pressure: Arc<dyn Pressure>,
@@ -121,6 +124,7 @@ impl Submission {
             random: parts.random,
             hostname: parts.hostname,
             section,
+            notices: parts.notices,
             streams: parts.streams,
             certificate: parts.certificate,
             pressure: parts.pressure,

@@ -3,10 +3,11 @@
 use super::Submission;
 use super::accounts::Account;
 use super::command::{Mail, Rcpt};
+use config::NoticeMode;
 use mail::submission::{Defaults, Prepared, prepare};
 use std::borrow::Cow;
 use std::collections::HashSet;
-use storage::message::{self, NewMessage, NewMessageRecipient};
+use storage::message::{self, NewMessage, NewMessageRecipient, Notices};
 use storage::{AddressHash, MessageId, StorageError, address_hash};
 
 /// What was said before the content.
@@ -116,6 +117,7 @@ fn complete(
         Cow::Owned(completed) => Some(completed),
         Cow::Borrowed(_) => None,
     };
+    let notices = notices(house.notices, &envelope);
     Ok(NewMessage {
         workspace_id: account.credential.workspace_id,
         domain_id,
@@ -130,6 +132,7 @@ fn complete(
         tags,
         dsn_envid: envelope.mail.envid,
         dsn_ret: envelope.mail.ret,
+        notices,
         eight_bit,
         smtputf8,
         content: completed.unwrap_or(content),
@@ -138,6 +141,16 @@ fn complete(
         expires_ms: accepted_ms.saturating_add(age),
         recipients: envelope.recipients,
     })
+}
+
+/// Who is told. A message with the empty reverse-path has nobody, and is a report itself, most likely (RFC 5321 §4.5.5).
+fn notices(mode: NoticeMode, envelope: &Envelope) -> Notices {
+    let is_asked = |rcpt: &NewMessageRecipient| rcpt.dsn_notify.as_ref().is_some_and(|notify| notify != "NEVER");
+    match (mode, envelope.mail.from.clone()) {
+        (NoticeMode::Asked, Some(from)) if envelope.recipients.iter().any(is_asked) => Notices::Asked(from),
+        (NoticeMode::Failures, Some(from)) => Notices::Failures(from),
+        (NoticeMode::Asked | NoticeMode::Failures | NoticeMode::Never, _) => Notices::Nobody,
+    }
 }
 
 /// RFC 6531 §3.4: headers that are not ASCII need the parameter. A body with bytes above 127 passes without

@@ -78,6 +78,7 @@ async fn house(more: &str, messages_per_minute: Option<u32>) -> House {
         key,
         hostname: mail::Domain::parse("mx.news.example").unwrap(),
         section: config.submission,
+        notices: config.notice.to,
         streams: config.streams,
         certificate: Arc::new(Certificate::load(&certificate, &key_file).unwrap()),
         pressure: Arc::clone(&disk) as Arc<dyn Pressure>,

@@ -9,7 +9,7 @@ use mail::StreamKind;
 use std::sync::Arc;
 use std::time::Duration;
 use storage::domain::{self, SendingDomain};
-use storage::message::{self, NewMessage, NewMessageRecipient, Submission};
+use storage::message::{self, NewMessage, NewMessageRecipient, Notices, Submission};
 use storage::tls::{self, ReportState, SessionCount, TlsReport};
 use storage::{Storage, StorageError, WorkspaceId, address_hash};
 
@@ -187,6 +187,7 @@ fn message_to(
         tags: Vec::new(),
         dsn_envid: None,
         dsn_ret: None,
+        notices: Notices::Nobody,
         eight_bit: false,
         smtputf8: false,
         content: Vec::new(),

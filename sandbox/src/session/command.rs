@@ -10,11 +10,19 @@ pub(super) enum Command<'a> {
         path: &'a str,
         size: Option<usize>,
         eight_bit: bool,
+        /// RET and ENVID (RFC 3461), as they were said.
+        wishes: Vec<&'a str>,
     },
     Rcpt {
         path: &'a str,
+        /// NOTIFY and ORCPT, likewise.
+        wishes: Vec<&'a str>,
     },
     Data,
+    Bdat {
+        size: usize,
+        last: bool,
+    },
     Rset,
     Noop,
     Vrfy,
@@ -36,10 +44,9 @@ impl<'a> Command<'a> {
             "EHLO" | "HELO" => Command::BadArgument,
             "STARTTLS" => bare(Command::StartTls),
             "MAIL" => mail(rest),
-            "RCPT" => path_and_parameters(rest, "TO:").map_or(Command::BadArgument, |(path, parameters)| {
-                if parameters.is_empty() && !path.is_empty() { Command::Rcpt { path } } else { Command::BadArgument }
-            }),
+            "RCPT" => rcpt(rest),
             "DATA" => bare(Command::Data),
+            "BDAT" => bdat(rest),
             "RSET" => bare(Command::Rset),
             "NOOP" => Command::Noop,
             "VRFY" => Command::Vrfy,
@@ -51,7 +58,7 @@ impl<'a> Command<'a> {
 
 fn mail(rest: &str) -> Command<'_> {
     let Some((path, parameters)) = path_and_parameters(rest, "FROM:") else { return Command::BadArgument };
-    let (mut size, mut eight_bit) = (None, false);
+    let (mut size, mut eight_bit, mut wishes) = (None, false, Vec::new());
     for parameter in parameters.split_ascii_whitespace() {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         match (name.to_ascii_uppercase().as_str(), value.to_ascii_uppercase().as_str()) {
@@ -59,12 +66,30 @@ fn mail(rest: &str) -> Command<'_> {
                 Ok(bytes) => size = Some(bytes),
                 Err(_) => return Command::BadArgument,
             },
+            ("RET", "FULL" | "HDRS") => wishes.push(parameter),
+            ("ENVID", value) if !value.is_empty() => wishes.push(parameter),
             ("BODY", "7BIT") => {}
             ("BODY", "8BITMIME") => eight_bit = true,
             _ => return Command::BadArgument,
         }
     }
-    Command::Mail { path, size, eight_bit }
+    Command::Mail { path, size, eight_bit, wishes }
+}
+
+fn rcpt(rest: &str) -> Command<'_> {
+    let Some((path, parameters)) = path_and_parameters(rest, "TO:") else { return Command::BadArgument };
+    let wishes: Vec<&str> = parameters.split_ascii_whitespace().collect();
+    let is_known = |wish: &&str| wish.starts_with("NOTIFY=") || wish.starts_with("ORCPT=");
+    if path.is_empty() || !wishes.iter().all(is_known) { Command::BadArgument } else { Command::Rcpt { path, wishes } }
+}
+
+fn bdat(rest: &str) -> Command<'_> {
+    let (size, last) = rest.split_once(' ').map_or((rest, None), |(size, last)| (size, Some(last)));
+    match (size.parse(), last) {
+        (Ok(size), None) => Command::Bdat { size, last: false },
+        (Ok(size), Some(last)) if last.eq_ignore_ascii_case("LAST") => Command::Bdat { size, last: true },
+        _ => Command::BadArgument,
+    }
 }
 
 /// `FROM:<path> parameters`. No space is allowed around the colon (RFC 5321 §3.3).
@@ -89,21 +114,26 @@ mod tests {
         for (line, command) in [
             ("EHLO mail.example", Command::Ehlo("mail.example")),
             ("ehlo", Command::BadArgument),
-            ("MAIL FROM:<>", Command::Mail { path: "", size: None, eight_bit: false }),
+            ("MAIL FROM:<>", Command::Mail { path: "", size: None, eight_bit: false, wishes: vec![] }),
             (
                 "mail from:<a@b.example> SIZE=10 BODY=8BITMIME",
-                Command::Mail { path: "a@b.example", size: Some(10), eight_bit: true },
+                Command::Mail { path: "a@b.example", size: Some(10), eight_bit: true, wishes: vec![] },
             ),
             ("MAIL FROM: <a@b.example>", Command::BadArgument),
             ("MAIL FROM:<a@b.example> X=1", Command::BadArgument),
             ("MAIL FROM:a@b.example", Command::BadArgument),
-            ("RCPT TO:<a@b.example>", Command::Rcpt { path: "a@b.example" }),
+            ("RCPT TO:<a@b.example>", Command::Rcpt { path: "a@b.example", wishes: vec![] }),
+            ("RCPT TO:<a@b.example> X=1", Command::BadArgument),
+            ("RCPT TO:<a@b.example> NOTIFY=NEVER", Command::Rcpt { path: "a@b.example", wishes: vec!["NOTIFY=NEVER"] }),
             ("RCPT TO:<>", Command::BadArgument),
             ("RCPT TO:<a b@b.example>", Command::BadArgument),
             ("DATA", Command::Data),
             ("DATA x", Command::BadArgument),
             ("", Command::Unknown),
-            ("BDAT 5", Command::Unknown),
+            ("BDAT 5", Command::Bdat { size: 5, last: false }),
+            ("BDAT 0 last", Command::Bdat { size: 0, last: true }),
+            ("BDAT x", Command::BadArgument),
+            ("BDAT 5 FIRST", Command::BadArgument),
         ] {
             assert_eq!(Command::parse(line), command, "{line}");
         }

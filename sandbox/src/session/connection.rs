@@ -59,6 +59,10 @@ impl Connection {
                     Some(turn) => turn,
                     None => return Ok(()),
                 },
+                Next::Chunk { size, last, cut_after } => match self.chunk(size, last, cut_after).await? {
+                    Some(turn) => turn,
+                    None => return Ok(()),
+                },
                 Next::StartTls => {
                     self.start_tls(host).await?;
                     self.command().await?
@@ -137,6 +141,33 @@ impl Connection {
                 too_long = true;
                 self.input.drain(..searched);
                 searched = 0;
+            }
+            if !self.read().await? {
+                return Ok(Some(self.dialogue.timed_out()));
+            }
+        }
+    }
+
+    /// Reads a chunk; `None` when the connection shall end within it.
+    async fn chunk(&mut self, size: usize, last: bool, cut_after: Option<usize>) -> io::Result<Option<Turn>> {
+        let is_kept = size <= self.dialogue.manners().size_max;
+        let mut chunk = Vec::new();
+        let mut left = size;
+        loop {
+            let came = left.min(self.input.len());
+            let bytes = self.input.drain(..came);
+            if is_kept {
+                chunk.extend(bytes);
+            } else {
+                drop(bytes);
+            }
+            left -= came;
+            if cut_after.is_some_and(|after| size - left >= after) {
+                self.dialogue.cut_in_content();
+                return Ok(None);
+            }
+            if left == 0 {
+                return Ok(Some(self.dialogue.chunk(is_kept.then_some(chunk), last)));
             }
             if !self.read().await? {
                 return Ok(Some(self.dialogue.timed_out()));

@@ -35,6 +35,23 @@ pub(super) fn find_end(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
     None
 }
 
+/// What is wrong with content that came in chunks.
+pub(super) fn inspect(content: &[u8]) -> Option<Breach> {
+    let lines = content.split_inclusive(|b| *b == b'\n');
+    let mut breach = None;
+    for line in lines {
+        match line.strip_suffix(b"\r\n") {
+            Some(text) if !text.contains(&b'\r') => {
+                if line.len() > 1000 {
+                    breach.get_or_insert(Breach::LongLine);
+                }
+            }
+            _ => return Some(Breach::BareLineEnd),
+        }
+    }
+    breach
+}
+
 /// Takes the dots off that the client stuffed in, and looks at every line.
 pub(super) fn unstuff(raw: &[u8]) -> (Vec<u8>, Option<Breach>) {
     let mut out = Vec::with_capacity(raw.len());

@@ -1,12 +1,12 @@
 //! What a provider says: every decision about a client's words, without any stream.
 
+mod judge;
+
 use super::command::Command;
-use super::content::Breach;
 use crate::host::{Host, Network};
-use crate::ledger::{Attempt, Received};
+use crate::ledger::Attempt;
 use crate::mailbox::Mailbox;
 use crate::manners::{BlockStage, Manners, Step, Tls};
-use crate::report::Report;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ pub(super) enum Next {
     Command,
     /// Content is read; the connection ends after so many bytes of it, if any number is given.
     Content { cut_after: Option<usize> },
+    /// A chunk of this size is read, likewise.
+    Chunk { size: usize, last: bool, cut_after: Option<usize> },
     /// TLS begins.
     StartTls,
     /// The connection ends.
@@ -39,6 +41,10 @@ struct Envelope {
     reverse_path: String,
     eight_bit: bool,
     recipients: Vec<(String, Mailbox)>,
+    /// What the client wishes to be told, of MAIL and of each accepted RCPT.
+    wishes: Vec<String>,
+    /// What has come in chunks.
+    chunks: Option<Vec<u8>>,
     /// The connection ends amid the content.
     cut: bool,
 }
@@ -104,13 +110,26 @@ impl Dialogue {
             Command::Ehlo(name) => self.ehlo(name, true),
             Command::Helo(name) => self.ehlo(name, false),
             Command::StartTls => self.start_tls(),
-            Command::Mail { path, size, eight_bit } => {
+            Command::Mail { wishes, .. } | Command::Rcpt { wishes, .. }
+                if !wishes.is_empty() && !self.manners().dsn =>
+            {
+                self.senseless(555, "5.5.4", "Unsupported option")
+            }
+            Command::Mail { path, size, eight_bit, wishes } => {
                 let turn = self.mail(path, size, eight_bit);
+                if let Some(envelope) = &mut self.envelope {
+                    envelope.wishes = vec![wishes.join(" ")];
+                }
                 self.mail_refusal = (self.envelope.is_none()).then(|| answer_of(&turn));
                 turn
             }
-            Command::Rcpt { path } => {
+            Command::Rcpt { path, wishes } => {
                 let turn = self.rcpt(path);
+                if let Some(envelope) = &mut self.envelope
+                    && turn.reply.starts_with("250")
+                {
+                    envelope.wishes.push(wishes.join(" "));
+                }
                 // What becomes of an accepted recipient is known after the content.
                 if !turn.reply.starts_with("250") {
                     self.attempted(path, self.mail_refusal.clone().unwrap_or_else(|| answer_of(&turn)));
@@ -118,6 +137,7 @@ impl Dialogue {
                 turn
             }
             Command::Data => self.data(),
+            Command::Bdat { size, last } => self.bdat(size, last),
             Command::Rset => {
                 self.envelope = None;
                 say(250, "2.0.0", "Ok")
@@ -153,69 +173,6 @@ impl Dialogue {
         self.breach("words between STARTTLS and TLS");
     }
 
-    /// The content has come whole.
-    pub fn content(&mut self, content: Vec<u8>, breach: Option<Breach>) -> Turn {
-        let Some(envelope) = self.envelope.take() else {
-            return self.refuse(503, "5.5.1", "No transaction");
-        };
-        let recipients: Vec<String> = envelope.recipients.iter().map(|(recipient, _)| recipient.clone()).collect();
-        let turn = self.judge(envelope, content, breach);
-        for recipient in recipients {
-            self.attempted(&recipient, answer_of(&turn));
-        }
-        turn
-    }
-
-    fn judge(&mut self, envelope: Envelope, content: Vec<u8>, breach: Option<Breach>) -> Turn {
-        if let Some(breach) = breach {
-            self.breach(breach.name());
-            return self.refuse(550, "5.5.2", breach.name());
-        }
-        if !envelope.eight_bit && !content.is_ascii() {
-            self.breach("8-bit content without BODY=8BITMIME");
-        }
-        if self.blocks_at(BlockStage::Message) {
-            let text = self.blocked_text();
-            return self.refuse(554, "5.7.1", &text);
-        }
-        if let Some(turn) = self.mood(BlockStage::Message, &content) {
-            return turn;
-        }
-        self.messages += 1;
-        if self.host.cuts_at(Step::Dot) {
-            return self.cut("final dot");
-        }
-        let has = |wanted| envelope.recipients.iter().any(|(_, mailbox)| *mailbox == wanted);
-        let (lost, kept) = (has(Mailbox::LimboLost), has(Mailbox::LimboKept));
-        if !lost {
-            self.keep(envelope, content);
-        }
-        if lost || kept {
-            return self.cut("final dot");
-        }
-        say(250, "2.0.0", &format!("Ok: queued as {:06}", self.host.next_number()))
-    }
-
-    /// The content is longer than allowed; it was read to its end and thrown away.
-    pub fn content_too_long(&mut self) -> Turn {
-        let turn = self.refuse(552, "5.3.4", "Message too big");
-        self.abandon(turn)
-    }
-
-    /// The connection ended within the content.
-    pub fn cut_in_content(&mut self) {
-        let turn = self.cut("content");
-        self.abandon(turn);
-    }
-
-    /// Ends the transaction for every recipient with the same words.
-    fn abandon(&mut self, turn: Turn) -> Turn {
-        for (recipient, _) in self.envelope.take().map(|envelope| envelope.recipients).unwrap_or_default() {
-            self.attempted(&recipient, answer_of(&turn));
-        }
-        turn
-    }
-
     fn attempted(&self, recipient: &str, answer: String) {
         let (at_ms, source) = (self.network.clock.now_ms(), self.source);
         self.network.ledger.attempted(Attempt { at_ms, source, recipient: recipient.to_owned(), answer });
@@ -241,6 +198,12 @@ impl Dialogue {
         }
         lines.push(format!("SIZE {}", manners.size_max));
         lines.push("ENHANCEDSTATUSCODES".to_owned());
+        if manners.chunking {
+            lines.push("CHUNKING".to_owned());
+        }
+        if manners.dsn {
+            lines.push("DSN".to_owned());
+        }
         if manners.tls != Tls::None && !self.tls {
             lines.push("STARTTLS".to_owned());
         }
@@ -287,7 +250,14 @@ impl Dialogue {
         if let Some(turn) = self.mood(BlockStage::Mail, b"") {
             return turn;
         }
-        self.envelope = Some(Envelope { reverse_path: path.to_owned(), eight_bit, recipients: Vec::new(), cut: false });
+        self.envelope = Some(Envelope {
+            reverse_path: path.to_owned(),
+            eight_bit,
+            recipients: Vec::new(),
+            wishes: Vec::new(),
+            chunks: None,
+            cut: false,
+        });
         say(250, "2.1.0", "Ok")
     }
 
@@ -295,7 +265,7 @@ impl Dialogue {
         if self.host.cuts_at(Step::Rcpt) {
             return self.cut("RCPT");
         }
-        let Some(envelope) = &self.envelope else {
+        let Some(envelope) = self.envelope.as_ref().filter(|envelope| envelope.chunks.is_none()) else {
             // A pipelining client whose MAIL was refused comes here (RFC 2920 §3.1): no breach, and no news.
             return say(503, "5.5.1", "Need MAIL first");
         };
@@ -380,28 +350,6 @@ impl Dialogue {
             "Service unavailable; client host [{}] blocked due to poor reputation; see https://postmaster.example/",
             self.source
         )
-    }
-
-    /// Enters an accepted message into the ledger; orders the reports about it.
-    fn keep(&self, envelope: Envelope, content: Vec<u8>) {
-        for (recipient, mailbox) in &envelope.recipients {
-            if *mailbox == Mailbox::ReportedLater && !envelope.reverse_path.is_empty() {
-                let report = Report::new(&self.host, self.server, &envelope.reverse_path, recipient, &content);
-                self.network.reporter.order(&self.network, report);
-            }
-        }
-        let message = Received {
-            provider: self.host.provider.name.clone(),
-            server: self.server,
-            source: self.source,
-            ehlo: self.ehlo.clone().unwrap_or_default(),
-            tls: self.tls,
-            reverse_path: envelope.reverse_path,
-            recipients: envelope.recipients.into_iter().map(|(recipient, _)| recipient).collect(),
-            content,
-            dkim: Vec::new(),
-        };
-        self.network.ledger.accepted(message, self.network.clock.now_ms());
     }
 
     fn server_name(&self) -> &str {

@@ -152,7 +152,7 @@ pub(super) const STATEMENTS: &[&str] = &[NEWEST, STATES, FIRST];
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{self, NewMessage, NewMessageRecipient, Submission};
+    use crate::message::{self, NewMessage, NewMessageRecipient, Notices, Submission};
     use crate::{DomainId, OpenOptions, Storage, address_hash};
     use mail::{Address, StreamKind};
 
@@ -175,6 +175,7 @@ mod tests {
             tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
             dsn_envid: None,
             dsn_ret: None,
+            notices: Notices::Nobody,
             eight_bit: false,
             smtputf8: false,
             content: b"Subject: Your order\r\n\r\nThank you.\r\n".to_vec(),

@@ -87,6 +87,8 @@ pub struct Attempt {
     pub mx: Arc<str>,
     /// TLS version, where there was TLS.
     pub tls: Option<&'static str>,
+    /// The host took over to report what becomes of the message (DSN, RFC 3461).
+    pub reports: bool,
     /// How long the attempt took.
     pub took_ms: u32,
 }

@@ -6,8 +6,9 @@ use crate::soft_bounce::{self, SoftBounce};
 use crate::suppression::{self, NewSuppression, usual_covers};
 use crate::tally::{Changes, Measure};
 use crate::words::word;
-use crate::{RecipientId, StorageError, WorkspaceId, outbox};
+use crate::{RecipientId, StorageError, WorkspaceId, notice, outbox};
 use api_types::SuppressionReason;
+use mail::dsn::Action;
 use mail::{Address, BounceClass, RecipientState};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -21,6 +22,8 @@ pub enum ReportKind {
     },
     /// Still being tried by the receiving side.
     Delayed,
+    /// Delivered, or handed on: told to who asked for it.
+    Arrived(Action),
 }
 
 /// A report about a recipient.
@@ -109,11 +112,17 @@ pub fn settle_report(tx: &Connection, report: &Report) -> Result<ReportMatch, St
         _ if !open => Ok(ReportMatch::Known),
         ReportKind::Delayed => {
             tell(tx, report, &done, Kind::Delayed)?;
+            notice::reported(tx, report, Action::Delayed)?;
             Ok(ReportMatch::Applied)
+        }
+        ReportKind::Arrived(action) => {
+            notice::reported(tx, report, action)?;
+            Ok(ReportMatch::Known)
         }
         ReportKind::Failed { suppress } => {
             correct(tx, report, &done)?;
             crate::warmup::bounced_later(tx, done.way(), done.finished_ms)?;
+            notice::reported(tx, report, Action::Failed)?;
             if suppress {
                 put_on_list(tx, report, &done)?;
             } else if report.answer.class.is_some_and(soft_bounce::tells) {

@@ -6,7 +6,7 @@ use crate::soft_bounce::{self, SoftBounce};
 use crate::suppression::{NewSuppression, reason_word, usual_covers};
 use crate::tally::{Changes, Measure};
 use crate::{RecipientId, StorageError, WorkspaceId};
-use crate::{campaign_run, message, outbox, suppression};
+use crate::{campaign_run, message, notice, outbox, suppression};
 use api_types::SuppressionReason;
 use mail::{Address, BounceClass, RecipientState};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -145,10 +145,11 @@ pub fn settle(tx: &Connection, settlements: &[Settlement]) -> Result<usize, Stor
             enhanced,
             answer.map(|a| bounded(&a.text)),
         ])?;
-        remove.execute([settlement.id])?;
         if let Some(message) = owner.origin.message() {
+            notice::settled(tx, message, settlement)?;
             message::one_settled(tx, message)?;
         }
+        remove.execute([settlement.id])?;
         ended += 1;
         count(&mut changes, settlement.ending, &owner);
         tell(tx, settlement, &owner, enhanced.as_deref())?;

@@ -4,7 +4,7 @@ mod control;
 
 use super::*;
 use crate::event::Kind;
-use crate::message::{self, NewMessage, NewMessageRecipient, Submission};
+use crate::message::{self, NewMessage, NewMessageRecipient, Notices, Submission};
 use crate::tally::Measure;
 use crate::{
     CampaignId, ContactId, DomainId, OpenOptions, Storage, StorageError, address_hash, event, outbox, suppression,
@@ -96,6 +96,7 @@ fn attempt() -> Attempt {
         provider: "d.example".into(),
         mx: "mx.d.example".into(),
         tls: Some("TLSv1.3"),
+        reports: false,
         took_ms: 12,
     }
 }
@@ -185,6 +186,7 @@ fn submitted(workspace: i64, kind: mail::StreamKind, n: usize) -> NewMessage {
         tags: vec!["order".to_owned()],
         dsn_envid: None,
         dsn_ret: None,
+        notices: Notices::Nobody,
         eight_bit: false,
         smtputf8: false,
         content: b"Subject: Your order\r\n\r\nThank you.\r\n".to_vec(),

@@ -137,6 +137,7 @@ fn a_complaint_counts_where_the_mail_went() {
             provider: "Gull".into(),
             mx: "mx.gull.example".into(),
             tls: None,
+            reports: false,
             took_ms: 1,
         };
         let (id, ending, attempt) = (RecipientId(1), queue::Ending::Delivered, Some(attempt));

@@ -1,5 +1,6 @@
 //! A message of a request, checked and written: what the queue takes. Every mistake names its field.
 
+use super::notices;
 use crate::app::Shared;
 use crate::http::access::Actor;
 use crate::http::error::{ApiError, sentence};
@@ -50,7 +51,9 @@ impl Intake {
 
     /// Checks a message and writes it.
     pub fn ready(&self, c: &Connection, new: api_types::NewMessage) -> Result<NewMessage, ApiError> {
-        let envelope = envelope(&new)?;
+        let mut envelope = envelope(&new)?;
+        let wanted = notices::wanted(c, self.actor.workspace, self.app.config.notice.to, &new)?;
+        envelope.recipients.iter_mut().for_each(|to| to.dsn_notify.clone_from(&wanted.notify));
         let given_tags = tags(new.tags.iter().map(String::as_str)).map_err(|e| invalid("tags", &e))?;
         let send_at_ms = self.send_at(new.send_at.as_deref())?;
         let id = self.random_id();
@@ -79,6 +82,7 @@ impl Intake {
             tags: if given_tags.is_empty() { prepared.tags } else { given_tags },
             dsn_envid: None,
             dsn_ret: None,
+            notices: wanted.notices,
             eight_bit: prepared.eight_bit,
             smtputf8: prepared.smtputf8,
             content: prepared.content.into_owned(),
@@ -256,7 +260,7 @@ fn mailboxes(field: &str, list: &[String]) -> Result<Vec<Mailbox>, ApiError> {
     list.iter().enumerate().map(|(at, text)| mailbox(&format!("{field}[{at}]"), text)).collect()
 }
 
-fn mailbox(field: &str, text: &str) -> Result<Mailbox, ApiError> {
+pub(super) fn mailbox(field: &str, text: &str) -> Result<Mailbox, ApiError> {
     Mailbox::parse(text).map_err(|e: NotAMailbox| ApiError::invalid(field, sentence(&e.to_string())))
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod batch;
 pub(crate) mod cancel;
 mod intake;
 pub(crate) mod list;
+mod notices;
 mod request;
 pub(crate) mod send;
 mod shape;
