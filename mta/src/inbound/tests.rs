@@ -50,6 +50,7 @@ async fn house() -> House {
         provider: "Net".into(),
         mx: "mx.example.net".into(),
         tls: None,
+        reports: false,
         took_ms: 1,
     };
     let (id, ending, attempt) = (RecipientId(1), Ending::Delivered, Some(attempt));
