@@ -44,7 +44,8 @@ struct Columns {
 /// Where no column holds addresses.
 pub fn read(bytes: &[u8]) -> Result<Vec<Result<Row, ImportError>>, String> {
     let text = String::from_utf8_lossy(bytes);
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    // Lines are counted at LF alone.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text).replace("\r\n", "\n");
     let first = text.lines().next().unwrap_or_default();
     let delimiter = [b';', b'\t', b','].into_iter().max_by_key(|d| first.bytes().filter(|b| b == d).count());
     let mut reader = csv::ReaderBuilder::new()
