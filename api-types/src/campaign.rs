@@ -159,6 +159,9 @@ pub struct Progress {
     pub cancelled: u64,
     /// The answer to the final dot never came.
     pub unknown: u64,
+    /// Of the delivered ones, reported as spam.
+    #[serde(default)]
+    pub complained: u64,
     /// Messages a second over the last ten seconds.
     pub rate_now: f64,
     /// Messages a second since the launch.
@@ -191,6 +194,9 @@ pub struct ProviderProgress {
     pub blocked: u64,
     /// Answer never came.
     pub unknown: u64,
+    /// Reported as spam.
+    #[serde(default)]
+    pub complained: u64,
     /// Deferred until the time was over.
     pub expired: u64,
 }

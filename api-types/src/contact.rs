@@ -28,6 +28,9 @@ pub struct Contact {
     pub tags: Vec<String>,
     /// Where the consent came from, for example "import newsletter.csv".
     pub consent_source: String,
+    /// When it last opened, clicked, answered or came back, as far as is known.
+    #[serde(default)]
+    pub engaged_at: Option<Time>,
     /// Why nothing is sent to this contact, if so.
     pub suppressed: Option<String>,
     /// When added.
@@ -54,6 +57,9 @@ pub struct ContactInput {
     /// Tags; unknown ones are made.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// When it last did something with your mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engaged_at: Option<Time>,
 }
 
 /// A change of a contact; what is absent stays.
@@ -75,6 +81,9 @@ pub struct ContactPatch {
     /// The whole new list of tags.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
+    /// When it last did something with your mail. A moment before what is known changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engaged_at: Option<Time>,
 }
 
 /// A field of contacts.
@@ -196,7 +205,7 @@ pub struct ImportColumn {
     pub name: String,
     /// First values.
     pub samples: Vec<String>,
-    /// Proposed or chosen target: `email`, `first_name`, `last_name`, `tags`, `attribute:NAME`, or empty to ignore.
+    /// Proposed or chosen target: `email`, `first_name`, `last_name`, `tags`, `engaged_at`, `attribute:NAME`, or empty to ignore.
     pub target: String,
 }
 

@@ -4,6 +4,7 @@
 //! `limit`; live ones) · `GET /api/v1/recipients/{id}` · `GET /api/v1/egress` · `GET, POST /api/v1/suppressions` (`q`, `reason`, `cursor`, `limit`) ·
 //! `POST /api/v1/suppressions/{id}/remove` · `GET /api/v1/doctor` (list of `CheckPoint`)
 
+use crate::SuppressionCovers;
 use serde::{Deserialize, Serialize};
 
 use crate::{Campaign, Count, QueueGroup, StalledLane, Time};
@@ -224,6 +225,12 @@ pub struct Suppression {
     pub address: Option<String>,
     /// Why.
     pub reason: SuppressionReason,
+    /// Which mail is not sent.
+    #[serde(default)]
+    pub covers: SuppressionCovers,
+    /// Whether it holds for every workspace of the installation.
+    #[serde(default)]
+    pub global: bool,
     /// What led to it: the server's words, the campaign, a note.
     pub origin: String,
     /// Who did it, when a person did.
@@ -241,6 +248,8 @@ pub struct Suppression {
 pub enum SuppressionReason {
     /// The address does not work.
     HardBounce,
+    /// The mailbox refused for now, again and again.
+    SoftBounces,
     /// The recipient reported the mail as spam.
     Complaint,
     /// The recipient unsubscribed.
@@ -260,6 +269,15 @@ pub struct NewSuppression {
     /// Why.
     #[serde(default)]
     pub note: String,
+    /// Which mail is not sent; every mail when absent.
+    #[serde(default)]
+    pub covers: SuppressionCovers,
+    /// Whether it holds for every workspace of the installation. For administrators.
+    #[serde(default)]
+    pub global: bool,
+    /// Until when; for ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
 }
 
 /// Taking an address off the list.

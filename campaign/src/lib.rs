@@ -9,6 +9,7 @@ pub mod mailing;
 mod merge;
 pub mod render;
 pub mod segment;
+pub mod suppressions;
 pub mod template;
 mod time;
 pub mod unsubscribe;

@@ -57,6 +57,19 @@ pub async fn apply(storage: &Storage, id: RecipientId, now_ms: i64) -> Result<Op
     storage.queue().write(move |tx| storage::unsubscribe::apply(tx, id, now_ms)).await
 }
 
+/// Takes an unsubscribing back, on the wish of the recipient itself: nobody is more engaged. `None` when the recipient is
+/// no longer kept.
+///
+/// # Errors
+/// The database's.
+pub async fn undo(storage: &Storage, id: RecipientId, now_ms: i64) -> Result<Option<Subscriber>, StorageError> {
+    let found = storage.queue().write(move |tx| storage::unsubscribe::undo(tx, id, now_ms)).await?;
+    if let Some((workspace, contact)) = found.as_ref().and_then(|who| Some((who.workspace_id, who.contact_id?))) {
+        storage.main().write(move |tx| storage::contact::engaged(tx, workspace, contact, now_ms)).await?;
+    }
+    Ok(found)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use crate::sections::{
     DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
     StorageSection, StreamEntry,
 };
-use crate::sections::{HealthSection, NoticeSection, RouteEntry};
+use crate::sections::{HealthSection, NoticeSection, ReputationSection, RouteEntry, SuppressionSection};
 use crate::shaping::{self, ShapingEntry};
 use crate::stream::{self, Streams};
 use crate::submission::SubmissionSection;
@@ -51,6 +51,10 @@ pub struct Config {
     pub notice: NoticeSection,
     /// `[health]`
     pub health: HealthSection,
+    /// `[reputation]`
+    pub reputation: ReputationSection,
+    /// `[suppression]`
+    pub suppression: SuppressionSection,
     /// `[[shaping]]`, in the order of the file.
     pub shaping: Vec<ShapingEntry>,
     /// `[dns]`
@@ -132,7 +136,8 @@ macro_rules! default_section {
     )+ };
 }
 default_section!(ServerSection => server, StorageSection => storage, HttpSection => http, SmtpSection => smtp,
-    SubmissionSection => submission, DomainsSection => domains, NoticeSection => notice, HealthSection => health, DnsSection => dns, LogSection => log);
+    SubmissionSection => submission, DomainsSection => domains, NoticeSection => notice, HealthSection => health,
+    SuppressionSection => suppression, ReputationSection => reputation, DnsSection => dns, LogSection => log);
 
 /// Reads and checks a file.
 ///
@@ -188,6 +193,8 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let domains = table(root, problems);
     let notice = table(root, problems);
     let health = table(root, problems);
+    let suppression = table(root, problems);
+    let reputation = table(root, problems);
     let dns = table(root, problems);
     let log = table(root, problems);
     let source_entries: Vec<(SourceEntry, &DeTable<'_>)> = tables(root, problems);
@@ -226,6 +233,8 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
         warmup_plans,
         notice: notice?,
         health: health?,
+        suppression: suppression?,
+        reputation: reputation?,
         domains: domains?,
         shaping,
         dns: dns?,
@@ -283,11 +292,13 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<RouteEntry>(name))
         .or_else(|| has::<NoticeSection>(name))
         .or_else(|| has::<HealthSection>(name))
+        .or_else(|| has::<SuppressionSection>(name))
+        .or_else(|| has::<ReputationSection>(name))
         .or_else(|| has::<ShapingEntry>(name))
         .or_else(|| has::<WarmupPlanEntry>(name))
 }
 
-const SECTIONS: [&str; 16] = [
+const SECTIONS: [&str; 18] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
@@ -301,6 +312,8 @@ const SECTIONS: [&str; 16] = [
     RouteEntry::KEY,
     NoticeSection::KEY,
     HealthSection::KEY,
+    SuppressionSection::KEY,
+    ReputationSection::KEY,
     ShapingEntry::KEY,
     DnsSection::KEY,
     LogSection::KEY,

@@ -5,7 +5,7 @@ use crate::sections::{
     DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
     StorageSection, StreamEntry,
 };
-use crate::sections::{HealthSection, NoticeSection, RouteEntry};
+use crate::sections::{HealthSection, NoticeSection, ReputationSection, RouteEntry, SuppressionSection};
 use crate::shaping::ShapingEntry;
 use crate::submission::SubmissionSection;
 use crate::warmup::WarmupPlanEntry;
@@ -31,7 +31,7 @@ fn entry<S: Section>(times: Times) -> Entry {
 }
 
 /// All sections in reading order.
-fn entries() -> [Entry; 16] {
+fn entries() -> [Entry; 18] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),
@@ -46,6 +46,8 @@ fn entries() -> [Entry; 16] {
         entry::<RouteEntry>(Times::Many),
         entry::<NoticeSection>(Times::Once),
         entry::<HealthSection>(Times::Once),
+        entry::<SuppressionSection>(Times::Once),
+        entry::<ReputationSection>(Times::Once),
         entry::<ShapingEntry>(Times::Many),
         entry::<DnsSection>(Times::Once),
         entry::<LogSection>(Times::Once),

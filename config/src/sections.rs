@@ -3,8 +3,10 @@
 mod domains;
 mod health;
 mod notice;
+mod reputation;
 mod route;
 mod stream;
+mod suppression;
 
 pub use domains::DomainsSection;
 
@@ -20,8 +22,10 @@ use std::time::Duration;
 
 pub use health::HealthSection;
 pub use notice::{NoticeMode, NoticeSection};
+pub use reputation::ReputationSection;
 pub(crate) use route::RouteEntry;
 pub(crate) use stream::StreamEntry;
+pub use suppression::SuppressionSection;
 
 section! {
     /// The host itself.
@@ -115,6 +119,9 @@ section! {
         /// First label of the return-path domain: with "bounce" the mail of example.com returns to
         /// bounce.example.com, whose MX is this host.
         return_path_label: Label = "bounce";
+        /// Local part at each return-path domain that feedback loops report complaints to: with "fbl" those of
+        /// example.com go to fbl@bounce.example.com. Register this address with the providers' feedback loops.
+        feedback_local_part: Label = "fbl";
         /// Connections to all servers together.
         connections_max: u32 = 500 in 1..=20_000;
         /// Connections from one source to one site (the domains that share their mail servers), where neither the

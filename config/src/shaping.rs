@@ -73,6 +73,13 @@ section! {
         bounce_slow_percent: Option<u32> = none in 0..=100 example 5;
         /// Share from which on the source, or the workspace whose mail it is, is held there. 0 is never.
         bounce_hold_percent: Option<u32> = none in 0..=100 example 10;
+        /// Share of complaints in the last hour, in thousandths of what was sent, from which on the Providers page
+        /// warns. 0 is never.
+        complaint_warn_permille: Option<u32> = none in 0..=1_000 example 1;
+        /// Share from which on the source is slowed down at the provider. 0 is never.
+        complaint_slow_permille: Option<u32> = none in 0..=1_000 example 2;
+        /// Share from which on the source, or the workspace whose mail it is, is held there. 0 is never.
+        complaint_hold_permille: Option<u32> = none in 0..=1_000 example 3;
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Content {
     links: LinkKey,
     verp: bounce::verp::Key,
     base_url: String,
+    /// The local part that feedback comes to, where there is a listener that takes it.
+    feedback: Option<String>,
 }
 
 /// A submitted message, signed.
@@ -62,6 +64,7 @@ struct Sender {
 
 impl Content {
     pub fn new(app: &Arc<App>) -> Content {
+        let smtp = &app.config.smtp;
         Content {
             app: Arc::downgrade(app),
             renderer: Renderer::new(),
@@ -74,6 +77,7 @@ impl Content {
             links: LinkKey::new(&app.keys.unsubscribe),
             verp: bounce::verp::Key::new(&app.keys.verp),
             base_url: app.config.http.base_url().to_string(),
+            feedback: smtp.inbound_listen.map(|_| smtp.feedback_local_part.to_string()),
         }
     }
 
@@ -138,7 +142,8 @@ impl Content {
             .map_err(|e| MakeError::Temporary(e.to_string()))?
             .map_err(refused)?;
         let sender = self.ready(app, recipient.workspace_id, rendered.domain_id)?;
-        let message = sealed(&sender, "", &rendered.message, now_ms)?;
+        let marked = [self.feedback(&sender, Some(recipient), now_ms).as_bytes(), &rendered.message].concat();
+        let message = sealed(&sender, "", &marked, now_ms)?;
         self.addressed(recipient, message, &sender, recipient.address.needs_smtputf8(), now_ms)
     }
 
@@ -172,6 +177,9 @@ impl Content {
         let sender = self.ready(app, workspace, row.domain_id)?;
         let own_link = recipient.kind == StreamKind::Bulk && !mail::submission::has_field(&content, "List-Unsubscribe");
         let content = if own_link { self.unsubscribable(recipient, &content) } else { content };
+        // Where several share the message, its return path tells them apart.
+        let own = (row.recipients == 1 || own_link).then_some(recipient);
+        let content = [self.feedback(&sender, own, now_ms).as_bytes(), &content[..]].concat();
         let signed = Signed {
             message: Bytes::from(sealed(&sender, &trace(app, &row), &content, now_ms)?),
             eight_bit: row.eight_bit,
@@ -185,6 +193,17 @@ impl Content {
             self.signed.insert(id, signed.clone());
         }
         Ok(signed)
+    }
+
+    /// Where complaints go (RFC 9477 §3.1), and a mark that names the recipient in them.
+    fn feedback(&self, sender: &Sender, recipient: Option<&Claimed>, now_ms: i64) -> String {
+        let Some(local) = &self.feedback else { return String::new() };
+        let mut fields = format!("CFBL-Address: {local}@{}; report=arf\r\n", sender.return_path);
+        if let Some(recipient) = recipient {
+            let mark = bounce::verp::encode(&self.verp, recipient.id.0, now_ms);
+            fields.push_str(&format!("{}: {mark}\r\n", mail::FEEDBACK_MARK));
+        }
+        fields
     }
 
     /// The message with this recipient's link to unsubscribe (RFC 2369 §3.2, RFC 8058 §3.1).

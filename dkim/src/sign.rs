@@ -33,8 +33,17 @@ const OVER_SIGNED: [&str; 16] = [
 ];
 
 /// Headers named as often as they occur: relays may rightly add one (RFC 6376 §5.4.1).
-const SIGNED: [&str; 7] =
-    ["Sender", "In-Reply-To", "References", "MIME-Version", "Content-Transfer-Encoding", "Feedback-ID", "CFBL-Address"];
+const SIGNED: [&str; 8] = [
+    "Sender",
+    "In-Reply-To",
+    "References",
+    "MIME-Version",
+    "Content-Transfer-Encoding",
+    "Feedback-ID",
+    // RFC 9477 §3.1.4: the signature must cover both.
+    "CFBL-Address",
+    "CFBL-Feedback-ID",
+];
 
 /// A key and the selector under which its public part is published.
 #[derive(Clone, Debug)]

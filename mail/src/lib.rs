@@ -11,6 +11,9 @@ mod reply;
 mod state;
 pub mod submission;
 
+/// The field whose value names the recipient in feedback reports (RFC 9477 §3.2).
+pub const FEEDBACK_MARK: &str = "CFBL-Feedback-ID";
+
 pub use address::{Address, Domain, LocalPart, NotADomain, NotAnAddress};
 pub use compose::{Body, ComposeError, Draft, compose};
 pub use mailbox::{Mailbox, NotAMailbox};

@@ -145,6 +145,7 @@ fn parts(storage: &Storage, connections: u32) -> Parts {
         streams: config.streams,
         routes: Vec::new(),
         shaping: Arc::new(mta::shaping::Snapshot::compile(&config.smtp, &config.shaping)),
+        soft_bounces: None,
         retention: Retention {
             events: day,
             finished: day,

@@ -68,6 +68,8 @@ pub struct Parts {
     pub shaping: Arc<Snapshot>,
     /// How long finished things are kept.
     pub retention: Retention,
+    /// How many soft bounces suppress an address; without it none do.
+    pub soft_bounces: Option<storage::soft_bounce::Threshold>,
     /// What TLS policies need.
     pub tls: TlsParts,
     /// `[notice]`.
@@ -173,6 +175,7 @@ impl Engine {
             tokio::spawn(watchdog::run(shared.clone())),
             tokio::spawn(housekeeping::lanes(shared.clone())),
             tokio::spawn(housekeeping::expiry(shared.clone())),
+            tokio::spawn(housekeeping::soft_bounces(shared.clone(), parts.soft_bounces)),
             tokio::spawn(warmup::nights(shared.clone())),
             tokio::spawn(housekeeping::events(shared.clone())),
             tokio::spawn(housekeeping::retention(shared.clone(), parts.retention)),
@@ -317,6 +320,11 @@ impl Waker {
     pub async fn provider_of(&self, domain: &str) -> Option<Arc<str>> {
         let found = self.0.resolver.resolve(domain, self.0.clock.now_ms()).await;
         found.ok().map(|site| site.provider.name.clone())
+    }
+
+    /// What was heard later of mail that had left: it counts for the ratios.
+    pub fn heard(&self, heard: &crate::inbound::Heard) {
+        self.0.heard(heard);
     }
 
     /// As [`EngineHandle::lanes`].

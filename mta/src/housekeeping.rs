@@ -11,7 +11,7 @@ use std::time::Duration;
 use storage::automation::{Automation, Scope};
 use storage::{
     RecipientId, Storage, StorageError, automation, conversation, event, idempotency, job, message, outbox, queue,
-    unmatched_report,
+    reputation, soft_bounce, unmatched_report,
 };
 
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.
@@ -19,6 +19,12 @@ const LANES_EVERY: Duration = Duration::from_secs(1);
 /// The queue is walked for expired recipients in chunks, so often.
 const EXPIRY_EVERY: Duration = Duration::from_secs(30);
 const EXPIRY_CHUNK: u32 = 50_000;
+/// Rolling figures are asked for the last thirty days at most.
+const REPUTATION_KEEP: Duration = Duration::from_hours(31 * 24);
+/// New soft bounces are looked at so often.
+const SOFT_BOUNCES_EVERY: Duration = Duration::from_secs(30);
+/// The longest time within which soft bounces can be counted.
+const SOFT_BOUNCES_KEEP: Duration = Duration::from_hours(365 * 24);
 /// Events are moved at most so often: the more at a time, the cheaper each.
 const EVENTS_EVERY: Duration = Duration::from_millis(250);
 const EVENTS_CHUNK: u32 = 2_000;
@@ -70,6 +76,27 @@ pub(crate) async fn expiry(shared: Arc<Shared>) {
             None => return,
         }
         shared.book.counts.events.notify_one();
+    }
+}
+
+/// Addresses that bounced softly again and again are suppressed. What was noted before the start is judged again, which
+/// changes nothing.
+pub(crate) async fn soft_bounces(shared: Arc<Shared>, threshold: Option<soft_bounce::Threshold>) {
+    let Some(threshold) = threshold else { return };
+    let mut after = 0;
+    loop {
+        let (storage, now_ms) = (shared.storage.clone(), shared.clock.now_ms());
+        let judged = off_clock(async move { soft_bounce::judge(&storage, threshold, after, now_ms).await }).await;
+        match judged {
+            Some(Ok(last)) if last != after => {
+                after = last;
+                continue;
+            }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => tracing::error!(%error, "soft bounces cannot be counted; trying again"),
+            None => return,
+        }
+        shared.clock.sleep(SOFT_BOUNCES_EVERY).await;
     }
 }
 
@@ -157,6 +184,10 @@ enum Old {
     Automations,
     /// Actions on many recipients that have ended.
     Jobs,
+    /// Soft bounces that are too old to count.
+    SoftBounces,
+    /// Rolling figures that no page looks back to.
+    Reputation,
     /// By age, and beyond so many bytes.
     Conversations(u64),
 }
@@ -171,6 +202,8 @@ async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageErr
         (Old::UnmatchedReports, retention.unmatched_reports),
         (Old::Automations, retention.events),
         (Old::Jobs, JOBS_KEEP),
+        (Old::SoftBounces, SOFT_BOUNCES_KEEP),
+        (Old::Reputation, REPUTATION_KEEP),
         (Old::Conversations(retention.conversation_bytes), retention.conversations),
     ] {
         let before_ms = now_ms.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
@@ -195,6 +228,8 @@ async fn forget_some(storage: &Storage, old: Old, before_ms: i64) -> Result<usiz
         Old::Answers => storage.queue().write(move |tx| idempotency::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::UnmatchedReports => unmatched_report::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Jobs => storage.queue().write(move |tx| job::forget(tx, before_ms, RETENTION_CHUNK)).await,
+        Old::Reputation => reputation::forget(storage, before_ms, RETENTION_CHUNK).await,
+        Old::SoftBounces => soft_bounce::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Conversations(bytes) => {
             storage.events().write(move |tx| conversation::forget(tx, before_ms, bytes, RETENTION_CHUNK)).await
         }

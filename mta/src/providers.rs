@@ -65,6 +65,9 @@ struct Written {
     slow_start: Option<u32>,
     bounce_slow_percent: Option<u32>,
     bounce_hold_percent: Option<u32>,
+    complaint_warn_permille: Option<u32>,
+    complaint_slow_permille: Option<u32>,
+    complaint_hold_permille: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -96,6 +99,9 @@ impl Written {
             slow_start: self.slow_start,
             bounce_slow_percent: self.bounce_slow_percent,
             bounce_hold_percent: self.bounce_hold_percent,
+            complaint_warn_permille: self.complaint_warn_permille,
+            complaint_slow_permille: self.complaint_slow_permille,
+            complaint_hold_permille: self.complaint_hold_permille,
             ..Values::default()
         }
     }

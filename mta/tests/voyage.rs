@@ -279,6 +279,7 @@ async fn suppressed_and_paused_in_the_last_moment() {
                     tx,
                     &NewSuppression {
                         workspace_id: WS,
+                        covers: storage::suppression::SuppressionCovers::All,
                         address: &address,
                         reason: SuppressionReason::Unsubscribe,
                         origin: "test",

@@ -61,6 +61,10 @@ pub struct Run {
     pub pool: String,
     /// The audience up to this contact is in the queue.
     pub audience_cursor: ContactId,
+    /// Whether the most engaged contacts come first.
+    pub engaged_first: bool,
+    /// While they do: the engagement of the last one that is in the queue, before `audience_cursor` among equals.
+    pub engaged_cursor_ms: Option<i64>,
     /// Whether the whole audience is in the queue.
     pub audience_complete: bool,
     /// When launched.
@@ -75,7 +79,7 @@ pub struct Run {
 macro_rules! columns {
     () => {
         "r.campaign_id, r.workspace_id, r.state, r.reason, r.pool, r.audience_cursor, r.audience_complete,
-         r.started_ms, r.changed_ms, r.finished_ms, r.stream"
+         r.started_ms, r.changed_ms, r.finished_ms, r.stream, r.engaged_first, r.engaged_cursor_ms"
     };
 }
 pub(crate) use columns;
@@ -226,9 +230,9 @@ pub struct AudienceChunk {
 }
 
 const ADVANCE: &str = "
-    UPDATE campaign_run SET audience_cursor = :up_to, audience_complete = :complete
+    UPDATE campaign_run SET audience_cursor = :up_to, audience_complete = :complete, engaged_cursor_ms = :up_to_ms
     WHERE campaign_id = :campaign_id AND workspace_id = :workspace_id AND state = 'running'
-      AND audience_complete = 0 AND audience_cursor = :after
+      AND audience_complete = 0 AND audience_cursor = :after AND engaged_cursor_ms IS :after_ms
     RETURNING stream, pool";
 
 /// Takes a chunk of the audience into the queue, and the cursor behind it, in one transaction. Nothing, and `None`,
@@ -238,7 +242,44 @@ const ADVANCE: &str = "
 /// The database's.
 pub fn take_in(
     tx: &Connection,
+    whose: (WorkspaceId, CampaignId),
+    chunk: AudienceChunk,
+) -> Result<Option<usize>, StorageError> {
+    take_chunk(tx, whose, (None, None), chunk)
+}
+
+const BEGIN_ENGAGED: &str = "
+    UPDATE campaign_run SET engaged_first = 1, engaged_cursor_ms = :end, audience_cursor = :end
+    WHERE campaign_id = :campaign_id AND workspace_id = :workspace_id AND engaged_first = 0 AND audience_cursor = 0
+      AND audience_complete = 0";
+
+/// From now on the most engaged contacts come first; `false` when the audience has begun already.
+///
+/// # Errors
+/// The database's.
+pub fn engaged_first(tx: &Connection, (workspace, campaign): (WorkspaceId, CampaignId)) -> Result<bool, StorageError> {
+    let what = named_params! { ":campaign_id": campaign, ":workspace_id": workspace, ":end": i64::MAX };
+    Ok(tx.prepare_cached(BEGIN_ENGAGED)?.execute(what)? > 0)
+}
+
+/// The same as [`take_in`] while the most engaged come first: the cursor goes from the engagement `after_ms` to
+/// `up_to_ms`. Without one the others follow, by id from the beginning.
+///
+/// # Errors
+/// The database's.
+pub fn take_in_engaged(
+    tx: &Connection,
+    whose: (WorkspaceId, CampaignId),
+    (after_ms, up_to_ms): (i64, Option<i64>),
+    chunk: AudienceChunk,
+) -> Result<Option<usize>, StorageError> {
+    take_chunk(tx, whose, (Some(after_ms), up_to_ms), chunk)
+}
+
+fn take_chunk(
+    tx: &Connection,
     (workspace, campaign): (WorkspaceId, CampaignId),
+    (after_ms, up_to_ms): (Option<i64>, Option<i64>),
     chunk: AudienceChunk,
 ) -> Result<Option<usize>, StorageError> {
     let way: Option<(String, String)> = tx
@@ -250,6 +291,8 @@ pub fn take_in(
                 ":after": chunk.after,
                 ":up_to": chunk.up_to,
                 ":complete": chunk.complete,
+                ":after_ms": after_ms,
+                ":up_to_ms": up_to_ms,
             },
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
@@ -325,8 +368,10 @@ pub(crate) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Run> {
         changed_ms: row.get(first + 8)?,
         finished_ms: row.get(first + 9)?,
         stream: row.get(first + 10)?,
+        engaged_first: row.get(first + 11)?,
+        engaged_cursor_ms: row.get(first + 12)?,
     })
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[START, FIND, OPEN, MOVE, FINISH, ADVANCE, DEFERRED, SENDING];
+pub(crate) const STATEMENTS: &[&str] = &[START, FIND, OPEN, MOVE, FINISH, ADVANCE, BEGIN_ENGAGED, DEFERRED, SENDING];

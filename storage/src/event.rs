@@ -61,6 +61,12 @@ kinds! {
     SuppressionRemoved = "suppression_removed",
     /// A recipient unsubscribed.
     Unsubscribed = "unsubscribed",
+    /// A recipient who had unsubscribed came back.
+    Resubscribed = "resubscribed",
+    /// A recipient reported the mail as spam.
+    Complained = "complained",
+    /// A recipient answered.
+    Replied = "replied",
     /// A source's address is not on this host any more.
     SourceOut = "source_out",
     /// It is there again.

@@ -11,9 +11,9 @@ pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
     connection
         .create_scalar_function("fold", 1, flags, |context| Ok(context.get_raw(0).as_str_or_null()?.map(fold)))?;
     connection.create_scalar_function("month_day", 2, flags, |context| {
-        let at_ms: i64 = context.get(0)?;
+        let at_ms: Option<i64> = context.get(0)?;
         let zone = context.get_raw(1).as_str().map_err(|e| rusqlite::Error::UserFunctionError(e.into()))?;
-        Ok(month_day(at_ms, zone))
+        Ok(at_ms.and_then(|at_ms| month_day(at_ms, zone)))
     })?;
     connection.create_scalar_function("draw", 2, flags, |context| Ok(draw(context.get(0)?, context.get(1)?)))
 }

@@ -10,6 +10,7 @@ fn every_statement_prepares() {
     let warmup = crate::warmup::statements();
     let domain = crate::domain::statements();
     let message = crate::message::statements();
+    let contact = crate::contact::statements();
     let modules: &[(&str, &[&str])] = &[
         ("api_key", crate::api_key::STATEMENTS),
         ("automation", crate::automation::STATEMENTS),
@@ -21,8 +22,11 @@ fn every_statement_prepares() {
         ("notice", crate::notice::STATEMENTS),
         ("outbox", crate::outbox::STATEMENTS),
         ("source_check", crate::source_check::STATEMENTS),
+        ("complaint", crate::complaint::STATEMENTS),
         ("job", crate::job::STATEMENTS),
         ("pause", crate::pause::STATEMENTS),
+        ("reputation", crate::reputation::STATEMENTS),
+        ("soft_bounce", crate::soft_bounce::STATEMENTS),
         ("suppression", crate::suppression::STATEMENTS),
         ("tally", crate::tally::STATEMENTS),
         ("unmatched_report", crate::unmatched_report::STATEMENTS),
@@ -35,7 +39,7 @@ fn every_statement_prepares() {
         ("session", crate::session::STATEMENTS),
         ("user", crate::user::STATEMENTS),
         ("campaign", crate::campaign::STATEMENTS),
-        ("contact", crate::contact::STATEMENTS),
+        ("contact", &contact),
         ("field", crate::field::STATEMENTS),
         ("import", crate::import::STATEMENTS),
         ("segment", crate::segment::STATEMENTS),

@@ -2,7 +2,7 @@
 //!
 //! Measures: `accepted` and the final states (the ledger); `deferral` (attempts answered "not now"), `retried`
 //! (recipients deferred at least once), `blocked` (attempts refused because of our own address or name);
-//! `class:WORD` (bounces by class). The provider is empty where it is not known.
+//! `class:WORD` (bounces by class); `complained` (recipients who reported the mail as spam). The provider is empty where it is not known.
 
 use crate::{CampaignId, StorageError, WorkspaceId};
 use mail::{BounceClass, RecipientState};
@@ -24,6 +24,8 @@ pub enum Measure {
     Blocked,
     /// Bounces of this class.
     Class(BounceClass),
+    /// Recipients who reported the mail as spam.
+    Complained,
 }
 
 impl Measure {
@@ -37,6 +39,7 @@ impl Measure {
             Measure::Retried => "retried".to_owned(),
             Measure::Blocked => "blocked".to_owned(),
             Measure::Class(class) => format!("class:{class}"),
+            Measure::Complained => "complained".to_owned(),
         }
     }
 
@@ -46,6 +49,7 @@ impl Measure {
             "deferral" => Measure::Deferral,
             "retried" => Measure::Retried,
             "blocked" => Measure::Blocked,
+            "complained" => Measure::Complained,
             _ => match word.strip_prefix("class:") {
                 Some(class) => Measure::Class(BounceClass::parse(class)?),
                 None => Measure::Final(RecipientState::parse(word)?),

@@ -1,11 +1,11 @@
 //! Unsubscribing: from the recipient that a link names to the suppression of its address, in one commit.
 
 use crate::event::{Event, Kind};
-use crate::suppression::{self, NewSuppression};
-use crate::{CampaignId, ContactId, RecipientId, StorageError, WorkspaceId, outbox};
+use crate::suppression::{self, NewSuppression, usual_covers};
+use crate::{CampaignId, ContactId, RecipientId, StorageError, WorkspaceId, address_hash, outbox};
 use api_types::SuppressionReason;
 use mail::Address;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// Whom an unsubscribe link stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +57,7 @@ pub fn apply(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Sub
         &NewSuppression {
             workspace_id: subscriber.workspace_id,
             address: &address,
+            covers: usual_covers(SuppressionReason::Unsubscribe),
             reason: SuppressionReason::Unsubscribe,
             origin: "unsubscribed by the link in a mail",
             recipient_id: Some(id),
@@ -81,5 +82,34 @@ pub fn apply(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Sub
     Ok(Some(subscriber))
 }
 
+const UNDO: &str = "
+    DELETE FROM suppression
+    WHERE workspace_id = ?1 AND address_hash = ?2 AND reason = 'unsubscribe'";
+
+/// Takes the unsubscribing of the address behind a recipient back, because that person wants it; what else keeps mail
+/// from it stays. Tells so in an event when something was taken back. Belongs into the writer of queue.db.
+///
+/// # Errors
+/// The database's.
+pub fn undo(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Subscriber>, StorageError> {
+    let Some(subscriber) = find(tx, id)? else { return Ok(None) };
+    let address = Address::parse(&subscriber.address)
+        .map_err(|_| StorageError::Damaged { what: "recipient.address", value: subscriber.address.clone() })?;
+    let removed = tx.prepare_cached(UNDO)?.execute(params![subscriber.workspace_id, address_hash(&address)])?;
+    if removed > 0 {
+        outbox::put(
+            tx,
+            &Event {
+                recipient_id: Some(id),
+                campaign_id: subscriber.campaign_id,
+                contact_id: subscriber.contact_id,
+                text: Some("subscribed again on the page for unsubscribing"),
+                ..Event::new(now_ms, subscriber.workspace_id, Kind::Resubscribed)
+            },
+        )?;
+    }
+    Ok(Some(subscriber))
+}
+
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[FIND];
+pub(crate) const STATEMENTS: &[&str] = &[FIND, UNDO];

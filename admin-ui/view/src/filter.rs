@@ -74,12 +74,13 @@ pub enum Input {
 }
 
 /// The fixed values of contacts that can be compared, with their words.
-pub const FIXED: [(&str, &str, FieldKind); 6] = [
+pub const FIXED: [(&str, &str, FieldKind); 7] = [
     ("email", "Email address", FieldKind::Text),
     ("domain", "Domain of the address", FieldKind::Text),
     ("first_name", "First name", FieldKind::Text),
     ("last_name", "Last name", FieldKind::Text),
     ("created_at", "Added", FieldKind::Date),
+    ("engaged_at", "Last engaged", FieldKind::Date),
     ("consent_source", "Source of the consent", FieldKind::Text),
 ];
 

@@ -3,12 +3,13 @@
 use api_types::{Import, ImportStart};
 
 /// The fixed targets with their words; the workspace's own fields follow as `attribute:NAME`.
-pub const TARGETS: [(&str, &str); 5] = [
+pub const TARGETS: [(&str, &str); 6] = [
     ("", "Leave out"),
     ("email", "Email address"),
     ("first_name", "First name"),
     ("last_name", "Last name"),
     ("tags", "Tags"),
+    ("engaged_at", "Last opened or clicked"),
 ];
 
 /// Every target a column may have: fixed ones, known fields, and the one proposed for this column.
@@ -49,7 +50,10 @@ pub fn problem(targets: &[String]) -> Option<String> {
         1 => {}
         _ => return Some("Only one column can be the email address.".to_owned()),
     }
-    let mut seen: Vec<&String> = targets.iter().filter(|target| !target.is_empty() && *target != "tags").collect();
+    let mut seen: Vec<&String> = targets
+        .iter()
+        .filter(|target| !target.is_empty() && !["tags", "engaged_at"].contains(&target.as_str()))
+        .collect();
     seen.sort();
     let twice = seen.windows(2).find(|pair| pair[0] == pair[1])?;
     Some(format!("Two columns go to {}.", twice[0].trim_start_matches("attribute:")))
@@ -110,7 +114,7 @@ mod tests {
     fn a_proposed_field_can_be_chosen() {
         let options = targets(&["city".to_owned()], "attribute:plan");
         assert!(options.contains(&("attribute:plan".to_owned(), "New field plan".to_owned())));
-        assert_eq!(targets(&["city".to_owned()], "attribute:city").len(), 6);
+        assert_eq!(targets(&["city".to_owned()], "attribute:city").len(), 7);
     }
 
     #[test]

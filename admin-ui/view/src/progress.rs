@@ -113,6 +113,8 @@ pub enum ProviderColumn {
     Retried,
     /// Bounced.
     Bounced,
+    /// Reported as spam.
+    Complained,
     /// Blocked attempts.
     Blocked,
     /// Unknown.
@@ -127,6 +129,7 @@ impl ProviderColumn {
             "name" => ProviderColumn::Name,
             "retried" => ProviderColumn::Retried,
             "bounced" => ProviderColumn::Bounced,
+            "complained" => ProviderColumn::Complained,
             "blocked" => ProviderColumn::Blocked,
             "unknown" => ProviderColumn::Unknown,
             _ => ProviderColumn::Delivered,
@@ -143,6 +146,7 @@ pub fn sorted(providers: &[ProviderProgress], column: ProviderColumn) -> Vec<Pro
         ProviderColumn::Delivered => row.delivered,
         ProviderColumn::Retried => row.retried,
         ProviderColumn::Bounced => bounced(row),
+        ProviderColumn::Complained => row.complained,
         ProviderColumn::Blocked => row.blocked,
         ProviderColumn::Unknown => row.unknown,
     };
@@ -198,6 +202,7 @@ mod tests {
             bounced: vec![Count { name: "bad_mailbox".to_owned(), count: bad }],
             blocked: 0,
             unknown: 0,
+            complained: 0,
             expired: 0,
         };
         let rows = [row("b", 5, 1), row("a", 5, 0), row("c", 9, 7)];

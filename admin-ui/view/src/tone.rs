@@ -1,6 +1,8 @@
 //! States as words and tones. Colour never carries meaning alone: a tone always comes with its word.
 
-use api_types::{CampaignState, CheckLevel, ImportState, RecordStatus, Role, SuppressionReason, TemplateKind};
+use api_types::{
+    CampaignState, CheckLevel, ImportState, RecordStatus, ReputationLevel, Role, SuppressionReason, TemplateKind,
+};
 
 /// How something stands, as the styles know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,11 +146,23 @@ pub fn event(kind: &str) -> Tone {
     }
 }
 
+/// How a sender stands.
+#[must_use]
+pub fn reputation(level: ReputationLevel) -> Status {
+    match level {
+        ReputationLevel::Unsure => (Tone::Neutral, "Too little to say"),
+        ReputationLevel::Good => (Tone::Success, "Good"),
+        ReputationLevel::Warning => (Tone::Warning, "In danger"),
+        ReputationLevel::Bad => (Tone::Danger, "Bad"),
+    }
+}
+
 /// Why an address is suppressed.
 #[must_use]
 pub fn suppression(reason: SuppressionReason) -> Status {
     match reason {
         SuppressionReason::HardBounce => (Tone::Danger, "Address does not work"),
+        SuppressionReason::SoftBounces => (Tone::Warning, "Refused again and again"),
         SuppressionReason::Complaint => (Tone::Danger, "Reported as spam"),
         SuppressionReason::Unsubscribe => (Tone::Warning, "Unsubscribed"),
         SuppressionReason::Manual => (Tone::Neutral, "By hand"),
@@ -157,8 +171,9 @@ pub fn suppression(reason: SuppressionReason) -> Status {
 }
 
 /// Every reason with the API's word for it.
-pub const SUPPRESSION_REASONS: [(&str, SuppressionReason); 5] = [
+pub const SUPPRESSION_REASONS: [(&str, SuppressionReason); 6] = [
     ("hard_bounce", SuppressionReason::HardBounce),
+    ("soft_bounces", SuppressionReason::SoftBounces),
     ("complaint", SuppressionReason::Complaint),
     ("unsubscribe", SuppressionReason::Unsubscribe),
     ("manual", SuppressionReason::Manual),

@@ -18,9 +18,33 @@ const FIRST_NAME: [&str; 10] =
     ["firstname", "first", "givenname", "forename", "name", "nome", "primeironome", "nomeproprio", "nombre", "fname"];
 const LAST_NAME: [&str; 9] =
     ["lastname", "last", "surname", "familyname", "sobrenome", "apelido", "ultimonome", "apellidos", "lname"];
+/// When a former tool last saw an opening, a click, or either.
+const ENGAGED_AT: [&str; 21] = [
+    "engagedat",
+    "lastengaged",
+    "lastengagedat",
+    "lastengagement",
+    "lastopen",
+    "lastopened",
+    "lastopenedat",
+    "lastopendate",
+    "lastopentime",
+    "lastclick",
+    "lastclicked",
+    "lastclickedat",
+    "lastclickdate",
+    "lastclicktime",
+    "lastactivity",
+    "lastactive",
+    "ultimaabertura",
+    "ultimoclique",
+    "ultimaatividade",
+    "ultimaapertura",
+    "ultimoclic",
+];
 const TAGS: [&str; 6] = ["tags", "tag", "labels", "etiquetas", "groups", "grupos"];
 
-/// A target for each column: `email`, `first_name`, `last_name`, `tags`, or `attribute:NAME`.
+/// A target for each column: `email`, `first_name`, `last_name`, `tags`, `engaged_at`, or `attribute:NAME`.
 pub(super) fn propose(names: &[String], sample: &[Vec<String>]) -> Vec<String> {
     let mut targets: Vec<String> = names.iter().map(|name| by_heading(name)).collect();
     for target in ["email", "first_name", "last_name", "tags"] {
@@ -59,9 +83,14 @@ fn only_first(targets: &mut [String], names: &[String], target: &str) {
 
 fn by_heading(name: &str) -> String {
     let key: String = plain(name).chars().filter(char::is_ascii_alphanumeric).collect();
-    for (target, words) in
-        [("email", &EMAIL[..]), ("first_name", &FIRST_NAME), ("last_name", &LAST_NAME), ("tags", &TAGS)]
-    {
+    let known: [(&str, &[&str]); 5] = [
+        ("email", &EMAIL),
+        ("first_name", &FIRST_NAME),
+        ("last_name", &LAST_NAME),
+        ("tags", &TAGS),
+        ("engaged_at", &ENGAGED_AT),
+    ];
+    for (target, words) in known {
         if words.contains(&key.as_str()) {
             return target.to_owned();
         }
@@ -128,5 +157,11 @@ mod tests {
         check(&["Address", "Contact"], &["1 High St", "a@x.example"], &["attribute:address", "email"]);
         check(&["column 1", "column 2"], &["Ana", "a@x.example"], &["attribute:column_1", "email"]);
         check(&["x"], &["y"], &["attribute:x"]);
+        // Both count: the later moment wins.
+        check(
+            &["E-mail", "Last opened", "last_click_date", "Última abertura"],
+            &["a@x.example", "2026-01-02", "", ""],
+            &["email", "engaged_at", "engaged_at", "engaged_at"],
+        );
     }
 }

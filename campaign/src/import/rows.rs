@@ -2,7 +2,7 @@
 
 use super::file::{ImportFileError, Layout, open};
 use super::lines::LineEnds;
-use super::values::typed;
+use super::values::{moment, typed};
 use api_types::FieldKind;
 use csv::StringRecord;
 use mail::Address;
@@ -46,6 +46,7 @@ pub(super) enum Target {
     FirstName,
     LastName,
     Tags,
+    EngagedAt,
     Attribute(String, FieldKind),
 }
 
@@ -54,6 +55,8 @@ pub(super) enum Target {
 pub(super) struct Columns {
     pub(super) names: Vec<String>,
     pub(super) targets: Vec<Target>,
+    /// The moment of the import: nothing in a file can have happened later.
+    pub(super) now_ms: i64,
 }
 
 impl Columns {
@@ -105,6 +108,11 @@ impl Columns {
                 Target::FirstName => row.first_name = Some(name(text).map_err(|why| refuse(n, text, why.to_owned()))?),
                 Target::LastName => row.last_name = Some(name(text).map_err(|why| refuse(n, text, why.to_owned()))?),
                 Target::Tags => row.tags = tags(text),
+                Target::EngagedAt => {
+                    let at_ms = moment(text, self.now_ms).map_err(|why| refuse(n, text, why.to_owned()))?;
+                    // Opened and clicked: the later one counts.
+                    row.engaged_ms = row.engaged_ms.max(at_ms);
+                }
                 Target::Attribute(field, kind) => {
                     let value = typed(*kind, text).map_err(|why| refuse(n, text, why.to_owned()))?;
                     row.attributes.push((field.clone(), value));
@@ -112,8 +120,8 @@ impl Columns {
             }
         }
         let Some(email) = email else { return Err(refuse(0, "", "there is no address".to_owned())) };
-        let Cells { first_name, last_name, attributes, tags } = row;
-        Ok(ImportRow { line, email, first_name, last_name, attributes, tags })
+        let Cells { first_name, last_name, attributes, tags, engaged_ms } = row;
+        Ok(ImportRow { line, email, first_name, last_name, attributes, tags, engaged_ms })
     }
 }
 
@@ -123,6 +131,7 @@ struct Cells {
     last_name: Option<String>,
     attributes: Vec<(String, Option<serde_json::Value>)>,
     tags: Vec<String>,
+    engaged_ms: Option<i64>,
 }
 
 /// A name in one line.

@@ -50,15 +50,16 @@ pub fn check_start(columns: &[ImportColumn], start: &ImportStart) -> Result<(), 
     let mut seen = std::collections::HashSet::new();
     for (target, column) in start.targets.iter().zip(columns) {
         let field = target.strip_prefix("attribute:");
-        let known = matches!(target.as_str(), "" | "email" | "first_name" | "last_name" | "tags");
+        let known = matches!(target.as_str(), "" | "email" | "first_name" | "last_name" | "tags" | "engaged_at");
         if !known && !field.is_some_and(storage::field::is_name) {
             return Err(format!(
-                "{target:?} is no target for the column {:?}: choose email, first_name, last_name, tags, attribute:NAME \
+                "{target:?} is no target for the column {:?}: choose email, first_name, last_name, tags, engaged_at, attribute:NAME \
                  (small letters, digits and underscores), or nothing to leave it out",
                 column.name
             ));
         }
-        if !target.is_empty() && !seen.insert(target) {
+        // When it was opened and when it was clicked may both be there: the later moment counts.
+        if !target.is_empty() && target != "engaged_at" && !seen.insert(target) {
             return Err(format!("two columns have the target {target}"));
         }
     }
@@ -106,7 +107,7 @@ fn read(
     check_start(&import.columns, start).map_err(ImportError::Start)?;
     let path = path(storage.dir(), import.id);
     let layout = layout(&path)?;
-    let columns = columns(storage, import, start, sample(&path, &layout, SAMPLE_ROWS)?)?;
+    let columns = columns(storage, import, start, sample(&path, &layout, SAMPLE_ROWS)?, clock.now_ms())?;
     let rules = Arc::new(ImportRules {
         existing: start.existing,
         tags: start.tags.clone(),
@@ -170,6 +171,7 @@ fn columns(
     import: &Import,
     start: &ImportStart,
     sample: Vec<Vec<String>>,
+    now_ms: i64,
 ) -> Result<Columns, StorageError> {
     let mut kinds: Vec<(usize, String, FieldKind)> = Vec::new();
     for (n, target) in start.targets.iter().enumerate() {
@@ -193,11 +195,12 @@ fn columns(
             "first_name" => Target::FirstName,
             "last_name" => Target::LastName,
             "tags" => Target::Tags,
+            "engaged_at" => Target::EngagedAt,
             _ => Target::Ignore,
         })
         .collect();
     for (n, field, kind) in kinds {
         targets[n] = Target::Attribute(field, kind);
     }
-    Ok(Columns { names: import.columns.iter().map(|column| column.name.clone()).collect(), targets })
+    Ok(Columns { names: import.columns.iter().map(|column| column.name.clone()).collect(), targets, now_ms })
 }

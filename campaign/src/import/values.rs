@@ -73,6 +73,32 @@ fn date(text: &str) -> Option<String> {
     text.parse::<jiff::civil::Date>().ok().filter(|_| text.len() == 10).map(|date| date.to_string())
 }
 
+/// The moment of a cell: `2026-11-21`, `2026-11-21 10:30:00`, or RFC 3339. Without an offset it is UTC: whole days are
+/// what counts of an engagement. `None` when the cell is empty.
+///
+/// # Errors
+/// What the cell should have been.
+pub(super) fn moment(cell: &str, now_ms: i64) -> Result<Option<i64>, &'static str> {
+    /// A former tool's clock may be ahead, or its times those of another zone.
+    const AHEAD_MAX_MS: i64 = 86_400_000;
+    if cell.is_empty() {
+        return Ok(None);
+    }
+    let exact = cell.parse::<jiff::Timestamp>().ok();
+    let plain = || {
+        let civil = cell.parse::<jiff::civil::DateTime>().ok()?;
+        civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    };
+    let Some(moment) = exact.or_else(plain) else {
+        return Err("not a moment such as 2026-11-21 or 2026-11-21 10:30:00");
+    };
+    let at_ms = moment.as_millisecond();
+    if at_ms > now_ms + AHEAD_MAX_MS {
+        return Err("it lies in the future");
+    }
+    Ok(Some(at_ms.min(now_ms)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +119,18 @@ mod tests {
         ] {
             assert_eq!(infer(values.iter().copied()), kind, "{values:?}");
         }
+    }
+
+    #[test]
+    fn moments() {
+        let now_ms = "2026-11-21T12:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond();
+        let hours_ago = |cell| moment(cell, now_ms).map(|at| at.map(|at_ms| (now_ms - at_ms) / 3_600_000));
+        assert_eq!(hours_ago(""), Ok(None));
+        assert_eq!(hours_ago("2026-11-21"), Ok(Some(12)));
+        assert_eq!(hours_ago("2026-11-21 10:00:00"), Ok(Some(2)));
+        assert_eq!(hours_ago("2026-11-20T12:00:00+02:00"), Ok(Some(26)));
+        assert_eq!(hours_ago("2026-11-22 09:00:00"), Ok(Some(0)), "a clock of another zone");
+        assert!(hours_ago("2027-01-01").is_err() && hours_ago("21/11/2026").is_err() && hours_ago("never").is_err());
     }
 
     #[test]

@@ -93,6 +93,7 @@ fn figures(run: &Run, tallies: &[Tally], live: Live) -> Progress {
             Measure::Final(RecipientState::Suppressed) => p.suppressed += n,
             Measure::Final(RecipientState::Cancelled) => p.cancelled += n,
             Measure::Final(RecipientState::Unknown) => p.unknown += n,
+            Measure::Complained => p.complained += n,
             _ => {}
         }
         if !tally.provider.is_empty() && n > 0 {
@@ -119,6 +120,7 @@ fn empty(provider: &str) -> ProviderProgress {
         bounced: Vec::new(),
         blocked: 0,
         unknown: 0,
+        complained: 0,
         expired: 0,
     }
 }
@@ -131,6 +133,7 @@ fn add_to_provider(provider: &mut ProviderProgress, measure: Measure, n: u64) {
         Measure::Deferral => provider.deferrals += n,
         Measure::Retried => provider.retried += n,
         Measure::Blocked => provider.blocked += n,
+        Measure::Complained => provider.complained += n,
         Measure::Class(class) => provider.bounced.push(Count { name: class.as_str().to_owned(), count: n }),
         Measure::Accepted | Measure::Final(_) => {}
     }

@@ -3,16 +3,21 @@
 //! One task for all campaigns. Each round takes a chunk of every running audience into the queue: recipients and the
 //! cursor behind them in one commit, so that a crash at any moment neither leaves out nor doubles anybody. Nobody is left
 //! out in silence: suppressed contacts become recipients too, and end as `suppressed` at the last moment before
-//! sending. Of cancelled campaigns each round settles a chunk. "Finished" is derived where the last recipient ends.
+//! sending. While a source or the sending domain earns its volume, who was engaged last comes first: receivers judge a
+//! newcomer by what its first recipients do. Of cancelled campaigns each round settles a chunk. "Finished" is derived where the last recipient ends.
 
 use super::control::Waker;
 use super::egress::expiry_of;
 use crate::segment;
-use config::Streams;
+use config::{Pool, Source, Streams};
 use std::sync::Arc;
 use std::time::Duration;
+use storage::campaign::{self, Launch};
 use storage::campaign_run::{self, AudienceChunk, Change, Run, RunState};
-use storage::{ContactId, Storage, StorageError, campaign, contact, queue};
+use storage::contact::{self, Left};
+use storage::filter::CompiledFilter;
+use storage::warmup::{self, Axis};
+use storage::{Connection, ContactId, Storage, StorageError, queue};
 use world::Clock;
 
 /// Recipients in one commit: some 10 ms of the queue's writer, which deliveries wait for.
@@ -27,6 +32,8 @@ pub struct Releaser {
     storage: Storage,
     clock: Arc<dyn Clock>,
     streams: Streams,
+    sources: Vec<Source>,
+    pools: Vec<Pool>,
     waker: Waker,
     /// Told when recipients came into the queue, so that nobody waits for the delivery's next look.
     on_release: Box<dyn Fn() + Send + Sync>,
@@ -36,7 +43,15 @@ impl Releaser {
     /// `streams` say at which age recipients are given up.
     #[must_use]
     pub fn new(storage: Storage, clock: Arc<dyn Clock>, streams: Streams) -> Releaser {
-        Releaser { storage, clock, streams, waker: Waker::default(), on_release: Box::new(|| ()) }
+        let (sources, pools) = (Vec::new(), Vec::new());
+        Releaser { storage, clock, streams, sources, pools, waker: Waker::default(), on_release: Box::new(|| ()) }
+    }
+
+    /// Sources and pools of the configuration: while one that a campaign leaves from earns its volume, the most engaged
+    /// contacts come first.
+    #[must_use]
+    pub fn earning(self, sources: Vec<Source>, pools: Vec<Pool>) -> Releaser {
+        Releaser { sources, pools, ..self }
     }
 
     /// Calls `hook` whenever recipients came into the queue.
@@ -102,17 +117,24 @@ impl Releaser {
 
     async fn take_in(&self, run: &Run) -> Result<bool, StorageError> {
         let (workspace, id) = (run.workspace_id, run.campaign_id);
+        let whose = (workspace, id);
+        if self.begins_engaged(run).await? {
+            // The next round reads the new cursor.
+            return self.storage.queue().write(move |tx| campaign_run::engaged_first(tx, whose)).await;
+        }
         match self.chunk(run).await? {
-            Ok(chunk) => {
-                let taken =
-                    self.storage.queue().write(move |tx| campaign_run::take_in(tx, (workspace, id), chunk)).await?;
+            Ok(Part::ById(chunk)) => {
+                let taken = self.storage.queue().write(move |tx| campaign_run::take_in(tx, whose, chunk)).await?;
                 Ok(taken.is_some())
+            }
+            Ok(Part::Engaged(span, chunk)) => {
+                let take = move |tx: &storage::Transaction<'_>| campaign_run::take_in_engaged(tx, whose, span, chunk);
+                Ok(self.storage.queue().write(take).await?.is_some())
             }
             // What compiled at launch compiles now, unless somebody changed the database by hand.
             Err(why) => {
                 let (reason, now_ms) = (format!("paused: the audience cannot be found: {why}"), self.clock.now_ms());
                 tracing::error!(campaign.id = %id, "{reason}");
-                let whose = (workspace, id);
                 self.storage
                     .queue()
                     .write(move |tx| campaign_run::change(tx, whose, Change::Pause, &reason, now_ms))
@@ -123,8 +145,9 @@ impl Releaser {
     }
 
     /// The next contacts behind the cursor; relative dates are those of the launch, however long the audience takes.
-    async fn chunk(&self, run: &Run) -> Result<Result<AudienceChunk, String>, StorageError> {
-        let (workspace, id, after) = (run.workspace_id, run.campaign_id, run.audience_cursor);
+    async fn chunk(&self, run: &Run) -> Result<Result<Part, String>, StorageError> {
+        let run = run.clone();
+        let (workspace, id) = (run.workspace_id, run.campaign_id);
         let now_ms = self.clock.now_ms();
         let expiry = expiry_of(&self.streams, &run.stream);
         let expires_ms = now_ms.saturating_add(i64::try_from(expiry.as_millis()).unwrap_or(i64::MAX));
@@ -138,12 +161,87 @@ impl Releaser {
                     Err(crate::Refused::Storage(e)) => return Err(e),
                     Err(refused) => return Ok(Err(refused.to_string())),
                 };
-                let last = launch.audience_limit;
-                let members = contact::audience(tx, workspace, &filter, (after, last), CHUNK)?;
-                let complete = members.len() < CHUNK as usize;
-                let up_to: ContactId = if complete { last } else { members.last().map_or(last, |member| member.id) };
-                Ok(Ok(AudienceChunk { after, up_to, complete, members, now_ms, expires_ms }))
+                let part = match run.engaged_cursor_ms {
+                    Some(after_ms) => engaged_part(tx, &run, (&launch, &filter), after_ms, (now_ms, expires_ms))?,
+                    None => part_by_id(tx, &run, (&launch, &filter), (now_ms, expires_ms))?,
+                };
+                Ok(Ok(part))
             })
             .await
     }
+
+    /// Whether the audience begins now, and something that it leaves from earns its volume.
+    async fn begins_engaged(&self, run: &Run) -> Result<bool, StorageError> {
+        if run.engaged_first || run.audience_cursor != ContactId(0) {
+            return Ok(false);
+        }
+        let members = self.pools.iter().filter(|pool| pool.name.as_str() == run.pool);
+        let in_pool = |source: &&Source| {
+            members.clone().any(|pool| pool.sources.iter().any(|member| member.source == source.name))
+        };
+        let with_plan: Vec<String> =
+            self.sources.iter().filter(in_pool).filter(|source| has_plan(source)).map(|s| s.name.to_string()).collect();
+        let (workspace, id) = (run.workspace_id, run.campaign_id);
+        self.storage
+            .read(move |tx| {
+                for source in &with_plan {
+                    if warmup::is_warming(tx, Axis::Source, source)? {
+                        return Ok(true);
+                    }
+                }
+                let launch = campaign::find(tx, workspace, id)?.and_then(|campaign| campaign.launch);
+                let Some(launch) = launch else { return Ok(false) };
+                let earns = warmup::domains(tx, Some(workspace))?;
+                let Some(domain) = earns.iter().find(|domain| domain.domain_id == launch.domain_id) else {
+                    return Ok(false);
+                };
+                warmup::is_warming(tx, Axis::Domain, &domain.domain)
+            })
+            .await
+    }
+}
+
+/// A part of an audience.
+enum Part {
+    /// In the order of ids.
+    ById(AudienceChunk),
+    /// The last engaged first: engagement before it and behind it.
+    Engaged((i64, Option<i64>), AudienceChunk),
+}
+
+/// Whether a source in use follows a plan at some provider.
+fn has_plan(source: &Source) -> bool {
+    source.enabled && (source.warmup.is_some() || source.warmup_providers.iter().any(|at| at.plan.is_some()))
+}
+
+fn part_by_id(
+    tx: &Connection,
+    run: &Run,
+    (launch, filter): (&Launch, &CompiledFilter),
+    (now_ms, expires_ms): (i64, i64),
+) -> Result<Part, StorageError> {
+    let (after, last) = (run.audience_cursor, launch.audience_limit);
+    let left = if run.engaged_first { Left::Taken(run.campaign_id) } else { Left::Nobody };
+    let members = contact::audience(tx, run.workspace_id, filter, (after, last), left, CHUNK)?;
+    let complete = members.len() < CHUNK as usize;
+    let up_to: ContactId = if complete { last } else { members.last().map_or(last, |member| member.id) };
+    Ok(Part::ById(AudienceChunk { after, up_to, complete, members, now_ms, expires_ms }))
+}
+
+fn engaged_part(
+    tx: &Connection,
+    run: &Run,
+    (launch, filter): (&Launch, &CompiledFilter),
+    after_ms: i64,
+    (now_ms, expires_ms): (i64, i64),
+) -> Result<Part, StorageError> {
+    let after = run.audience_cursor;
+    let place = ((after_ms, after), launch.audience_limit);
+    let found = contact::engaged_audience(tx, run.workspace_id, filter, place, CHUNK)?;
+    // Behind the last of them all others follow, by id from the beginning.
+    let behind = found.last().filter(|_| found.len() == CHUNK as usize).map(|(member, at_ms)| (member.id, *at_ms));
+    let (up_to, up_to_ms) = behind.map_or((ContactId(0), None), |(id, at_ms)| (id, Some(at_ms)));
+    let members = found.into_iter().map(|(member, _)| member).collect();
+    let chunk = AudienceChunk { after, up_to, complete: false, members, now_ms, expires_ms };
+    Ok(Part::Engaged((after_ms, up_to_ms), chunk))
 }

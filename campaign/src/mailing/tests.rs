@@ -10,7 +10,8 @@ use std::time::Duration;
 use storage::contact::{self, Origin};
 use storage::domain::NewDkimKey;
 use storage::queue::{self, Due, Ending, MarkRequest, Settlement, Turn};
-use storage::{ContactId, OpenOptions, RecipientId, campaign_run, domain, outbox, workspace};
+use storage::warmup::{self, DomainWarmup};
+use storage::{ContactId, DomainId, OpenOptions, RecipientId, campaign_run, domain, outbox, workspace};
 use world::Clock;
 
 const W: WorkspaceId = WorkspaceId::MAIN;
@@ -208,6 +209,54 @@ async fn an_audience_goes_into_the_queue_once_whatever_happens() {
     expect!["Finished (every recipient has its final state): accepted 2500 complete, queued 0, sending 0, delivered 2500, cancelled 0"].assert_eq(&house.figures(id));
     assert!(house.run(id).finished_ms.is_some());
     assert!(!releaser.round().await.unwrap());
+}
+
+/// A new sending domain shows itself to its best readers first; who is engaged meanwhile is neither left out nor doubled.
+#[tokio::test]
+async fn the_most_engaged_come_first_while_volume_is_earned() {
+    let house = House::new(2_500).await;
+    let earning = DomainWarmup {
+        domain_id: DomainId(1),
+        workspace_id: W,
+        domain: "example.com".into(),
+        plan: "standard".into(),
+        created_by: "ana".into(),
+        created_ms: 0,
+    };
+    house.storage.queue().write(move |tx| warmup::add_domain(tx, &earning)).await.unwrap();
+    let engage = async |id: i64, at_ms: i64| {
+        house.storage.main().write(move |tx| contact::engaged(tx, W, ContactId(id), at_ms)).await.unwrap()
+    };
+    for id in 1_001..=2_200 {
+        engage(id, 10_000 + id).await;
+    }
+    assert!(!engage(1_500, 5).await, "what is older changes nothing");
+    let id = house.launched(None).await;
+    let releaser = house.releaser();
+    assert!(releaser.round().await.unwrap(), "it begins");
+    assert!(releaser.round().await.unwrap(), "the first thousand");
+    // One that is in the queue already, one that would have come next, one that never was: all before the cursor now.
+    for contact in [2_200, 1_100, 7] {
+        engage(contact, 900_000).await;
+    }
+    while releaser.round().await.unwrap() {}
+    expect!["Running (launched by ana): accepted 2500 complete, queued 2500, sending 0, delivered 0, cancelled 0"]
+        .assert_eq(&house.figures(id));
+    let now_ms = house.clock.now_ms();
+    let taken = house
+        .storage
+        .queue()
+        .write(move |tx| {
+            let due = Due { now_ms, bulk: 3_000, transactional: 0, turn: Turn::default() };
+            let mut taken = queue::take_due(tx, due)?.claimed;
+            taken.sort_by_key(|claimed| claimed.id);
+            Ok(taken.into_iter().filter_map(|claimed| claimed.origin.contact()).map(|id| id.0).collect::<Vec<_>>())
+        })
+        .await
+        .unwrap();
+    let expected: Vec<i64> =
+        (1_001..=2_200).rev().filter(|id| *id != 1_100).chain(1..=1_000).chain([1_100]).chain(2_201..=2_500).collect();
+    assert_eq!(taken, expected);
 }
 
 #[tokio::test]

@@ -52,6 +52,7 @@ fn subject(path: &str) -> &str {
         "first_name" => "first name",
         "last_name" => "last name",
         "created_at" => "date added",
+        "engaged_at" => "last engaged",
         "consent_source" => "source of consent",
         other => other.strip_prefix("attribute:").unwrap_or(other),
     }

@@ -78,6 +78,15 @@ impl Client {
         read(self.request(Method::POST, path).multipart(form)).await
     }
 
+    /// What is no JSON, such as a list in CSV.
+    pub async fn text(&self, path: &str) -> anyhow::Result<String> {
+        let response = self.request(Method::GET, path).send().await.context("the daemon does not answer")?;
+        if response.status().is_success() {
+            return response.text().await.context("the daemon's answer broke off");
+        }
+        Err(refusal(response).await)
+    }
+
     /// All pages of a list.
     pub async fn list<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Vec<T>> {
         let mut items = Vec::new();

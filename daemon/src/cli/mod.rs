@@ -16,6 +16,7 @@ mod messages;
 mod pauses;
 mod people;
 mod queue;
+mod reputation;
 mod shaping;
 mod sources;
 mod tls;
@@ -123,6 +124,14 @@ enum Command {
         config: ConfigFile,
         #[command(subcommand)]
         command: sources::SourceCommand,
+    },
+    /// How senders stand: rolling shares of bounces and complaints, the worst first.
+    Reputation {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Over the last so many days, 1 to 30.
+        #[arg(long, default_value_t = 1)]
+        days: u32,
     },
     /// The suppression list.
     Suppressions {
@@ -277,6 +286,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Queue { config, command } => with(&config, async |client| queue::run(client, *command).await).await?,
         Command::TestDelivery { config, test } => {
             return with(&config, async |client| queue::test_delivery(client, test).await).await;
+        }
+        Command::Reputation { config, days } => {
+            with(&config, async |client| reputation::show(client, days).await).await?;
         }
         Command::Warmup { config, command } => with(&config, async |client| warmup::run(client, command).await).await?,
         Command::Explain { config, args } => with(&config, async |client| shaping::explain(client, args).await).await?,

@@ -128,6 +128,7 @@ mod tests {
             bounced,
             blocked: 0,
             unknown: 1,
+            complained: 0,
             expired: 0,
         };
         Progress {

@@ -8,7 +8,8 @@ use anyhow::{Context, bail, ensure};
 use api_types::{
     Campaign, CampaignInput, CampaignState, CheckLevel, Checklist, DomainDetail, DomainRecord, Filter, FilterOp,
     Import, ImportError, ImportExisting, ImportStart, ImportState, NewDomain, NewSuppression, Progress, RecordStatus,
-    Segment, SegmentInput, SendingDomain, Suppression, Template, TemplateInput, TemplateKind, WorkspaceSettings,
+    Segment, SegmentInput, SendingDomain, Suppression, SuppressionCovers, Template, TemplateInput, TemplateKind,
+    WorkspaceSettings,
 };
 use sandbox::{Expected, Person, Zone};
 use serde_json::{Value, json};
@@ -162,7 +163,13 @@ async fn suppress(api: &Api, recipients: &[Person]) -> anyhow::Result<Vec<String
     let fine = recipients.iter().filter(|person| person.expected == Expected::Delivered);
     let addresses: Vec<String> = fine.take(SUPPRESSED).map(|person| person.address.clone()).collect();
     for address in &addresses {
-        let new = NewSuppression { address: address.clone(), note: "asked by telephone".to_owned() };
+        let new = NewSuppression {
+            address: address.clone(),
+            note: "asked by telephone".to_owned(),
+            covers: SuppressionCovers::All,
+            global: false,
+            expires_at: None,
+        };
         let _: Suppression = api.post("/suppressions", &new).await?;
     }
     Ok(addresses)

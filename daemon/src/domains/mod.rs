@@ -68,7 +68,8 @@ struct Rows {
 
 fn read(c: &Connection, workspace: WorkspaceId, id: DomainId) -> Result<Option<Rows>, StorageError> {
     let Some(row) = domain::find(c, workspace, id)? else { return Ok(None) };
-    let complaints = suppression::Filter { q: String::new(), reason: Some(api_types::SuppressionReason::Complaint) };
+    let complaints =
+        suppression::Filter { reason: Some(api_types::SuppressionReason::Complaint), ..suppression::Filter::default() };
     Ok(Some(Rows {
         row,
         keys: domain::keys(c, workspace, id)?,

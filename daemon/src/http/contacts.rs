@@ -90,6 +90,7 @@ pub(crate) async fn create(
     let (attributes, new_fields) = attributes::check(&fields, input.attributes)?;
     let draft = draft(&input.email, &input.first_name, &input.last_name, attributes)?;
     let tags = tags(input.tags)?;
+    let engaged_ms = engaged(input.engaged_at.as_deref(), app.now_ms())?;
     let (now_ms, consent_source) = (app.now_ms(), format!("added by {}", actor.name));
     let id = app
         .storage
@@ -101,6 +102,9 @@ pub(crate) async fn create(
             let origin = Origin { consent_source: &consent_source, import: None };
             let id = contact::insert(tx, workspace, &draft, origin, now_ms)?.ok_or(StorageError::Exists)?;
             contact::set_tags(tx, workspace, id, &tags)?;
+            if let Some(at_ms) = engaged_ms {
+                contact::engaged(tx, workspace, id, at_ms)?;
+            }
             Ok(id)
         })
         .await
@@ -148,6 +152,7 @@ pub(crate) async fn update(
     )?;
     let tags = patch.tags.map(tags).transpose()?;
     let now_ms = app.now_ms();
+    let engaged_ms = engaged(patch.engaged_at.as_deref(), now_ms)?;
     let found = app
         .storage
         .main()
@@ -157,6 +162,9 @@ pub(crate) async fn update(
             }
             if let Some(tags) = tags {
                 contact::set_tags(tx, workspace, id, &tags)?;
+            }
+            if let Some(at_ms) = engaged_ms {
+                contact::engaged(tx, workspace, id, at_ms)?;
             }
             contact::update(tx, workspace, id, &draft, None, now_ms)
         })
@@ -234,6 +242,16 @@ async fn read_back(app: &Shared, workspace: WorkspaceId, id: ContactId) -> Resul
     row.map(|row| Json(shape(row))).ok_or_else(|| ApiError::not_found("contact"))
 }
 
+fn engaged(given: Option<&str>, now_ms: i64) -> Result<Option<i64>, ApiError> {
+    let Some(text) = given else { return Ok(None) };
+    let at: Result<jiff::Timestamp, _> = text.parse();
+    match at.map(jiff::Timestamp::as_millisecond) {
+        Ok(at_ms) if at_ms <= now_ms => Ok(Some(at_ms)),
+        Ok(_) => Err(ApiError::invalid("engaged_at", "engaged_at cannot lie in the future.")),
+        Err(_) => Err(ApiError::invalid("engaged_at", "Write a moment such as 2026-11-21T10:30:00Z.")),
+    }
+}
+
 fn taken(e: StorageError) -> ApiError {
     match e {
         StorageError::Exists => ApiError::exists("email", "There is a contact with this address already."),
@@ -281,6 +299,7 @@ pub(crate) fn shape(row: contact::Contact) -> Contact {
         attributes: row.attributes.into_iter().collect(),
         tags: row.tags,
         consent_source: row.consent_source,
+        engaged_at: row.engaged_ms.map(time),
         suppressed: row.suppressed.map(why),
         created_at: time(row.created_ms),
         updated_at: time(row.updated_ms),

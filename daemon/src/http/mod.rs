@@ -22,12 +22,14 @@ mod people;
 mod public;
 mod queue;
 mod queue_actions;
+mod reputation;
 mod segments;
 mod session;
 mod shaping;
 mod shell;
 mod sources;
 mod stream;
+mod suppression_files;
 mod suppressions;
 mod templates;
 mod test_deliveries;
@@ -120,6 +122,8 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(suppressions::list))
         .add(MARKETER, routes!(suppressions::create))
         .add(MARKETER, routes!(suppressions::remove))
+        .add_slow(VIEWER, SLOW, routes!(suppression_files::export))
+        .add_slow(MARKETER, SLOW, routes!(suppression_files::import).layer(list_max()))
         .add(VIEWER, routes!(imports::list))
         .add_slow(MARKETER, SLOW, routes!(imports::upload).layer(DefaultBodyLimit::disable()))
         .add(VIEWER, routes!(imports::show))
@@ -174,10 +178,16 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(shaping::automations))
         .add(ADMIN, routes!(shaping::lift))
         .add(VIEWER, routes!(shaping::test_rule))
+        .add(VIEWER, routes!(reputation::list))
         .add(VIEWER, routes!(explain_mail::explain).layer(DefaultBodyLimit::max(explain_mail::MAIL_MAX)))
         .add(VIEWER, routes!(overview::overview))
         .add_slow(ADMIN, SLOW, routes!(overview::doctor))
         .finish()
+}
+
+/// Lists may be larger than other requests.
+fn list_max() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(suppression_files::FILE_MAX)
 }
 
 /// Messages may be larger than other requests.

@@ -73,7 +73,8 @@ struct Found {
 }
 
 fn read(c: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<Found, StorageError> {
-    let complaints = suppression::Filter { q: String::new(), reason: Some(SuppressionReason::Complaint) };
+    let complaints =
+        suppression::Filter { reason: Some(SuppressionReason::Complaint), ..suppression::Filter::default() };
     let with_keys = |row: domain::SendingDomain| domain::keys(c, workspace, row.id).map(|keys| (row, keys));
     let domains = domain::list(c, workspace, 0, DOMAINS_MAX)?.into_iter().map(with_keys).collect::<Result<_, _>>()?;
     Ok(Found {

@@ -16,6 +16,9 @@ use storage::{RecipientId, StorageError, WorkspaceId, workspace};
 /// What a one-click request carries (RFC 8058 §3.1), in whichever of the two form encodings.
 const ONE_CLICK: &[u8] = b"One-Click";
 
+/// What the button on the page after it carries: the recipient wants the mail after all.
+const AGAIN: &[u8] = b"Subscribe-Again";
+
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -53,6 +56,13 @@ pub(crate) async fn unsubscribe(
         Ok(None) => return unknown(),
         Err(e) => return trouble(&e),
     };
+    if body.windows(AGAIN.len()).any(|part| part == AGAIN) {
+        return match unsubscribe::undo(&app.storage, id, app.now_ms()).await {
+            Ok(Some(_)) => page(StatusCode::OK, "You are subscribed again", &again(&name)),
+            Ok(None) => unknown(),
+            Err(e) => trouble(&e),
+        };
+    }
     if !body.windows(ONE_CLICK.len()).any(|part| part == ONE_CLICK) {
         let text = "<p>This request does not say that you want to unsubscribe. Open the link from the mail and press the button.</p>";
         return page(StatusCode::BAD_REQUEST, "Nothing was changed", text);
@@ -91,7 +101,16 @@ fn ask(workspace: &str, address: &str) -> String {
 }
 
 fn done(workspace: &str) -> String {
-    format!("<p>You will receive no more mail from <b>{}</b>. You can close this page.</p>", escape(workspace))
+    format!(
+        "<p>You will receive no more mail from <b>{}</b>. You can close this page.</p>\
+         <form method=\"post\"><input type=\"hidden\" name=\"List-Subscribe\" value=\"Subscribe-Again\">\
+         <p class=\"quiet\">Was it a mistake?</p><button type=\"submit\">Subscribe again</button></form>",
+        escape(workspace)
+    )
+}
+
+fn again(workspace: &str) -> String {
+    format!("<p>You will receive the mail of <b>{}</b> as before. You can close this page.</p>", escape(workspace))
 }
 
 fn unknown() -> Response {

@@ -102,6 +102,9 @@ fn summary(event: &EventRow) -> String {
         }
         Kind::SuppressionRemoved => format!("Taken off the suppression list{by}."),
         Kind::Unsubscribed => "Unsubscribed.".to_owned(),
+        Kind::Resubscribed => "Subscribed again.".to_owned(),
+        Kind::Complained => format!("Reported as spam to {at}."),
+        Kind::Replied => "Answered the mail.".to_owned(),
         // Of no contact, and so in nobody's timeline.
         Kind::SourceOut | Kind::SourceBack | Kind::SourceCheck => event.text.clone().unwrap_or_default(),
         Kind::AutomationBegan => format!("Mail to {at} is held or slowed down."),

@@ -30,6 +30,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use storage::soft_bounce::Threshold;
 use storage::{OpenOptions, Storage, session};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -196,6 +197,11 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
             conversations: DAY * config.storage.conversation_days,
             conversation_bytes: u64::from(config.storage.conversation_mb) * 1024 * 1024,
         },
+        soft_bounces: config.suppression.threshold().map(|(bounces, within, expiry)| Threshold {
+            bounces,
+            within_ms: i64::from(within) * 86_400_000,
+            expiry_ms: i64::from(expiry) * 86_400_000,
+        }),
         tls: app.tls.clone(),
         notice: config.notice.clone(),
     };
@@ -203,7 +209,8 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
     let waker = engine.waker();
     // A crash may have come between the two steps of a launch.
     mailing::recover(&app.storage, &config.streams).await.context("cannot go on with launched campaigns")?;
-    let releaser = Releaser::new(app.storage.clone(), app.clock.clone(), config.streams.clone());
+    let releaser = Releaser::new(app.storage.clone(), app.clock.clone(), config.streams.clone())
+        .earning(config.sources.clone(), config.pools.clone());
     let hook = waker.clone();
     let releaser = releaser.on_release(move || hook.wake());
     // Set once: there is one engine and one releaser per app.
@@ -291,6 +298,15 @@ async fn listen_inbound(app: Shared, listener: TcpListener) {
         clock: app.clock.clone(),
         verp: Arc::new(bounce::verp::Key::new(&app.keys.verp)),
         hostname: app.config.server.hostname.clone(),
+        feedback: app.config.smtp.feedback_local_part.to_string(),
+        heard: Box::new({
+            let app = Arc::downgrade(&app);
+            move |heard| {
+                if let Some(engine) = app.upgrade().as_ref().and_then(|app| app.engine.get()) {
+                    engine.heard(heard);
+                }
+            }
+        }),
     };
     mta::inbound::serve(listener, Arc::new(inbound), app.stop.clone()).await;
 }

@@ -1,8 +1,9 @@
-//! The return-path listener: takes what comes back to our VERP addresses, and nothing else.
+//! The return-path listener: takes what comes back to our VERP addresses, and what feedback loops report, nothing else.
 //!
 //! It never relays and never sends a bounce of its own (no backscatter): every refusal is a reply in the session.
 //! Strategies: refuse at RCPT what is not a return path of ours; answer 250 only after the report is settled or kept.
 
+mod feedback;
 mod lines;
 mod report;
 mod session;
@@ -14,7 +15,7 @@ use bounce::verp;
 use mail::Domain;
 use std::net::IpAddr;
 use std::sync::Arc;
-use storage::Storage;
+use storage::{Storage, WorkspaceId};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,36 @@ pub struct Inbound {
     pub verp: Arc<verp::Key>,
     /// Said in greeting and EHLO.
     pub hostname: Domain,
+    /// Feedback loops report to this local part at every return-path domain.
+    pub feedback: String,
+    /// Told what is heard of mail that had left.
+    pub heard: Box<dyn Fn(&Heard) + Send + Sync>,
+}
+
+/// What is heard of mail that had left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// What happened.
+    pub happened: Happened,
+    /// Whose mail.
+    pub workspace: WorkspaceId,
+    /// From which source it left.
+    pub source: Arc<str>,
+    /// To which site.
+    pub site: Arc<str>,
+    /// Whose site.
+    pub provider: Arc<str>,
+    /// The domain that it was sent from, where that is known.
+    pub domain: Option<Arc<str>>,
+}
+
+/// What happened to mail that had been taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// It bounced after all.
+    Bounced,
+    /// It was reported as spam.
+    Complained,
 }
 
 /// Serves until `stop`; sessions under way end after their present command.

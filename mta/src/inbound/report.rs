@@ -1,9 +1,9 @@
 //! From a returned mail to what it changes: the recipient named by the return path, and what the report says of it.
 
-use super::Inbound;
+use super::{Happened, Inbound, feedback};
 use crate::metric;
 use bounce::verp::{self, VerpError};
-use bounce::{Action, Kind, RecipientReport, Report, Stage};
+use bounce::{Action, Kind, RecipientReport, Report, Sort, Stage};
 use mail::{Address, BounceClass};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use storage::queue::{self, Answer, ReportKind, ReportMatch};
 use storage::{MessageId, RecipientId, StorageError, address_hash, message};
 
 /// Return paths are good for so long after sending. The slowest systems give up after a week; some hold mail for a month.
-const VERP_AGE_MAX: Duration = Duration::from_secs(45 * 86_400);
+pub(super) const VERP_AGE_MAX: Duration = Duration::from_secs(45 * 86_400);
 /// A report can overtake the commit of the outcome that it is about: asked again this often.
 const BUSY_RETRIES: u32 = 20;
 /// Between two of those.
@@ -20,13 +20,20 @@ const BUSY_WAIT: Duration = Duration::from_millis(50);
 /// A mail that came back.
 pub(super) struct Incoming {
     pub(super) peer: IpAddr,
+    /// The reverse path, where there is one.
+    pub(super) from: Option<Address>,
     pub(super) rcpts: Vec<Address>,
     pub(super) message: Vec<u8>,
 }
 
-/// Whether the local part has the form of a return path of ours. Forged and expired ones pass: they are counted and kept.
-pub(super) fn is_return_path(inbound: &Inbound, address: &Address) -> bool {
-    decode(inbound, address) != Err(VerpError::NotVerp)
+/// Whether the local part has the form of a return path of ours, or is where feedback comes to. Forged and expired return
+/// paths pass: they are counted and kept.
+pub(super) fn is_ours(inbound: &Inbound, address: &Address) -> bool {
+    is_feedback_address(inbound, address) || decode(inbound, address) != Err(VerpError::NotVerp)
+}
+
+fn is_feedback_address(inbound: &Inbound, address: &Address) -> bool {
+    address.local().as_str().eq_ignore_ascii_case(&inbound.feedback)
 }
 
 /// What a return path names.
@@ -52,20 +59,23 @@ fn decode(inbound: &Inbound, address: &Address) -> Result<Named, VerpError> {
 pub(super) async fn settle(inbound: &Inbound, incoming: Incoming) -> Result<bool, StorageError> {
     let report = bounce::parse(&incoming.message);
     for rcpt in &incoming.rcpts {
-        let why = match decode(inbound, rcpt) {
-            Err(VerpError::Expired) => Some("the return path has expired"),
-            Err(_) => Some("the return path is forged"),
-            Ok(named) => {
-                let settled = match named {
-                    Named::Recipient(id) => settle_one(inbound, id, worst(&report.recipients)).await?,
-                    Named::Message(id) => settle_several(inbound, id, &report).await?,
-                };
-                match settled {
-                    Settled::Yes => None,
-                    Settled::No(why) => Some(why),
-                    Settled::Busy => return Ok(false),
-                }
-            }
+        let settled = match decode(inbound, rcpt) {
+            _ if is_feedback_address(inbound, rcpt) => match &report.feedback {
+                Some(found) => feedback::settle(inbound, None, &report, found).await?,
+                None => Settled::No("it is no feedback report"),
+            },
+            Err(VerpError::Expired) => Settled::No("the return path has expired"),
+            Err(_) => Settled::No("the return path is forged"),
+            Ok(Named::Recipient(id)) => settle_named(inbound, id, &report, incoming.from.as_ref()).await?,
+            Ok(Named::Message(id)) => match &report.feedback {
+                Some(found) => feedback::settle(inbound, None, &report, found).await?,
+                None => settle_several(inbound, id, &report).await?,
+            },
+        };
+        let why = match settled {
+            Settled::Yes => None,
+            Settled::No(why) => Some(why),
+            Settled::Busy => return Ok(false),
         };
         metrics::counter!(metric::REPORTS, "matched" => if why.is_none() { "yes" } else { "no" }).increment(1);
         if let Some(why) = why {
@@ -77,8 +87,24 @@ pub(super) async fn settle(inbound: &Inbound, incoming: Incoming) -> Result<bool
     Ok(true)
 }
 
+/// What came to the return path of a recipient.
+async fn settle_named(
+    inbound: &Inbound,
+    id: RecipientId,
+    report: &Report,
+    from: Option<&Address>,
+) -> Result<Settled, StorageError> {
+    if let Some(found) = &report.feedback {
+        return feedback::settle(inbound, Some(id), report, found).await;
+    }
+    if report.sort == Sort::Ordinary && report.recipients.is_empty() {
+        feedback::answered(inbound, id, from).await?;
+    }
+    settle_one(inbound, id, worst(&report.recipients)).await
+}
+
 /// What became of a report.
-enum Settled {
+pub(super) enum Settled {
     Yes,
     No(&'static str),
     /// Its recipient is still being sent.
@@ -116,6 +142,12 @@ async fn settle_one(
     for _ in 0..BUSY_RETRIES {
         let report = queue::Report { id, at_ms: inbound.clock.now_ms(), kind, answer: answer.clone() };
         match inbound.storage.queue().write(move |tx| queue::settle_report(tx, &report)).await? {
+            ReportMatch::Applied if matches!(kind, ReportKind::Failed { .. }) => {
+                if let Some((way, sender)) = inbound.storage.read(move |c| feedback::found_way(c, id)).await? {
+                    feedback::hear(inbound, Happened::Bounced, &way, sender);
+                }
+                return Ok(Settled::Yes);
+            }
             ReportMatch::Applied | ReportMatch::Known => return Ok(Settled::Yes),
             ReportMatch::NoRecipient => return Ok(Settled::No("there is no such recipient any more")),
             ReportMatch::Busy => inbound.clock.sleep(BUSY_WAIT).await,

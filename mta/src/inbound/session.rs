@@ -32,6 +32,8 @@ const CONTENT_TIMEOUT: Duration = Duration::from_secs(600);
 #[derive(Default)]
 struct Transaction {
     mail: bool,
+    /// Absent where it is a report: those have none.
+    from: Option<Address>,
     rcpts: Vec<Address>,
 }
 
@@ -146,7 +148,7 @@ impl Session<'_> {
                 let _ = write!(self.replies, "250 {}\r\n", self.inbound.hostname);
                 Next::GoOn
             }
-            Ok(Request::Mail { from }) => self.mail(from.size),
+            Ok(Request::Mail { from }) => self.mail(&from.address, from.size),
             Ok(Request::Rcpt { to }) => self.rcpt(&to.address),
             Ok(Request::Data) if self.transaction.rcpts.is_empty() => self.refuse(503, "5.5.1", "RCPT first"),
             Ok(Request::Data) => {
@@ -168,7 +170,7 @@ impl Session<'_> {
         }
     }
 
-    fn mail(&mut self, size: usize) -> Next {
+    fn mail(&mut self, from: &str, size: usize) -> Next {
         if !self.greeted {
             return self.refuse(503, "5.5.1", "EHLO first");
         }
@@ -179,6 +181,7 @@ impl Session<'_> {
             return self.refuse(552, "5.3.4", "message too large");
         }
         self.transaction.mail = true;
+        self.transaction.from = Address::parse(from).ok();
         self.reply(250, "2.1.0", "go on")
     }
 
@@ -192,7 +195,7 @@ impl Session<'_> {
         if !self.return_paths.contains(address.domain().as_str()) {
             return self.refuse(550, "5.7.1", "no mail is relayed here");
         }
-        if !report::is_return_path(self.inbound, &address) {
+        if !report::is_ours(self.inbound, &address) {
             return self.refuse(550, "5.1.1", "no such return path");
         }
         if self.transaction.rcpts.len() >= RCPT_MAX {
@@ -204,7 +207,8 @@ impl Session<'_> {
 
     async fn settle(&mut self, message: Vec<u8>) -> Next {
         let rcpts = std::mem::take(&mut self.transaction.rcpts);
-        let incoming = Incoming { peer: self.peer, rcpts, message };
+        let from = self.transaction.from.take();
+        let incoming = Incoming { peer: self.peer, from, rcpts, message };
         match report::settle(self.inbound, incoming).await {
             Ok(true) => self.reply(250, "2.6.0", "taken"),
             Ok(false) => self.reply(451, "4.3.0", "try again later"),

@@ -1,10 +1,10 @@
 //! Whole sessions with the listener, over in-memory pipes, against a real database.
 
-use super::{Inbound, session};
+use super::{Happened, Inbound, session};
 use bounce::verp;
 use mail::{Address, Domain, StreamKind};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use storage::message::{self, NewMessage, NewMessageRecipient, Notices, Submission};
 use storage::queue::{self, Ending, NewRecipient, Origin, Settlement};
 use storage::{
@@ -16,6 +16,8 @@ use world::{Clock, SystemClock};
 
 struct House {
     inbound: Inbound,
+    heard: Arc<Mutex<Vec<Happened>>>,
+    accepted_ms: i64,
     _dir: tempfile::TempDir,
 }
 
@@ -42,8 +44,17 @@ async fn house() -> House {
         dsn_notify: None,
         dsn_orcpt: None,
     };
-    let settlement =
-        Settlement { id: RecipientId(1), at_ms: now_ms, ending: Ending::Delivered, attempt: None, answer: None };
+    let attempt = queue::Attempt {
+        source: "mx1".into(),
+        site: "mx.example.net".into(),
+        provider: "Net".into(),
+        mx: "mx.example.net".into(),
+        tls: None,
+        reports: false,
+        took_ms: 1,
+    };
+    let (id, ending, attempt) = (RecipientId(1), Ending::Delivered, Some(attempt));
+    let settlement = Settlement { id, at_ms: now_ms, ending, attempt, answer: None };
     storage
         .queue()
         .write(move |tx| {
@@ -52,13 +63,19 @@ async fn house() -> House {
         })
         .await
         .unwrap();
+    let heard = Arc::new(Mutex::new(Vec::new()));
     let inbound = Inbound {
         storage,
         clock: Arc::new(SystemClock),
         verp: Arc::new(verp::Key::new(&[7; 32])),
         hostname: Domain::parse("mx.news.example").unwrap(),
+        feedback: "fbl".to_owned(),
+        heard: Box::new({
+            let heard = heard.clone();
+            move |what| heard.lock().unwrap().push(what.happened)
+        }),
     };
-    House { inbound, _dir: dir }
+    House { inbound, heard, accepted_ms: now_ms, _dir: dir }
 }
 
 impl House {
@@ -146,7 +163,7 @@ impl House {
         let hash = address_hash(&Address::parse("ana@example.net").unwrap());
         let found =
             self.inbound.storage.read(move |c| storage::suppression::of_hash(c, WorkspaceId::MAIN, &hash)).await;
-        found.unwrap().is_some()
+        !found.unwrap().is_empty()
     }
 }
 
@@ -171,6 +188,7 @@ async fn a_late_report_corrects_a_delivered_recipient_once() {
         assert!(house.bounced().await);
         assert!(house.suppressed().await);
     }
+    assert_eq!(*house.heard.lock().unwrap(), [Happened::Bounced]);
     assert_eq!(house.unmatched().await, 0);
 }
 
@@ -213,6 +231,105 @@ async fn an_ordinary_mail_to_a_return_path_is_kept() {
     assert_eq!(house.say(&text).await, "220 250 250 250 354 250 221");
     assert!(!house.bounced().await);
     assert_eq!(house.unmatched().await, 1);
+}
+
+/// A report of a feedback loop; `returned` is the header of the message that it is about.
+fn feedback(rcpt: &str, kind: &str, returned: &str) -> String {
+    format!(
+        "EHLO peer.example\r\nMAIL FROM:<fbl@peer.example>\r\nRCPT TO:<{rcpt}>\r\nDATA\r\n\
+         From: <fbl@peer.example>\r\nSubject: complaint\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n\
+         --b\r\nContent-Type: text/plain\r\n\r\nSomebody complained.\r\n\
+         --b\r\nContent-Type: message/feedback-report\r\n\r\n\
+         Feedback-Type: {kind}\r\nUser-Agent: Peer-Feedback/2.0\r\nVersion: 1\r\n\r\n\
+         --b\r\nContent-Type: message/rfc822\r\n\r\n{returned}\
+         From: news@news.example\r\nTo: redacted@peer.example\r\nSubject: Spring\r\n\r\nHello\r\n\
+         \r\n--b--\r\n.\r\nQUIT\r\n"
+    )
+}
+
+const TAKEN: &str = "220 250 250 250 354 250 221";
+const LOOP: &str = "fbl@bounce.news.example";
+
+#[tokio::test]
+async fn a_complaint_is_found_by_each_of_our_marks_and_counts_once() {
+    let house = house().await;
+    let token = house.return_path();
+    let mark = token.split('@').next().unwrap();
+    for (rcpt, returned) in [
+        (LOOP, format!("CFBL-Feedback-ID: {mark}\r\n")),
+        (LOOP, format!("Return-Path: <{token}>\r\n")),
+        (LOOP, format!("Message-ID: <1.1.{:x}@news.example>\r\n", house.accepted_ms)),
+        (token.as_str(), String::new()),
+    ] {
+        assert_eq!(house.say(&feedback(rcpt, "abuse", &returned)).await, TAKEN);
+        assert!(house.suppressed().await, "{returned}");
+        assert_eq!(house.unmatched().await, 0, "{returned}");
+    }
+    assert_eq!(*house.heard.lock().unwrap(), [Happened::Complained], "once, however often it is reported");
+    let tallies = |c: &storage::Connection| storage::tally::of_campaign(c, WorkspaceId::MAIN, CampaignId(1));
+    let tallies = house.inbound.storage.read(tallies).await.unwrap();
+    let complained = tallies.iter().find(|tally| tally.measure == storage::tally::Measure::Complained);
+    assert_eq!(complained.map(|tally| tally.n), Some(1));
+    assert!(!house.bounced().await, "what was delivered stays delivered");
+}
+
+#[tokio::test]
+async fn feedback_that_names_nobody_or_is_no_complaint_changes_nothing() {
+    let house = house().await;
+    let forged = verp::encode(&verp::Key::new(&[8; 32]), 1, SystemClock.now_ms());
+    let mark = format!("CFBL-Feedback-ID: {}\r\n", house.return_path().split('@').next().unwrap());
+    for (kind, returned) in [
+        ("abuse", format!("CFBL-Feedback-ID: {forged}\r\n")),
+        ("abuse", format!("Message-ID: <1.1.{:x}@news.example>\r\n", house.accepted_ms + 1)),
+        ("not-spam", mark.clone()),
+        ("auth-failure", mark),
+    ] {
+        assert_eq!(house.say(&feedback(LOOP, kind, &returned)).await, TAKEN, "{returned}");
+    }
+    assert!(!house.suppressed().await);
+    assert_eq!(house.unmatched().await, 4, "each is kept for reading");
+    assert!(house.heard.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_of_the_recipient_engages() {
+    let house = house().await;
+    let person = mta_person();
+    house
+        .inbound
+        .storage
+        .main()
+        .write(move |tx| {
+            let origin = storage::contact::Origin { consent_source: "", import: None };
+            storage::contact::insert(tx, WorkspaceId::MAIN, &person, origin, 0)
+        })
+        .await
+        .unwrap();
+    let engaged = async || {
+        let found = |c: &storage::Connection| storage::contact::find(c, WorkspaceId::MAIN, ContactId(1));
+        house.inbound.storage.read(found).await.unwrap().unwrap().engaged_ms.is_some()
+    };
+    let answer = |from: &str| {
+        format!(
+            "EHLO x.example\r\nMAIL FROM:<{from}>\r\nRCPT TO:<{}>\r\nDATA\r\nFrom: {from}\r\n\
+             Subject: Re: Spring\r\n\r\nThank you!\r\n.\r\nQUIT\r\n",
+            house.return_path()
+        )
+    };
+    house.say(&answer("somebody@else.example")).await;
+    assert!(!engaged().await, "whoever else writes there");
+    house.say(&answer("Ana@example.net")).await;
+    assert!(engaged().await);
+}
+
+fn mta_person() -> storage::contact::Draft {
+    storage::contact::Draft {
+        email: Address::parse("ana@example.net").unwrap(),
+        first_name: "Ana".to_owned(),
+        last_name: String::new(),
+        attributes: storage::contact::Attributes::new(),
+    }
 }
 
 #[tokio::test]

@@ -2,11 +2,12 @@
 //! written down, and end.
 
 use super::bucket::Meter;
-use super::ratio::Ratios;
+use super::ratio::{Ratios, Tell};
 use super::react::{self, Context, Target};
 use super::register::{Change, Register};
 use super::rules::Action;
 use super::snapshot::{Place, Snapshot};
+use crate::inbound::{Happened, Heard};
 use crate::lane::Lane;
 use crate::outcome::{Case, RetryPolicy, Verdict};
 use crate::shared::{Shared, lock};
@@ -167,17 +168,49 @@ impl Shared {
             let changes = self.shaping.register.taken(&at_provider, full, now_ms);
             changes.into_iter().for_each(|change| self.book.automation(change));
         }
+        self.tell(context, if bounced { Tell::Bounced } else { Tell::Taken }, limits);
+    }
+
+    /// What is heard later of mail that had left counts for the ratios too.
+    pub fn heard(self: &Arc<Self>, heard: &Heard) {
+        let limits = self.shaping.snapshot.limits(&Place {
+            provider: &heard.provider,
+            hosts: &[],
+            domain: None,
+            source: Some(&heard.source),
+        });
+        let context = Context {
+            workspace: heard.workspace,
+            source: heard.source.clone(),
+            site: heard.site.clone(),
+            provider: heard.provider.clone(),
+            domain: heard.domain.clone(),
+            block_hold: limits.block_hold,
+        };
+        let tell = match heard.happened {
+            Happened::Bounced => Tell::BouncedLater,
+            Happened::Complained => Tell::Complained,
+        };
+        self.tell(&context, tell, &limits);
+    }
+
+    /// Counts for the ratios, and brings into force what a share leads to.
+    fn tell(self: &Arc<Self>, context: &Context, tell: Tell, limits: &super::Limits) {
+        let now_ms = self.clock.now_ms();
+        let of_complaints = tell == Tell::Complained;
         // The workspace first: its mail has the nearer reason to wait.
         for scope in [Scope::WorkspaceProvider, Scope::SourceProvider] {
             let Some(target) = context.target(scope) else { continue };
             let rules = self.shaping.snapshot.rules().ratios();
             let mut ratios = lock(&self.shaping.ratios);
-            let hour = ratios.count(target.clone(), bounced, now_ms);
+            let hour = ratios.count(target.clone(), tell, now_ms);
+            let n = if of_complaints { hour.complained } else { hour.bounced };
             let reached = |rule: &&super::RatioRule| {
-                let percent = rule.limit.percent(limits);
-                bounced
+                let permille = rule.limit.permille(limits);
+                tell != Tell::Taken
+                    && rule.limit.of_complaints() == of_complaints
                     && rule.action.scope == scope
-                    && percent.is_some_and(|percent| hour.reaches(percent, rule.minimum))
+                    && permille.is_some_and(|permille| hour.reaches(n, permille, rule.minimum))
             };
             let Some(rule) = rules.iter().find(reached) else { continue };
             // What is held begins anew afterwards; what is only slowed down may still come to be held.
@@ -185,7 +218,8 @@ impl Shared {
                 ratios.reset(&target);
             }
             drop(ratios);
-            let told = format!("{} of {} in the last hour bounced", hour.bounced, hour.all);
+            let what = if of_complaints { "were reported as spam" } else { "bounced" };
+            let told = format!("{n} of {} in the last hour {what}", hour.all);
             let (name, action) = (rule.name.clone(), rule.action.clone());
             self.begin(&name, &action, context, &told);
         }

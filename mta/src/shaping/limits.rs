@@ -62,6 +62,12 @@ limits! {
     bounce_slow_percent: u32,
     /// Share from which on a source or workspace is held; 0 is never.
     bounce_hold_percent: u32,
+    /// Share of complaints in the last hour, per mille, from which on a person is warned; 0 is never.
+    complaint_warn_permille: u32,
+    /// Share from which on a source is slowed down; 0 is never.
+    complaint_slow_permille: u32,
+    /// Share from which on a source or workspace is held; 0 is never.
+    complaint_hold_permille: u32,
 }
 
 /// How a value is shown to people.
@@ -132,6 +138,9 @@ impl From<&ShapingEntry> for Values {
             slow_start: entry.slow_start,
             bounce_slow_percent: entry.bounce_slow_percent,
             bounce_hold_percent: entry.bounce_hold_percent,
+            complaint_warn_permille: entry.complaint_warn_permille,
+            complaint_slow_permille: entry.complaint_slow_permille,
+            complaint_hold_permille: entry.complaint_hold_permille,
         }
     }
 }
@@ -167,6 +176,12 @@ pub struct Limits {
     pub bounce_slow_percent: u32,
     /// Share from which on a source or workspace is held; 0 is never.
     pub bounce_hold_percent: u32,
+    /// Share of complaints in the last hour, per mille, from which on a person is warned; 0 is never.
+    pub complaint_warn_permille: u32,
+    /// Share from which on a source is slowed down; 0 is never.
+    pub complaint_slow_permille: u32,
+    /// Share from which on a source or workspace is held; 0 is never.
+    pub complaint_hold_permille: u32,
 }
 
 impl From<Values> for Limits {
@@ -196,6 +211,9 @@ impl From<Values> for Limits {
             slow_start: values.slow_start.unwrap_or(0),
             bounce_slow_percent: values.bounce_slow_percent.unwrap_or(0),
             bounce_hold_percent: values.bounce_hold_percent.unwrap_or(0),
+            complaint_warn_permille: values.complaint_warn_permille.unwrap_or(0),
+            complaint_slow_permille: values.complaint_slow_permille.unwrap_or(0),
+            complaint_hold_permille: values.complaint_hold_permille.unwrap_or(0),
         }
     }
 }

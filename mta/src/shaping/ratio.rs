@@ -1,5 +1,7 @@
-//! Shares of bounces among the outcomes of the last hour, in slots of ten minutes. A restart begins anew; what a share has
-//! led to is kept.
+//! Shares of bounces and complaints among the outcomes of the last hour, in slots of ten minutes. A restart begins anew;
+//! what a share has led to is kept.
+//!
+//! What comes later by a report is counted in the hour in which it comes: that is when something can be done about it.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,6 +17,20 @@ struct Slot {
     number: i64,
     all: u32,
     bounced: u32,
+    complained: u32,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tell {
+    /// An outcome that was no bounce.
+    Taken,
+    /// A bounce in the session.
+    Bounced,
+    /// A bounce of what has been counted as taken.
+    BouncedLater,
+    /// A complaint about what has been counted as taken.
+    Complained,
 }
 
 /// Outcomes of the last hour by what they are counted for.
@@ -27,12 +43,13 @@ pub(crate) struct Ratios<K> {
 pub(crate) struct Hour {
     pub all: u32,
     pub bounced: u32,
+    pub complained: u32,
 }
 
 impl Hour {
-    /// Whether at least so many percent bounced, of at least so many outcomes.
-    pub fn reaches(self, percent: u32, minimum: u32) -> bool {
-        self.all >= minimum && u64::from(self.bounced) * 100 >= u64::from(self.all) * u64::from(percent)
+    /// Whether `n` of the outcomes are at least so many per mille, of at least so many outcomes.
+    pub fn reaches(self, n: u32, permille: u32, minimum: u32) -> bool {
+        self.all >= minimum && u64::from(n) * 1000 >= u64::from(self.all) * u64::from(permille)
     }
 }
 
@@ -41,8 +58,8 @@ impl<K: Eq + Hash> Ratios<K> {
         Ratios { counts: HashMap::new() }
     }
 
-    /// Counts an outcome; the figures of the last hour with it.
-    pub fn count(&mut self, key: K, bounced: bool, now_ms: i64) -> Hour {
+    /// Counts; the figures of the last hour with it.
+    pub fn count(&mut self, key: K, tell: Tell, now_ms: i64) -> Hour {
         let number = now_ms.div_euclid(SLOT_MS);
         if self.counts.len() >= KEYS_MAX {
             self.forget(now_ms);
@@ -53,12 +70,14 @@ impl<K: Eq + Hash> Ratios<K> {
         if slot.number != number {
             *slot = Slot { number, ..Slot::default() };
         }
-        slot.all = slot.all.saturating_add(1);
-        slot.bounced = slot.bounced.saturating_add(u32::from(bounced));
+        slot.all = slot.all.saturating_add(u32::from(matches!(tell, Tell::Taken | Tell::Bounced)));
+        slot.bounced = slot.bounced.saturating_add(u32::from(matches!(tell, Tell::Bounced | Tell::BouncedLater)));
+        slot.complained = slot.complained.saturating_add(u32::from(tell == Tell::Complained));
         let recent = slots.iter().filter(|slot| slot.number > number - SLOTS as i64);
         recent.fold(Hour::default(), |hour, slot| Hour {
             all: hour.all.saturating_add(slot.all),
             bounced: hour.bounced.saturating_add(slot.bounced),
+            complained: hour.complained.saturating_add(slot.complained),
         })
     }
 
@@ -81,28 +100,35 @@ impl<K: Eq + Hash> Ratios<K> {
 mod tests {
     use super::*;
 
+    fn hour(all: u32, bounced: u32, complained: u32) -> Hour {
+        Hour { all, bounced, complained }
+    }
+
     #[test]
     fn an_hour_slides() {
         let mut ratios = Ratios::new();
         let minute = 60_000;
         for n in 0..60 {
-            ratios.count("a", n % 10 == 0, n * minute);
+            ratios.count("a", if n % 10 == 0 { Tell::Bounced } else { Tell::Taken }, n * minute);
         }
-        assert_eq!(ratios.count("a", false, 59 * minute), Hour { all: 61, bounced: 6 });
+        assert_eq!(ratios.count("a", Tell::Taken, 59 * minute), hour(61, 6, 0));
         // The first ten minutes, with one bounce, are over an hour old.
-        assert_eq!(ratios.count("a", false, 60 * minute), Hour { all: 52, bounced: 5 });
-        assert_eq!(ratios.count("b", true, 60 * minute), Hour { all: 1, bounced: 1 });
+        assert_eq!(ratios.count("a", Tell::Taken, 60 * minute), hour(52, 5, 0));
+        assert_eq!(ratios.count("b", Tell::Bounced, 60 * minute), hour(1, 1, 0));
         ratios.reset(&"a");
-        assert_eq!(ratios.count("a", true, 60 * minute), Hour { all: 1, bounced: 1 });
+        assert_eq!(ratios.count("a", Tell::Bounced, 60 * minute), hour(1, 1, 0));
+        assert_eq!(ratios.count("a", Tell::BouncedLater, 61 * minute), hour(1, 2, 0));
+        assert_eq!(ratios.count("a", Tell::Complained, 62 * minute), hour(1, 2, 1));
         ratios.forget(300 * minute);
         assert!(ratios.counts.is_empty());
     }
 
     #[test]
     fn shares_need_a_volume() {
-        let hour = |all, bounced| Hour { all, bounced };
-        assert!(hour(100, 5).reaches(5, 100));
-        assert!(!hour(99, 99).reaches(5, 100));
-        assert!(!hour(1000, 49).reaches(5, 100));
+        assert!(hour(100, 5, 0).reaches(5, 50, 100));
+        assert!(!hour(99, 99, 0).reaches(99, 50, 100));
+        assert!(!hour(1000, 49, 0).reaches(49, 50, 100));
+        assert!(hour(1000, 0, 1).reaches(1, 1, 1000));
+        assert!(!hour(2001, 0, 2).reaches(2, 1, 1000));
     }
 }

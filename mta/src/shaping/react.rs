@@ -125,6 +125,9 @@ pub fn sentence(action: &Action, block_hold: Duration) -> String {
     parts.extend(action.rate.map(|rate| format!("at most {rate} messages")));
     let slow = |n: u32| format!("at most {n} connection{}", if n == 1 { "" } else { "s" });
     parts.extend(action.connections.map(slow));
+    if parts.is_empty() {
+        parts.push("goes on, but a person should look".to_owned());
+    }
     let how_long = if hold.is_none() { format!(", for {}", span(action.span)) } else { String::new() };
     let mut text = parts.join(", ");
     text.push_str(&how_long);

@@ -56,7 +56,7 @@ pub struct Rule {
 pub struct RatioRule {
     /// Its name.
     pub name: String,
-    /// From which share of bounces on.
+    /// From which share on.
     pub limit: RatioLimit,
     /// With at least so many outcomes.
     pub minimum: u32,
@@ -72,17 +72,32 @@ pub enum RatioLimit {
     BounceSlowPercent,
     /// `bounce_hold_percent`.
     BounceHoldPercent,
+    /// `complaint_warn_permille`.
+    ComplaintWarnPermille,
+    /// `complaint_slow_permille`.
+    ComplaintSlowPermille,
+    /// `complaint_hold_permille`.
+    ComplaintHoldPermille,
 }
 
 impl RatioLimit {
-    /// The share in force, in percent; `None` where it is switched off.
+    /// The share in force, per mille; `None` where it is switched off.
     #[must_use]
-    pub fn percent(self, limits: &Limits) -> Option<u32> {
-        let percent = match self {
-            RatioLimit::BounceSlowPercent => limits.bounce_slow_percent,
-            RatioLimit::BounceHoldPercent => limits.bounce_hold_percent,
+    pub fn permille(self, limits: &Limits) -> Option<u32> {
+        let permille = match self {
+            RatioLimit::BounceSlowPercent => limits.bounce_slow_percent * 10,
+            RatioLimit::BounceHoldPercent => limits.bounce_hold_percent * 10,
+            RatioLimit::ComplaintWarnPermille => limits.complaint_warn_permille,
+            RatioLimit::ComplaintSlowPermille => limits.complaint_slow_permille,
+            RatioLimit::ComplaintHoldPermille => limits.complaint_hold_permille,
         };
-        (percent > 0).then_some(percent)
+        (permille > 0).then_some(permille)
+    }
+
+    /// Whether it is a share of complaints; else of bounces.
+    #[must_use]
+    pub fn of_complaints(self) -> bool {
+        !matches!(self, RatioLimit::BounceSlowPercent | RatioLimit::BounceHoldPercent)
     }
 }
 
@@ -307,6 +322,8 @@ fn compile_action(scope: &str, numbers: Numbers, alarm: Option<String>) -> Resul
     let slows = rate.is_some() || numbers.connections.is_some();
     let of_source = matches!(scope, Scope::SourceSite | Scope::SourceProvider);
     match (&hold, slows, numbers.for_minutes) {
+        // A warning lasts for a while, so that it is not begun again with each further case.
+        (None, false, Some(_)) if alarm.is_some() => {}
         (None, false, _) => return Err("it does nothing".to_owned()),
         (Some(_), true, _) => return Err("it cannot hold and slow down at once".to_owned()),
         (None, true, None) => return Err("for_minutes is missing".to_owned()),

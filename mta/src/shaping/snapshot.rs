@@ -265,6 +265,9 @@ mod tests {
             slow_start = 1 (default)
             bounce_slow_percent = 5 (default)
             bounce_hold_percent = 10 (default)
+            complaint_warn_permille = 1 (default)
+            complaint_slow_permille = 2 (default)
+            complaint_hold_permille = 3 (default)
         "#]]
         .assert_eq(&told);
     }

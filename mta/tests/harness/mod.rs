@@ -172,6 +172,7 @@ impl Voyage {
             streams: self.config.streams.clone(),
             routes: self.routes.clone(),
             shaping: Arc::new(mta::shaping::Snapshot::compile(&self.config.smtp, &self.config.shaping)),
+            soft_bounces: None,
             retention: Retention {
                 events: YEAR,
                 finished: YEAR,
@@ -264,6 +265,8 @@ impl Voyage {
             clock: self.sim.clock.clone(),
             verp: Arc::new(bounce::verp::Key::new(&VERP_SECRET)),
             hostname: mail::Domain::parse("mail.sender.example").unwrap(),
+            feedback: "fbl".to_owned(),
+            heard: Box::new(|_| ()),
         };
         tokio::spawn(async move {
             let stop = tokio_util::sync::CancellationToken::new();

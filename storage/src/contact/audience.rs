@@ -1,7 +1,7 @@
 //! Contacts on their way into a mail: the audience in the order of ids, and one person's values.
 
 use crate::filter::CompiledFilter;
-use crate::{AddressHash, ContactId, StorageError, WorkspaceId};
+use crate::{AddressHash, CampaignId, ContactId, StorageError, WorkspaceId};
 use rusqlite::types::Value;
 use rusqlite::{Connection, named_params, params_from_iter};
 
@@ -18,6 +18,15 @@ pub struct Member {
     pub domain: String,
 }
 
+/// Whom an audience leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Nobody.
+    Nobody,
+    /// Who is a recipient of the campaign already: the engaged ones came first.
+    Taken(CampaignId),
+}
+
 /// The next contacts of an audience, by id: those above `after` and up to `last`.
 ///
 /// # Errors
@@ -27,9 +36,10 @@ pub fn audience(
     workspace: WorkspaceId,
     filter: &CompiledFilter,
     (after, last): (ContactId, ContactId),
+    left: Left,
     limit: u32,
 ) -> Result<Vec<Member>, StorageError> {
-    let (sql, params) = audience_statement(workspace, filter, (after, last), limit);
+    let (sql, params) = audience_statement(workspace, filter, (after, last), left, limit);
     let mut statement = tx.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(params), |row| {
         Ok(Member { id: row.get(0)?, email: row.get(1)?, address_hash: row.get(2)?, domain: row.get(3)? })
@@ -41,6 +51,7 @@ pub(super) fn audience_statement(
     workspace: WorkspaceId,
     filter: &CompiledFilter,
     (after, last): (ContactId, ContactId),
+    left: Left,
     limit: u32,
 ) -> (String, Vec<Value>) {
     // The `+` keeps the planner on the primary key: a walk along the ids, with nothing to sort.
@@ -49,10 +60,18 @@ pub(super) fn audience_statement(
     );
     let mut params: Vec<Value> = vec![after.0.into(), last.0.into(), workspace.0.into()];
     filter.append(&mut sql, &mut params);
+    if let Left::Taken(campaign) = left {
+        sql.push_str(NOT_TAKEN);
+        params.extend([campaign.0.into(), campaign.0.into()]);
+    }
     sql.push_str(" ORDER BY id LIMIT ?");
     params.push(i64::from(limit).into());
     (sql, params)
 }
+
+const NOT_TAKEN: &str = "
+    AND NOT EXISTS (SELECT 1 FROM recipient r WHERE r.campaign_id = ? AND r.contact_id = contact.id)
+    AND NOT EXISTS (SELECT 1 FROM recipient_done d WHERE d.campaign_id = ? AND d.contact_id = contact.id)";
 
 /// The domains that most of an audience are of, with how many; those on the suppression list are counted too. A look at
 /// every contact.

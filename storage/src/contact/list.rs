@@ -78,7 +78,7 @@ const HAS_TAG: &str = "
 /// With one parameter: now.
 pub(crate) const IS_SUPPRESSED: &str = "
     EXISTS (SELECT 1 FROM suppression s
-            WHERE s.workspace_id = contact.workspace_id AND s.address_hash = contact.address_hash
+            WHERE s.workspace_id IN (0, contact.workspace_id) AND s.address_hash = contact.address_hash
               AND (s.expires_ms IS NULL OR s.expires_ms > ?))";
 
 pub(super) const COUNT: &str =

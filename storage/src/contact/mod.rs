@@ -1,6 +1,7 @@
 //! Contacts: one row per person, unique by normalized address in the workspace.
 
 mod audience;
+mod engaged;
 mod list;
 #[cfg(test)]
 mod tests;
@@ -10,7 +11,8 @@ use crate::{AddressHash, ContactId, ImportId, StorageError, WorkspaceId, address
 use mail::Address;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-pub use audience::{Member, Person, audience, domains_matching, last_id, person};
+pub use audience::{Left, Member, Person, audience, domains_matching, last_id, person};
+pub use engaged::{engaged, engaged_audience};
 pub(crate) use list::IS_SUPPRESSED;
 pub use list::{Matching, Query, count, count_matching, page};
 
@@ -34,6 +36,8 @@ pub struct Contact {
     pub tags: Vec<String>,
     /// Where the consent came from.
     pub consent_source: String,
+    /// When it last did something with our mail, as far as is known.
+    pub engaged_ms: Option<i64>,
     /// Why nothing is sent, if so.
     pub suppressed: Option<Suppressed>,
     /// When added.
@@ -198,7 +202,8 @@ macro_rules! select {
                 (SELECT json_group_array(tag.name ORDER BY tag.name)
                  FROM contact_tag JOIN tag ON tag.id = contact_tag.tag_id
                  WHERE contact_tag.contact_id = contact.id),
-                contact.consent_source, contact.created_ms, contact.updated_ms, contact.address_hash
+                contact.consent_source, contact.created_ms, contact.updated_ms, contact.address_hash,
+                contact.engaged_ms
          FROM contact"
     };
 }
@@ -287,7 +292,9 @@ pub(crate) fn existing(
 
 const SUPPRESSED: &str = "
     SELECT reason, origin FROM suppression
-    WHERE workspace_id = :workspace_id AND address_hash = :address_hash AND (expires_ms IS NULL OR expires_ms > :now_ms)";
+    WHERE workspace_id IN (0, :workspace_id) AND address_hash = :address_hash
+        AND (expires_ms IS NULL OR expires_ms > :now_ms)
+    ORDER BY covers LIMIT 1";
 
 fn suppressed(
     tx: &Connection,
@@ -323,6 +330,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(Result<Contact, StorageError>, Addre
         attributes,
         tags,
         consent_source: row.get(6)?,
+        engaged_ms: row.get(10)?,
         suppressed: None,
         created_ms: row.get(7)?,
         updated_ms: row.get(8)?,
@@ -340,16 +348,19 @@ fn from_json(text: &str) -> Result<Attributes, StorageError> {
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[
-    INSERT,
-    UPDATE,
-    MARK,
-    DELETE,
-    FIND,
-    FIND_BY_EMAIL,
-    EXISTING,
-    SUPPRESSED,
-    list::COUNT,
-    audience::LAST_ID,
-    audience::PERSON,
-];
+pub(crate) fn statements() -> Vec<&'static str> {
+    let own = [
+        INSERT,
+        UPDATE,
+        MARK,
+        DELETE,
+        FIND,
+        FIND_BY_EMAIL,
+        EXISTING,
+        SUPPRESSED,
+        list::COUNT,
+        audience::LAST_ID,
+        audience::PERSON,
+    ];
+    [&own[..], engaged::STATEMENTS].concat()
+}

@@ -120,11 +120,14 @@ async fn lists_walk_indexes() {
     let filter = filter::compile(&condition, &context).unwrap();
     let query = Query { search: "ana".into(), before: Some(ContactId(9)), limit: 5, ..Query::default() };
     let segment = Query { filter: Some(filter.clone()), limit: 5, ..Query::default() };
+    let taken = Left::Taken(crate::CampaignId(1));
     let mut out = String::new();
     for (name, statement) in [
         ("search", list::page_statement(W, &query, 10)),
         ("segment", list::page_statement(W, &segment, 10)),
-        ("audience", audience::audience_statement(W, &filter, (ContactId(1), ContactId(9)), 5)),
+        ("audience", audience::audience_statement(W, &filter, (ContactId(1), ContactId(9)), Left::Nobody, 5)),
+        ("rest of an audience", audience::audience_statement(W, &filter, (ContactId(1), ContactId(9)), taken, 5)),
+        ("engaged", engaged::engaged_statement(W, &filter, ((7, ContactId(1)), ContactId(9)), 5)),
         ("count", (list::COUNT.replace(":workspace_id", "?"), vec![Value::from(1)])),
     ] {
         out.push_str(&format!("{name}\n{}\n", plan(statement)));
@@ -138,16 +141,32 @@ async fn lists_walk_indexes() {
         SEARCH tag USING INTEGER PRIMARY KEY (rowid=?)
         segment
         SEARCH contact USING INDEX contact_search (workspace_id=?)
+        SEARCH s EXISTS USING INDEX sqlite_autoindex_suppression_1 (workspace_id=? AND address_hash=?)
         SEARCH contact_tag EXISTS USING COVERING INDEX contact_tag_contact (contact_id=? AND tag_id=?)
         SCALAR SUBQUERY 2
         SEARCH tag USING COVERING INDEX sqlite_autoindex_tag_1 (workspace_id=? AND name=?)
-        SEARCH s EXISTS USING INDEX sqlite_autoindex_suppression_1 (workspace_id=? AND address_hash=?)
         CORRELATED SCALAR SUBQUERY 1
         USE TEMP B-TREE FOR json_group_array(ORDER BY)
         SEARCH contact_tag USING COVERING INDEX contact_tag_contact (contact_id=?)
         SEARCH tag USING INTEGER PRIMARY KEY (rowid=?)
         audience
         SEARCH contact USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)
+        SEARCH s EXISTS USING INDEX sqlite_autoindex_suppression_1 (workspace_id=? AND address_hash=?)
+        SEARCH contact_tag EXISTS USING COVERING INDEX contact_tag_contact (contact_id=? AND tag_id=?)
+        SCALAR SUBQUERY 1
+        SEARCH tag USING COVERING INDEX sqlite_autoindex_tag_1 (workspace_id=? AND name=?)
+        rest of an audience
+        SEARCH contact USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)
+        CORRELATED SCALAR SUBQUERY 4
+        SEARCH r USING COVERING INDEX sqlite_autoindex_recipient_1 (campaign_id=? AND contact_id=?)
+        CORRELATED SCALAR SUBQUERY 5
+        SEARCH d USING COVERING INDEX sqlite_autoindex_recipient_done_1 (campaign_id=? AND contact_id=?)
+        SEARCH s EXISTS USING INDEX sqlite_autoindex_suppression_1 (workspace_id=? AND address_hash=?)
+        SEARCH contact_tag EXISTS USING COVERING INDEX contact_tag_contact (contact_id=? AND tag_id=?)
+        SCALAR SUBQUERY 1
+        SEARCH tag USING COVERING INDEX sqlite_autoindex_tag_1 (workspace_id=? AND name=?)
+        engaged
+        SEARCH contact USING INDEX contact_engaged (workspace_id=? AND engaged_ms>? AND engaged_ms<?)
         SEARCH s EXISTS USING INDEX sqlite_autoindex_suppression_1 (workspace_id=? AND address_hash=?)
         SEARCH contact_tag EXISTS USING COVERING INDEX contact_tag_contact (contact_id=? AND tag_id=?)
         SCALAR SUBQUERY 1

@@ -48,6 +48,7 @@ impl Compiler<'_> {
             "last_name" => Subject::Text("fold(contact.last_name)"),
             "consent_source" => Subject::Text("fold(contact.consent_source)"),
             "created_at" => Subject::Moment("contact.created_ms"),
+            "engaged_at" => Subject::Moment("contact.engaged_ms"),
             _ => {
                 let Some(name) = path.strip_prefix("attribute:") else {
                     return Err(self.wrong("path", format!("contacts have no value called “{path}”")));
@@ -209,13 +210,15 @@ impl Compiler<'_> {
             Ok((this.start_of(first)?, this.start_of(after)? - 1))
         };
         match op {
-            FilterOp::IsSet => self.text("1"),
-            FilterOp::IsNotSet => self.text("0"),
+            FilterOp::IsSet => self.compare_nothing(sql, " IS NOT NULL"),
+            FilterOp::IsNotSet => self.compare_nothing(sql, " IS NULL"),
             FilterOp::Equals | FilterOp::NotEquals => {
                 let day = self.date(value)?;
                 let (low, high) = span(self, day, day)?;
-                self.text(if op == FilterOp::Equals { "" } else { "NOT " });
+                // One that is absent is no day at all.
+                self.text(if op == FilterOp::Equals { "((" } else { "NOT ((" });
                 self.between(sql, None, low, high);
+                self.text(") IS TRUE)");
             }
             FilterOp::Between => {
                 let (low, high) = self.pair(value)?;
@@ -255,6 +258,11 @@ impl Compiler<'_> {
             _ => return Err(self.wrong("op", "a date cannot be compared like this")),
         }
         Ok(())
+    }
+
+    fn compare_nothing(&mut self, sql: &'static str, with: &'static str) {
+        self.text(sql);
+        self.text(with);
     }
 
     pub(super) fn tag(&mut self, name: &str) -> Result<(), FilterError> {

@@ -86,6 +86,7 @@ async fn town() -> Town {
                     &NewSuppression {
                         workspace_id: W,
                         address: &Address::parse(email).unwrap(),
+                        covers: suppression::SuppressionCovers::All,
                         reason: SuppressionReason::Manual,
                         origin: "asked by phone",
                         recipient_id: None,
@@ -132,7 +133,9 @@ impl Town {
         found.reverse();
         let audience = self
             .storage
-            .read_blocking(|c| contact::audience(c, W, &compiled, (ContactId(0), ContactId(i64::MAX)), 100))
+            .read_blocking(|c| {
+                contact::audience(c, W, &compiled, (ContactId(0), ContactId(i64::MAX)), contact::Left::Nobody, 100)
+            })
             .unwrap();
         let count = self.storage.read_blocking(|c| contact::count_matching(c, W, &compiled, NOW_MS)).unwrap();
         assert_eq!(audience.iter().map(|m| m.id).collect::<Vec<_>>(), found.iter().map(|c| c.id).collect::<Vec<_>>());

@@ -24,6 +24,8 @@ pub struct ImportRow {
     pub attributes: Vec<(String, Option<serde_json::Value>)>,
     /// Tags of this row.
     pub tags: Vec<String>,
+    /// When the contact last did something with the former sender's mail.
+    pub engaged_ms: Option<i64>,
 }
 
 /// A refused row.
@@ -157,6 +159,7 @@ impl Taker<'_> {
         if let Some(contact) = contact::insert(self.tx, self.workspace, &new_draft(row), origin, self.now_ms)? {
             self.counts.created += 1;
             self.tag(contact, row)?;
+            self.engaged(contact, row)?;
             return Ok(());
         }
         let Some(there) = contact::existing(self.tx, self.workspace, &row.email)? else { return Ok(()) };
@@ -182,12 +185,18 @@ impl Taker<'_> {
             contact::mark_imported(self.tx, self.workspace, there.id, self.id)?;
         }
         changed |= self.tag(there.id, row)?;
+        changed |= self.engaged(there.id, row)?;
         if changed {
             self.counts.updated += 1;
         } else {
             self.counts.skipped += 1;
         }
         Ok(())
+    }
+
+    fn engaged(&self, contact: ContactId, row: &ImportRow) -> Result<bool, StorageError> {
+        let Some(at_ms) = row.engaged_ms else { return Ok(false) };
+        contact::engaged(self.tx, self.workspace, contact, at_ms)
     }
 
     /// Puts the file's and the row's tags on a contact; whether it had not all of them.

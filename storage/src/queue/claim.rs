@@ -268,9 +268,8 @@ impl Taking<'_> {
                 // Nothing that we stored; then nobody can be written to.
                 None => Some(Ending::Cancelled),
                 Some(c) if c.expires_ms <= now_ms => Some(Ending::Expired),
-                Some(c) => {
-                    suppression::check(self.tx, c.workspace_id, &c.address_hash, now_ms)?.map(Ending::Suppressed)
-                }
+                Some(c) => suppression::check(self.tx, c.workspace_id, (&c.address_hash, c.kind), now_ms)?
+                    .map(Ending::Suppressed),
             };
             match (ending, candidate) {
                 (None, Some(candidate)) => self.claimed.push(candidate),

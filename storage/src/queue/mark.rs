@@ -3,8 +3,9 @@
 use super::Wait;
 use super::settle::{self, Ending, GiveBack, Settlement};
 use crate::pause::{self, PauseSet};
+use crate::words::word;
 use crate::{AddressHash, CampaignId, RecipientId, StorageError, WorkspaceId, suppression};
-use mail::WaitReason;
+use mail::{StreamKind, WaitReason};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ pub enum Marked {
 }
 
 const LOOK: &str = "
-    SELECT workspace_id, campaign_id, address_hash, domain, due_ms, expires_ms
+    SELECT workspace_id, campaign_id, address_hash, domain, due_ms, expires_ms, kind
     FROM recipient WHERE id = ?1 AND state = 'claimed'";
 const RUN_STATE: &str = "SELECT state = 'running' FROM campaign_run WHERE campaign_id = ?1";
 const MARK: &str = "UPDATE recipient SET state = 'sending' WHERE id = ?1";
@@ -48,6 +49,7 @@ struct Found {
     domain: String,
     due_ms: i64,
     expires_ms: i64,
+    kind: StreamKind,
 }
 
 impl Found {
@@ -59,6 +61,7 @@ impl Found {
             domain: row.get(3)?,
             due_ms: row.get(4)?,
             expires_ms: row.get(5)?,
+            kind: word(row, 6, StreamKind::parse)?,
         })
     }
 }
@@ -91,7 +94,7 @@ pub fn mark_sending(tx: &Connection, requests: &[MarkRequest], now_ms: i64) -> R
         } else if found.expires_ms <= now_ms {
             settlements.push(settled(Ending::Expired));
             marked.push(Marked::Gone);
-        } else if let Some(reason) = suppression::check(tx, found.workspace, &found.hash, now_ms)? {
+        } else if let Some(reason) = suppression::check(tx, found.workspace, (&found.hash, found.kind), now_ms)? {
             settlements.push(settled(Ending::Suppressed(reason)));
             marked.push(Marked::Suppressed);
         } else {

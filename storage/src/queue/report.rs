@@ -2,7 +2,8 @@
 
 use super::{Answer, Origin};
 use crate::event::{Event, Kind, bounded};
-use crate::suppression::{self, NewSuppression};
+use crate::soft_bounce::{self, SoftBounce};
+use crate::suppression::{self, NewSuppression, usual_covers};
 use crate::tally::{Changes, Measure};
 use crate::words::word;
 use crate::{RecipientId, StorageError, WorkspaceId, notice, outbox};
@@ -52,7 +53,8 @@ pub enum ReportMatch {
 }
 
 const DONE: &str = "
-    SELECT workspace_id, campaign_id, contact_id, message_id, state, coalesce(provider, ''), source, site, address
+    SELECT workspace_id, campaign_id, contact_id, message_id, state, coalesce(provider, ''), source, site, address,
+        finished_ms
     FROM recipient_done WHERE id = ?1";
 const LIVE: &str = "SELECT state = 'sending' FROM recipient WHERE id = ?1";
 const CORRECT: &str = "
@@ -66,6 +68,13 @@ struct Done {
     source: Option<String>,
     site: Option<String>,
     address: String,
+    finished_ms: i64,
+}
+
+impl Done {
+    fn way(&self) -> (Option<&str>, &str) {
+        (self.source.as_deref(), &self.provider)
+    }
 }
 
 /// Applies a report: a delivered or unknown recipient becomes bounced, with tallies, suppression and event in the
@@ -85,6 +94,7 @@ pub fn settle_report(tx: &Connection, report: &Report) -> Result<ReportMatch, St
                 source: row.get(6)?,
                 site: row.get(7)?,
                 address: row.get(8)?,
+                finished_ms: row.get(9)?,
             })
         })
         .optional()?;
@@ -111,9 +121,20 @@ pub fn settle_report(tx: &Connection, report: &Report) -> Result<ReportMatch, St
         }
         ReportKind::Failed { suppress } => {
             correct(tx, report, &done)?;
+            crate::warmup::bounced_later(tx, done.way(), done.finished_ms)?;
             notice::reported(tx, report, Action::Failed)?;
             if suppress {
                 put_on_list(tx, report, &done)?;
+            } else if report.answer.class.is_some_and(soft_bounce::tells) {
+                let note = SoftBounce {
+                    workspace_id: done.workspace,
+                    address: &done.address,
+                    recipient_id: report.id,
+                    origin: done.origin,
+                    at_ms: report.at_ms,
+                    text: &report.answer.text,
+                };
+                soft_bounce::note(tx, &note)?;
             }
             Ok(ReportMatch::Applied)
         }
@@ -165,6 +186,7 @@ fn put_on_list(tx: &Connection, report: &Report, done: &Done) -> Result<(), Stor
         &NewSuppression {
             workspace_id: done.workspace,
             address: &address,
+            covers: usual_covers(SuppressionReason::HardBounce),
             reason: SuppressionReason::HardBounce,
             origin: &report.answer.text,
             recipient_id: Some(report.id),

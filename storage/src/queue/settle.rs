@@ -2,7 +2,8 @@
 
 use super::{Answer, Attempt, Origin, Wait};
 use crate::event::{Event, Kind, bounded};
-use crate::suppression::{NewSuppression, reason_word};
+use crate::soft_bounce::{self, SoftBounce};
+use crate::suppression::{NewSuppression, reason_word, usual_covers};
 use crate::tally::{Changes, Measure};
 use crate::{RecipientId, StorageError, WorkspaceId};
 use crate::{campaign_run, message, notice, outbox, suppression};
@@ -124,9 +125,10 @@ pub fn settle(tx: &Connection, settlements: &[Settlement]) -> Result<usize, Stor
         let (provider, class) = (attempt.map(|a| &*a.provider), answer.and_then(|a| a.class).map(BounceClass::as_str));
         let found = live
             .query_row(params![settlement.id, provider, answer.is_some(), class], |row| {
-                let suppress = settlement.ending == Ending::Bounced { suppress: true };
-                let address: Option<String> = if suppress { Some(row.get(7)?) } else { None };
-                Ok((Owner::read(row)?, address))
+                let owner = Owner::read(row)?;
+                let wanted = at_fault(settlement.ending, owner.class) != AtFault::Nobody;
+                let address: Option<String> = if wanted { Some(row.get(7)?) } else { None };
+                Ok((owner, address))
             })
             .optional()?;
         let Some((owner, address)) = found else { continue };
@@ -151,8 +153,11 @@ pub fn settle(tx: &Connection, settlements: &[Settlement]) -> Result<usize, Stor
         ended += 1;
         count(&mut changes, settlement.ending, &owner);
         tell(tx, settlement, &owner, enhanced.as_deref())?;
-        if let Some(address) = address {
-            suppress(tx, settlement, &owner, &address)?;
+        let Some(address) = address else { continue };
+        match at_fault(settlement.ending, owner.class) {
+            AtFault::Nobody => {}
+            AtFault::Address => suppress(tx, settlement, &owner, &address)?,
+            AtFault::ForNow => note_soft(tx, settlement, &owner, &address)?,
         }
     }
     changes.write(tx)?;
@@ -210,6 +215,38 @@ fn event<'a>(
     }
 }
 
+/// What an outcome says against the address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AtFault {
+    Nobody,
+    /// It does not work.
+    Address,
+    /// It does not work now: several of these are needed.
+    ForNow,
+}
+
+fn at_fault(ending: Ending, class: Option<BounceClass>) -> AtFault {
+    match ending {
+        Ending::Bounced { suppress: true } => AtFault::Address,
+        Ending::Bounced { suppress: false } | Ending::Expired if class.is_some_and(soft_bounce::tells) => {
+            AtFault::ForNow
+        }
+        _ => AtFault::Nobody,
+    }
+}
+
+fn note_soft(tx: &Connection, s: &Settlement, owner: &Owner, address: &str) -> Result<(), StorageError> {
+    let note = SoftBounce {
+        workspace_id: owner.workspace,
+        address,
+        recipient_id: s.id,
+        origin: owner.origin,
+        at_ms: s.at_ms,
+        text: s.answer.as_ref().map_or("", |a| a.text.as_str()),
+    };
+    soft_bounce::note(tx, &note)
+}
+
 fn suppress(tx: &Connection, s: &Settlement, owner: &Owner, address: &str) -> Result<(), StorageError> {
     // It was parsed when it was taken in.
     let Ok(address) = Address::parse(address) else { return Ok(()) };
@@ -219,6 +256,7 @@ fn suppress(tx: &Connection, s: &Settlement, owner: &Owner, address: &str) -> Re
         &NewSuppression {
             workspace_id: owner.workspace,
             address: &address,
+            covers: usual_covers(SuppressionReason::HardBounce),
             reason: SuppressionReason::HardBounce,
             origin,
             recipient_id: Some(s.id),

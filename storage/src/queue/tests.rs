@@ -262,6 +262,7 @@ fn the_mark_is_the_last_moment() {
                 &suppression::NewSuppression {
                     workspace_id: WS,
                     address: &address,
+                    covers: suppression::SuppressionCovers::All,
                     reason: suppression::SuppressionReason::Unsubscribe,
                     origin: "",
                     recipient_id: None,

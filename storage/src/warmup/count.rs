@@ -2,9 +2,12 @@
 
 use super::{Axis, Figures, Key};
 use crate::{RecipientId, StorageError};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
 
 /// What became of a message, for the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,20 +109,43 @@ pub fn is_sending(tx: &Connection, id: RecipientId) -> Result<bool, StorageError
     Ok(tx.prepare_cached(IS_SENDING)?.exists([id])?)
 }
 
-const WAY: &str = "SELECT source, provider FROM recipient_done WHERE id = ?1";
 const COMPLAINED: &str = "
     UPDATE warmup SET complained = complained + 1 WHERE axis = ?1 AND subject = ?2 AND provider = ?3";
 
-/// A recipient reported what it got as spam: counted on the present day of its source at its provider, since reports
-/// come hours or days after the mail.
+/// A recipient reported what it got as spam: counted on the present day of its source and of its sending domain at its
+/// provider, since reports come hours or days after the mail.
 ///
 /// # Errors
 /// The database's.
-pub fn complained(tx: &Connection, id: RecipientId) -> Result<(), StorageError> {
-    let way = tx.prepare_cached(WAY)?.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let Some((Some(source), Some(provider))) = way else { return Ok(()) };
-    let (source, provider): (String, String) = (source, provider);
-    tx.prepare_cached(COMPLAINED)?.execute(params![Axis::Source.as_str(), source, provider])?;
+pub(crate) fn complained(
+    tx: &Connection,
+    (source, provider): (Option<&str>, &str),
+    domain: Option<&str>,
+) -> Result<(), StorageError> {
+    for (axis, subject) in [(Axis::Source, source), (Axis::Domain, domain)] {
+        if let Some(subject) = subject {
+            tx.prepare_cached(COMPLAINED)?.execute(params![axis.as_str(), subject, provider])?;
+        }
+    }
+    Ok(())
+}
+
+const BOUNCED_LATER: &str = "
+    UPDATE warmup SET bounced = bounced + 1, delivered = max(0, delivered - 1)
+    WHERE axis = ?1 AND subject = ?2 AND provider = ?3 AND day = ?4";
+
+/// A report says that what was counted as delivered was not: corrected where that day is not judged yet.
+///
+/// # Errors
+/// The database's.
+pub(crate) fn bounced_later(
+    tx: &Connection,
+    (source, provider): (Option<&str>, &str),
+    finished_ms: i64,
+) -> Result<(), StorageError> {
+    let Some(source) = source else { return Ok(()) };
+    let day = finished_ms.div_euclid(DAY_MS);
+    tx.prepare_cached(BOUNCED_LATER)?.execute(params![Axis::Source.as_str(), source, provider, day])?;
     Ok(())
 }
 
@@ -132,4 +158,4 @@ impl Figures {
 }
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[ADD, ADD_LATER, IS_SENDING, WAY, COMPLAINED];
+pub(super) const STATEMENTS: &[&str] = &[ADD, ADD_LATER, IS_SENDING, COMPLAINED, BOUNCED_LATER];

@@ -14,7 +14,8 @@ use crate::{StorageError, WorkspaceId};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use std::sync::Arc;
 
-pub use count::{Counts, Fate, complained, is_sending};
+pub use count::{Counts, Fate, is_sending};
+pub(crate) use count::{bounced_later, complained};
 pub use domain::{DomainWarmup, add_domain, domains, remove_domain, senders};
 pub use waiting::{Waiting, hasten, waiting_by_domain};
 
@@ -229,6 +230,20 @@ pub fn over(tx: &Connection, today: i64) -> Result<Vec<Line>, StorageError> {
     Ok(statement.query_map([today], read)?.collect::<Result<_, _>>()?)
 }
 
+const STANDING: &str = "SELECT count(*), coalesce(sum(state = 'done'), 0) FROM warmup WHERE axis = ?1 AND subject = ?2";
+
+/// Whether a source or sending domain that follows a plan still earns its volume at some provider, or has not begun.
+///
+/// # Errors
+/// The database's.
+pub fn is_warming(tx: &Connection, axis: Axis, subject: &str) -> Result<bool, StorageError> {
+    let standing = tx
+        .prepare_cached(STANDING)?
+        .query_row(params![axis.as_str(), subject], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    let (lines, done) = standing;
+    Ok(lines == 0 || done < lines)
+}
+
 const BEGIN_DAY: &str = "
     UPDATE warmup SET state = ?2, stage = ?3, note = ?4, note_ms = ?5, day = ?6, sent = 0, delivered = 0, deferred = 0,
         blocked = 0, bounced = 0, complained = 0
@@ -282,6 +297,6 @@ pub fn forget(tx: &Connection, before_day: i64, before_ms: i64) -> Result<usize,
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static str> {
-    let own = [ALL, PAGE, FIND, AT, OVER, BEGIN_DAY, SET, FORGET];
+    let own = [ALL, PAGE, FIND, AT, OVER, STANDING, BEGIN_DAY, SET, FORGET];
     [&own[..], count::STATEMENTS, domain::STATEMENTS, waiting::STATEMENTS].concat()
 }

@@ -1,10 +1,9 @@
 //! Days counted, judged, forgotten; golden plans.
 
 use super::*;
+use crate::complaint::{self, Complaint};
 use crate::queue::{self, NewRecipient, Origin};
-use crate::suppression::{self, NewSuppression};
 use crate::{CampaignId, ContactId, DomainId, OpenOptions, RecipientId, Storage, address_hash};
-use api_types::SuppressionReason;
 use mail::{Address, StreamKind};
 use rusqlite::Transaction;
 
@@ -143,22 +142,8 @@ fn a_complaint_counts_where_the_mail_went() {
         };
         let (id, ending, attempt) = (RecipientId(1), queue::Ending::Delivered, Some(attempt));
         queue::settle(tx, &[queue::Settlement { id, at_ms: 1, ending, attempt, answer: None }])?;
-        let address = Address::parse("p1@gull.example").unwrap();
-        suppression::add(
-            tx,
-            &NewSuppression {
-                workspace_id: WS,
-                address: &address,
-                reason: SuppressionReason::Complaint,
-                origin: "feedback report",
-                recipient_id: Some(id),
-                campaign_id: None,
-                contact_id: None,
-                created_by: None,
-                now_ms: 2,
-                expires_ms: None,
-            },
-        )
+        let text = "feedback report".to_owned();
+        complaint::settle(tx, &Complaint { id, at_ms: 2, domain: None, text })
     });
     assert!(
         bed.told().ends_with("sent 1, delivered 1, deferred 0, blocked 0, bounced 0, complained 1"),

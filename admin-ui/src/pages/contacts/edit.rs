@@ -64,6 +64,7 @@ pub fn NewContact() -> impl IntoView {
             last_name: form.last_name.get_untracked(),
             attributes,
             tags: split_tags(&form.tags.get_untracked()),
+            engaged_at: None,
         };
         submit.run(async move {
             let contact: Contact = api.post("/contacts".to_owned(), &input).await?;
@@ -96,6 +97,7 @@ pub fn EditContact(contact: Contact, changed: Callback<Contact>, close: Callback
             last_name: Some(form.last_name.get_untracked()),
             attributes: Some(form.values(&known)),
             tags: Some(split_tags(&form.tags.get_untracked())),
+            engaged_at: None,
         };
         submit.run(async move {
             let contact: Contact = api.patch(format!("/contacts/{id}"), &patch).await?;

@@ -106,6 +106,7 @@ fn facts(contact: &Contact) -> AnyView {
             <dt>"Tags"</dt><dd>{tags}</dd>
             {fields.collect_view()}
             <dt>"Consent"</dt><dd>{contact.consent_source.clone()}</dd>
+            <dt>"Last engaged"</dt><dd>{contact.engaged_at.as_deref().map_or_else(none, moment)}</dd>
             <dt>"Added"</dt><dd>{moment(&contact.created_at)}</dd>
             <dt>"Changed"</dt><dd>{moment(&contact.updated_at)}</dd>
         </dl>

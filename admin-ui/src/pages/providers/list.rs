@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use view::query::with;
 
 use super::automations::automations;
+use super::reputation::reputation;
 use super::tester::RuleTester;
 use crate::api::use_api;
 use crate::load::load;
@@ -25,6 +26,7 @@ pub fn all() -> impl IntoView {
             {open.show(2, move |page| automations(Signal::derive(move || page.get().items), changed))}
         </Card>
         <Card title="Providers">{rows.show(8, move |page| view! { {move || providers(&page.get().items)} }.into_any())}</Card>
+        {reputation()}
         <Card title="Try a reply"><RuleTester names/></Card>
     }
 }

@@ -4,6 +4,7 @@
 mod automations;
 mod list;
 mod one;
+mod reputation;
 mod tester;
 
 use leptos::prelude::*;
