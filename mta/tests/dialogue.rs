@@ -388,6 +388,7 @@ async fn the_last_look_is_at_each_recipient() {
     for address in ["fine-1@slow.example", "fine-3@slow.example"] {
         let suppress = move |tx: &storage::Transaction<'_>| {
             let new = NewSuppression {
+                covers: storage::suppression::SuppressionCovers::All,
                 workspace_id: WS,
                 address: &Address::parse(address).unwrap(),
                 reason: SuppressionReason::Unsubscribe,
