@@ -393,7 +393,6 @@ async fn the_last_look_is_at_each_recipient() {
                 address: &Address::parse(address).unwrap(),
                 reason: SuppressionReason::Unsubscribe,
                 origin: "test",
-                covers: storage::suppression::SuppressionCovers::All,
                 recipient_id: None,
                 campaign_id: None,
                 contact_id: None,
