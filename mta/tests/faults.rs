@@ -46,9 +46,7 @@ fn harms(moment: Moment, way: Way) -> Vec<Harm> {
         (Moment::Dot, Way::Out) => {}
         (_, Way::Out) => harms.extend([Harm::Garbage, Harm::Doubled, Harm::BareLf, Harm::Enormous]),
         (_, Way::Back) => {
-            harms.extend([Harm::Garbage, Harm::Doubled, Harm::BareLf, Harm::Enormous]);
-            // Whoever takes MAIL and says 354 has a transaction open, and refuses as many of the next as come.
-            harms.extend((moment != Moment::Mail).then_some(Harm::WrongCode));
+            harms.extend([Harm::Garbage, Harm::Doubled, Harm::BareLf, Harm::Enormous, Harm::WrongCode]);
         }
     }
     harms

@@ -58,6 +58,13 @@ impl Place {
         read(path, &self.request("POST", &format!("/api/v1{path}"), Some(body))?)
     }
 
+    /// Asks the API to remove something.
+    pub fn delete(&self, path: &str) -> Result<()> {
+        let answer = self.request("DELETE", &format!("/api/v1{path}"), None)?;
+        anyhow::ensure!(answer.status < 300, "{path}: {} {}", answer.status, answer.body);
+        Ok(())
+    }
+
     /// Hands the API a file.
     pub fn upload(&self, path: &str, name: &str, file: &[u8]) -> Result<Value> {
         let boundary = "the-end-of-a-part-of-this-form";

@@ -56,6 +56,9 @@ pub(crate) enum SessionError {
     Login(String),
 }
 
+/// What may be answered with "go on" (RFC 5321 §4.2.1). One to the final dot is judged where its message is known.
+const ASKS_FOR_MORE: [&str; 3] = ["DATA", "AUTH", "the final dot"];
+
 /// Brings TLS about; says its version, and what the server showed.
 async fn handshake(
     io: Box<dyn Stream>,
@@ -282,6 +285,10 @@ impl Session {
                     self.recorder.heard(&reply, began);
                     // RFC 5321 §3.8: 421 means that the server is going away, whatever was asked.
                     self.closing |= reply.code == 421;
+                    if reply.code / 100 == 3 && !ASKS_FOR_MORE.contains(&at) {
+                        // Replies and commands are out of step: what comes next would be taken for other recipients' answers.
+                        return Err(SessionError::Protocol { at, line: reply.to_string() });
+                    }
                     return Ok(reply);
                 }
                 Ok(None) => {}

@@ -13,6 +13,7 @@ mod report;
 mod scale;
 mod sides;
 mod sink;
+mod waiting;
 
 use std::path::PathBuf;
 
@@ -59,6 +60,8 @@ enum What {
     Import,
     /// Starting with 1,000,000 finished recipients
     Startup,
+    /// Sending with 1,000,000 and 10,000,000 waiting, and to 10,000 domains at once
+    Queue,
 }
 
 /// A way of mail through the daemon that a peer has too.
@@ -93,6 +96,10 @@ pub fn bench(root: &std::path::Path, options: &Options) -> Result<()> {
     }
     if wanted(What::Startup) && !options.quick {
         report.startup = Some(scale::startup(&bench)?);
+    }
+    if wanted(What::Queue) && !options.quick {
+        report.queues = waiting::queues(&bench)?;
+        report.wide = Some(waiting::wide(&bench)?);
     }
     let path = |path| {
         wanted(match path {

@@ -57,8 +57,32 @@ impl Daemon {
         Ok(daemon)
     }
 
+    /// The same, with `domains` at `exchangers` that have an address each, all of them the sink's.
+    pub fn start_wide(
+        bench: &Bench<'_>,
+        folder: &Path,
+        sink_port: u16,
+        domains: usize,
+        exchangers: usize,
+    ) -> Result<Daemon> {
+        let providers = (0..exchangers).map(|n| {
+            let ip = format!("127.1.{}.{}", n / 250, n % 250 + 1);
+            (format!("wide{n}"), ip, (n..domains).step_by(exchangers).map(|n| format!("w{n}.example")).collect())
+        });
+        Daemon::start_beside(bench, folder, sink_port, start_dns_of(bench, folder, providers)?, "")
+    }
+
     fn start_sending(bench: &Bench<'_>, folder: &Path, sink_port: u16, more: &str) -> Result<Daemon> {
-        let (dns, address) = start_dns(bench, folder)?;
+        Daemon::start_beside(bench, folder, sink_port, start_dns(bench, folder)?, more)
+    }
+
+    fn start_beside(
+        bench: &Bench<'_>,
+        folder: &Path,
+        sink_port: u16,
+        (dns, address): (Program, String),
+        more: &str,
+    ) -> Result<Daemon> {
         let delivery = format!(
             "[smtp]\nremote_port = {sink_port}\nconnections_per_lane = {CONNECTIONS}\n\
              messages_per_connection = 10000\n\
@@ -110,10 +134,38 @@ impl Daemon {
         Ok((text(&made["credential"]["login"])?, text(&made["secret"])?))
     }
 
-    /// Nothing is delivered from now on.
-    pub fn pause_everything(&self) -> Result<()> {
-        self.place.post_json("/pauses", &json!({ "scope": "everything", "reason": "benchmark" }))?;
-        Ok(())
+    /// Nothing is delivered from now on; returns the pause.
+    pub fn pause_everything(&self) -> Result<Value> {
+        self.place.post_json("/pauses", &json!({ "scope": "everything", "reason": "benchmark" }))
+    }
+
+    /// Delivery goes on.
+    pub fn end_pause(&self, pause: &Value) -> Result<()> {
+        self.place.delete(&format!("/pauses/{}", pause["id"].as_str().context("the pause has no id")?))
+    }
+
+    /// Asks the API for something.
+    pub fn get(&self, path: &str) -> Result<Value> {
+        self.place.get_json(path)
+    }
+
+    /// Asks the API to do something.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        self.place.post_json(path, body)
+    }
+
+    /// Returns when so many recipients are in the queue.
+    pub fn wait_until_waiting(&mut self, recipients: usize, time: Duration) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            let ledger = self.place.get_json("/queue")?["ledger"].clone();
+            if ledger["queued"] == recipients {
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < time, "{recipients} are not in the queue after {time:?}: {ledger}");
+            self.must_run()?;
+            std::thread::sleep(Duration::from_secs(1));
+        }
     }
 
     /// Returns when every submitted message has been delivered.
@@ -145,8 +197,18 @@ impl Daemon {
 
     /// Everything that a campaign needs, up to the draft; returns the campaign's path.
     pub fn prepare_campaign(&self, recipients: usize) -> Result<String> {
+        self.prepare_campaign_to(recipients, sink::domain)
+    }
+
+    /// The same to recipients at these domains.
+    pub fn prepare_campaign_to(&self, recipients: usize, domain: impl Fn(usize) -> String) -> Result<String> {
         self.add_domain()?;
-        self.import(&contacts(recipients), recipients)?;
+        self.import(&contacts(recipients, domain), recipients)?;
+        self.another_campaign()
+    }
+
+    /// A further campaign to the same contacts.
+    pub fn another_campaign(&self) -> Result<String> {
         let template = json!({ "name": "News", "kind": "html", "subject": "What is new, {{ contact.first_name }}",
             "source": html(sink::DOMAINS) });
         let template = self.place.post_json("/templates", &template)?;
@@ -158,11 +220,12 @@ impl Daemon {
 
     fn add_domain(&self) -> Result<()> {
         let domain = self.place.post_json("/domains", &json!({ "domain": "bench.example" }))?;
-        // Its records are nowhere: the verifier is told the keys, see `key_records`.
-        for key in domain["keys"].as_array().context("the domain has no keys")? {
-            let path = format!("/domains/{}/keys/{}/sign_anyway", domain["domain"]["id"], key["id"]);
-            self.place.post_json(&path, &json!({}))?;
-        }
+        // Its records are nowhere: the verifier is told the keys, see `key_records`. Only the RSA key is told to sign
+        // all the same, so that both sides make the same signature.
+        let keys = domain["keys"].as_array().context("the domain has no keys")?;
+        let rsa = keys.iter().find(|key| key["algorithm"] == "rsa-sha256").context("the domain has no RSA key")?;
+        let path = format!("/domains/{}/keys/{}/sign_anyway", domain["domain"]["id"], rsa["id"]);
+        self.place.post_json(&path, &json!({}))?;
         Ok(())
     }
 
@@ -246,15 +309,27 @@ impl Daemon {
 
 /// DNS in which every domain has one mail exchanger, where the sink is.
 fn start_dns(bench: &Bench<'_>, folder: &Path) -> Result<(Program, String)> {
-    let mut providers = String::new();
-    for (name, ip, sampled) in [("counting", sink::COUNTING, false), ("keeping", sink::KEEPING, true)] {
+    let providers = [("counting", sink::COUNTING, false), ("keeping", sink::KEEPING, true)];
+    let providers = providers.map(|(name, ip, sampled)| {
         let domains = (0..sink::DOMAINS).filter(|n| sink::is_sampled(*n) == sampled).map(sink::domain);
+        (name.to_owned(), ip.to_owned(), domains.collect())
+    });
+    start_dns_of(bench, folder, providers)
+}
+
+/// DNS of these providers: name, address of the mail exchanger, domains.
+fn start_dns_of(
+    bench: &Bench<'_>,
+    folder: &Path,
+    all: impl IntoIterator<Item = (String, String, Vec<String>)>,
+) -> Result<(Program, String)> {
+    let mut providers = String::new();
+    for (name, ip, domains) in all {
         // The simulated provider refuses, so that its address stays free for the sink.
         writeln!(
             providers,
-            "[[provider]]\nname = \"{name}\"\ndomains = {:?}\n\
+            "[[provider]]\nname = \"{name}\"\ndomains = {domains:?}\n\
              mx = [{{ host = \"mx.{name}-mx.example\", preference = 10, ip = \"{ip}\", door = \"refuses\" }}]",
-            domains.collect::<Vec<_>>()
         )?;
     }
     let file = folder.join("providers.toml");
@@ -268,12 +343,12 @@ fn start_dns(bench: &Bench<'_>, folder: &Path) -> Result<(Program, String)> {
     Ok((dns, address.to_owned()))
 }
 
-/// A file of contacts, spread over all destination domains.
-pub fn contacts(number: usize) -> String {
+/// A file of contacts; `domain` says where the n-th one is.
+pub fn contacts(number: usize, domain: impl Fn(usize) -> String) -> String {
     let mut csv = String::from("email,first_name,last_name,city\n");
     for n in 0..number {
         let city = ["Lisboa", "Porto", "Coimbra", "Faro"][n % 4];
-        csv.push_str(&format!("r{n}@{},Ana{n},Silva,{city}\n", sink::domain(n)));
+        csv.push_str(&format!("r{n}@{},Ana{n},Silva,{city}\n", domain(n)));
     }
     csv
 }

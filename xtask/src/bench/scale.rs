@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::Bench;
 use super::ours::{Daemon, contacts};
-use super::sink::Sink;
+use super::sink::{self, Sink};
 
 const CONTACTS: usize = 100_000;
 const FINISHED: usize = 1_000_000;
@@ -24,7 +24,7 @@ pub struct Times {
 
 /// Imports into an empty database, each time anew.
 pub fn import(bench: &Bench<'_>) -> Result<Times> {
-    let csv = contacts(CONTACTS);
+    let csv = contacts(CONTACTS, sink::domain);
     let mut seconds = Vec::new();
     for run in 0..=bench.options.runs {
         let folder = bench.fresh("import")?;

@@ -50,6 +50,15 @@ pub struct Sink {
 impl Sink {
     /// Starts both, below `folder`.
     pub fn start(folder: &Path) -> Result<Sink> {
+        Sink::start_at(folder, COUNTING)
+    }
+
+    /// The same, where the counting one is at every other address of this host too.
+    pub fn start_everywhere(folder: &Path) -> Result<Sink> {
+        Sink::start_at(folder, "")
+    }
+
+    fn start_at(folder: &Path, counting_at: &str) -> Result<Sink> {
         let port = free_port()?;
         let kept = folder.join("kept");
         fs::create_dir_all(&kept)?;
@@ -59,7 +68,7 @@ impl Sink {
         let program = crate::shell::which("smtp-sink").context("smtp-sink is missing (Debian's package postfix)")?;
         let user = crate::shell::is_root().then_some("nobody");
         let mut counting = bound(&program, user);
-        counting.args(["-c", &format!("{COUNTING}:{port}"), "1000"]);
+        counting.args(["-c", &format!("{counting_at}:{port}"), "1000"]);
         counting.stdin(Stdio::null()).stdout(File::create(&counter)?).stderr(Stdio::inherit());
         let mut keeping = bound(&program, user);
         keeping.args(["-d", "m.", &format!("{KEEPING}:{port}"), "1000"]);
