@@ -15,6 +15,7 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::{ResolverBuilder, TokioResolver};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An answer is asked for again after a day, whatever its TTL says: sites move, and a day of wrong answers is enough.
@@ -146,7 +147,16 @@ pub(crate) fn builder(options: &DnsOptions) -> Result<ResolverBuilder<TokioRunti
         TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
     };
     set(builder.options_mut(), options);
-    Ok(builder)
+    Ok(builder.with_tls_config(no_tls()?))
+}
+
+/// Names are asked for over UDP and TCP only. Left to itself the resolver would look for the authorities that this host
+/// trusts, and refuse to work where there are none.
+fn no_tls() -> Result<rustls::ClientConfig, DnsSetupError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let roots = rustls::RootCertStore::empty();
+    Ok(versions.map_err(|e| DnsSetupError(e.into()))?.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn name_server(server: SocketAddr) -> NameServerConfig {
