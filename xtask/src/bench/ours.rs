@@ -204,15 +204,15 @@ impl Daemon {
     pub fn prepare_campaign_to(&self, recipients: usize, domain: impl Fn(usize) -> String) -> Result<String> {
         self.add_domain()?;
         self.import(&contacts(recipients, domain), recipients)?;
-        self.another_campaign()
+        self.another_campaign("News")
     }
 
-    /// A further campaign to the same contacts.
-    pub fn another_campaign(&self) -> Result<String> {
-        let template = json!({ "name": "News", "kind": "html", "subject": "What is new, {{ contact.first_name }}",
+    /// A further campaign to the same contacts, with a name of its own.
+    pub fn another_campaign(&self, name: &str) -> Result<String> {
+        let template = json!({ "name": name, "kind": "html", "subject": "What is new, {{ contact.first_name }}",
             "source": html(sink::DOMAINS) });
         let template = self.place.post_json("/templates", &template)?;
-        let campaign = json!({ "name": "News", "template_id": template["id"], "from_email": "news@bench.example",
+        let campaign = json!({ "name": name, "template_id": template["id"], "from_email": "news@bench.example",
             "from_name": "News" });
         let campaign = self.place.post_json("/campaigns", &campaign)?;
         Ok(format!("/campaigns/{}", campaign["id"]))

@@ -50,7 +50,7 @@ fn queue(bench: &Bench<'_>, recipients: usize, campaigns: usize) -> Result<Waiti
     let memory = MemoryWatch::start(vec![daemon.pid()]);
     let first = daemon.prepare_campaign(recipients / campaigns)?;
     let pause = daemon.pause_everything()?;
-    let more = (1..campaigns).map(|_| daemon.another_campaign());
+    let more = (1..campaigns).map(|n| daemon.another_campaign(&format!("News {n}")));
     for campaign in [Ok(first)].into_iter().chain(more) {
         daemon.launch(&campaign?)?;
     }
