@@ -159,60 +159,75 @@ impl Lane {
         }
     }
 
-    /// Has content made and opens connections, as far as there is work for them.
+    /// Opens connections and has content made for them, as far as there is work.
     pub fn drive(self: &Arc<Self>, shared: &Arc<Shared>) {
         if shared.stopping.is_cancelled() {
             return;
         }
         let now_ms = shared.clock.now_ms();
         let restraint = self.restraint(shared, now_ms);
-        let mut to_make = Vec::new();
-        let mut to_open = 0;
-        let urgency;
-        {
+        let (to_open, urgency) = {
             let mut state = lock(&self.state);
             state.used_ms = now_ms;
             if restraint.hold.is_some() || state.held(now_ms).is_some() {
                 return;
             }
-            let ahead = (state.connections as usize).max(1) * AHEAD_PER_CONNECTION;
-            urgency = if state.urgent.is_empty() { Urgency::Bulk } else { Urgency::Urgent };
-            // What is urgent is made however much else is ready: it overtakes that.
-            while state.making + state.prepared.len() < 2 * ahead && shared.makers.has_room() {
-                // Who gets the same message goes with it, and has nothing made.
-                if state.urgent.front().is_none_or(|hand| self.limits.recipients > 1 && state.is_led(hand)) {
-                    break;
-                }
-                let Some(hand) = state.urgent.pop_front() else { break };
-                state.making += 1;
-                state.making_of.push(hand.claimed.origin);
-                to_make.push(hand);
-            }
-            while state.making + state.prepared.len() < ahead && shared.makers.has_room() {
-                let Some(hand) = state.ready.pop_front() else { break };
-                state.making += 1;
-                to_make.push(hand);
-            }
-            let work = state.waiting();
-            let limit = state.allowed(&self.limits, &restraint, now_ms);
-            let wanted = u32::try_from(work.div_ceil(WORK_PER_CONNECTION)).unwrap_or(u32::MAX).min(limit);
-            // One at a time after a failure: it shows whether the site is back.
-            let wanted = if state.failures > 0 || state.in_trouble { wanted.min(1) } else { wanted };
-            if state.connections < wanted && !self.is_out_of_rate(shared, &restraint, now_ms) {
-                to_open = wanted - state.connections;
-                state.connections = wanted;
-            }
+            let urgency = if state.urgent.is_empty() { Urgency::Bulk } else { Urgency::Urgent };
+            (self.claim_connections(shared, &mut state, &restraint, now_ms), urgency)
+        };
+        let mut opened = 0;
+        while opened < to_open
+            && let Some(permit) = shared.connection_permit(self, urgency, restraint.connections[1])
+        {
+            connection::spawn(shared, self, permit);
+            opened += 1;
         }
+        let to_make = {
+            let mut state = lock(&self.state);
+            state.connections -= to_open - opened;
+            self.take_to_make(shared, &mut state)
+        };
         for hand in to_make {
             shared.makers.make(hand, self.clone(), shared);
         }
-        for n in 0..to_open {
-            let Some(permit) = shared.connection_permit(self, urgency, restraint.connections[1]) else {
-                lock(&self.state).connections -= to_open - n;
-                return;
-            };
-            connection::spawn(shared, self, permit);
+    }
+
+    /// How many connections are to be opened; they are counted already.
+    fn claim_connections(&self, shared: &Shared, state: &mut State, restraint: &Restraint, now_ms: i64) -> u32 {
+        let limit = state.allowed(&self.limits, restraint, now_ms);
+        let wanted = u32::try_from(state.waiting().div_ceil(WORK_PER_CONNECTION)).unwrap_or(u32::MAX).min(limit);
+        // One at a time after a failure: it shows whether the site is back.
+        let wanted = if state.failures > 0 || state.in_trouble { wanted.min(1) } else { wanted };
+        if state.connections >= wanted || self.is_out_of_rate(shared, restraint, now_ms) {
+            return 0;
         }
+        let to_open = wanted - state.connections;
+        state.connections = wanted;
+        to_open
+    }
+
+    /// Whose content is to be made now. There is little room for content: what is made for a lane that has no place for a
+    /// connection would only keep it from others that have one.
+    fn take_to_make(&self, shared: &Shared, state: &mut State) -> Vec<Hand> {
+        let ahead = state.connections as usize * AHEAD_PER_CONNECTION;
+        let mut to_make = Vec::new();
+        // What is urgent is made however much else is ready: it overtakes that.
+        while state.making + state.prepared.len() < 2 * ahead && shared.makers.has_room() {
+            // Who gets the same message goes with it, and has nothing made.
+            if state.urgent.front().is_none_or(|hand| self.limits.recipients > 1 && state.is_led(hand)) {
+                break;
+            }
+            let Some(hand) = state.urgent.pop_front() else { break };
+            state.making += 1;
+            state.making_of.push(hand.claimed.origin);
+            to_make.push(hand);
+        }
+        while state.making + state.prepared.len() < ahead && shared.makers.has_room() {
+            let Some(hand) = state.ready.pop_front() else { break };
+            state.making += 1;
+            to_make.push(hand);
+        }
+        to_make
     }
 
     /// Whether no message may go for a while, so that a connection would only stand open.
