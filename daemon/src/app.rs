@@ -60,6 +60,8 @@ pub struct App {
     pub(crate) pressure: Arc<Pressure>,
     /// The submission service, where mail can be handed in by SMTP.
     pub(crate) submission: OnceLock<Arc<mta::submission::Submission>>,
+    /// What settles mail that comes in, over the listener or another way.
+    pub(crate) inbound: OnceLock<Arc<mta::inbound::Inbound>>,
     /// The releaser, likewise.
     pub(crate) releaser: OnceLock<mailing::Waker>,
     /// Samples for the campaigns' rates.
@@ -130,6 +132,7 @@ impl App {
             engine: OnceLock::new(),
             pressure: Arc::default(),
             submission: OnceLock::new(),
+            inbound: OnceLock::new(),
             releaser: OnceLock::new(),
             rates: mailing::Rates::default(),
             tasks: TaskTracker::new(),

@@ -1,5 +1,7 @@
 //! Whole sessions with the listener, over in-memory pipes, against a real database.
 
+mod purposes;
+
 use super::{Happened, Inbound, session};
 use bounce::verp;
 use mail::{Address, Domain, StreamKind};
@@ -70,6 +72,11 @@ async fn house() -> House {
         verp: Arc::new(verp::Key::new(&[7; 32])),
         hostname: Domain::parse("mx.news.example").unwrap(),
         feedback: "fbl".to_owned(),
+        certificate: None,
+        random: Arc::new(world::SystemRandom),
+        streams: config::parse("packetboat.toml", "").unwrap().streams,
+        desk: super::Desk::default(),
+        wake: Box::new(|| {}),
         heard: Box::new({
             let heard = heard.clone();
             move |what| heard.lock().unwrap().push(what.happened)
