@@ -345,6 +345,55 @@ fn submission_wants_a_certificate_where_it_listens() {
 }
 
 #[test]
+fn mailboxes() {
+    let text = r#"
+        [[mailbox]]
+        name = "b-1"
+        protocol = "pop3"
+        host = "POP.example.com"
+        user = "me"
+        password_file = "/x"
+        [[mailbox]]
+        name = "replies"
+        protocol = "imap"
+        host = "192.0.2.1"
+        tls = "starttls"
+        user = "me"
+        after = "move"
+        move_to = "Taken"
+    "#;
+    let config = config::parse("packetboat.toml", text).unwrap();
+    let shown: Vec<String> =
+        config.mailboxes.iter().map(|one| format!("{} {} {}", one.host, one.port, one.after.as_str())).collect();
+    assert_eq!(shown, ["pop.example.com 995 delete", "192.0.2.1 143 move"]);
+    let error = config.mailboxes[0].password(|_| None).unwrap_err().to_string();
+    assert_eq!(error, "the secret mailbox_password_b_1 cannot be read from /x");
+    let env = |name: &str| (name == "PACKETBOAT_MAILBOX_PASSWORD_REPLIES").then(|| "secret".into());
+    assert_eq!(config.mailboxes[1].password(env).unwrap(), "secret");
+    check(
+        r#"[[mailbox]]
+name = "a"
+protocol = "pop3"
+host = "x"
+user = ""
+[[mailbox]]
+name = "b"
+protocol = "pop3"
+host = "pop.example.com"
+user = "me\nyou"
+after = "move"
+[[mailbox]]
+name = "b"
+protocol = "imap"
+host = "imap.example.com"
+user = "me"
+move_to = "Taken"
+"#,
+        expect![""],
+    );
+}
+
+#[test]
 fn routes() {
     let config = config::parse(
         "x",

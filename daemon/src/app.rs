@@ -62,6 +62,8 @@ pub struct App {
     pub(crate) submission: OnceLock<Arc<mta::submission::Submission>>,
     /// What settles mail that comes in, over the listener or another way.
     pub(crate) inbound: OnceLock<Arc<mta::inbound::Inbound>>,
+    /// The mailboxes elsewhere that are read, where there are any.
+    pub(crate) puller: OnceLock<Arc<mta::inbound::pull::Puller>>,
     /// The releaser, likewise.
     pub(crate) releaser: OnceLock<mailing::Waker>,
     /// Samples for the campaigns' rates.
@@ -133,6 +135,7 @@ impl App {
             pressure: Arc::default(),
             submission: OnceLock::new(),
             inbound: OnceLock::new(),
+            puller: OnceLock::new(),
             releaser: OnceLock::new(),
             rates: mailing::Rates::default(),
             tasks: TaskTracker::new(),

@@ -141,8 +141,10 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
     let certificate = submission.as_ref().map(submission::Listeners::certificate);
     let settling = incoming::begin(&app, certificate);
     if let Some(listener) = inbound {
-        app.tasks.spawn(mta::inbound::serve(listener, settling, app.stop.clone()));
+        app.tasks.spawn(mta::inbound::serve(listener, Arc::clone(&settling), app.stop.clone()));
     }
+    incoming::begin_reading(&app, settling)?;
+    app.tasks.spawn(incoming::tidy(app.clone()));
     if let Some(listeners) = submission {
         listeners.serve(&app);
     }

@@ -11,6 +11,7 @@ mod forward;
 mod guard;
 mod head;
 mod lines;
+pub mod pull;
 mod purpose;
 mod reply;
 mod report;

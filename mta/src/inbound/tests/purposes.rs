@@ -240,7 +240,8 @@ async fn tls_is_offered_where_there_is_a_certificate() {
     let (file, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
     std::fs::write(&file, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    house.inbound.certificate = Some(Arc::new(Certificate::load(&file, &key).unwrap()));
+    let certificate = Arc::new(Certificate::load(&file, &key).unwrap());
+    Arc::get_mut(&mut house.inbound).unwrap().certificate = Some(certificate);
     let (mut client, server) = tokio::io::duplex(64 * 1024);
     let stop = CancellationToken::new();
     let session = super::session::run(&house.inbound, server, [127, 0, 0, 1].into(), &stop);
