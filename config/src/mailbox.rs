@@ -39,7 +39,7 @@ pub struct Mailbox {
     pub every: Duration,
     /// What becomes of a mail that was taken.
     pub after: AfterTaking,
-    /// Where it is moved to; there with [`AfterTaking::Move`].
+    /// The folder that it is moved to instead (IMAP).
     pub move_to: Option<String>,
 }
 
@@ -70,8 +70,6 @@ choice! {
         Delete = "delete",
         /// It stays, and is taken once.
         Keep = "keep",
-        /// It goes to another folder.
-        Move = "move",
     }
 }
 
@@ -131,11 +129,8 @@ pub(crate) fn check(entries: &[(MailboxEntry, &DeTable<'_>)], problems: &mut Col
                 wrong(key, format!("mailbox {name}: {key} must not be empty, and must have no line ends"));
             }
         }
-        let is_move = entry.after == AfterTaking::Move;
-        if is_move && entry.protocol == MailboxProtocol::Pop3 {
-            wrong("after", format!("mailbox {name}: POP3 knows no folders; after must be \"delete\" or \"keep\""));
-        } else if is_move != entry.move_to.is_some() {
-            wrong("move_to", format!("mailbox {name}: after = \"move\" and move_to go together"));
+        if entry.move_to.is_some() && entry.protocol == MailboxProtocol::Pop3 {
+            wrong("move_to", format!("mailbox {name}: POP3 knows no folders; take move_to away"));
         }
     }
 }

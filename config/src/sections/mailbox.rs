@@ -32,10 +32,10 @@ section! {
         folder: String = "INBOX";
         /// How often to look. After a failure the waits grow, up to an hour.
         every: Duration = "5m" in "10s"..="24h";
-        /// What becomes of a mail that was taken: "delete"; "keep" (with IMAP it is marked as read, and only unread mail is
-        /// taken); "move" to another folder, IMAP only.
+        /// What becomes of a mail that was taken: "delete"; or "keep", and then with IMAP it is marked as read, and only
+        /// unread mail is taken.
         after: AfterTaking = "delete";
-        /// The folder that taken mail is moved to. It must exist.
+        /// The folder that taken mail is moved to instead; it must exist. IMAP only.
         move_to: Option<String> = none example "Taken";
     }
 }

@@ -174,7 +174,8 @@ async fn too_large(puller: &Puller, one: &One, mail: &Listed) -> Result<bool, St
 /// What was taken is known between settling and marking, moving or deleting it.
 async fn imap(puller: &Puller, one: &One, mut session: Imap) -> Result<u64, VisitError> {
     let validity = session.select(&one.mailbox.folder).await?;
-    let uids = session.search(one.mailbox.after == AfterTaking::Keep).await?;
+    let keeps = one.mailbox.after == AfterTaking::Keep && one.mailbox.move_to.is_none();
+    let uids = session.search(keeps).await?;
     let known = remembered(puller, one).await?;
     // What has gone by other hands, or is of another validity, need not be known any more.
     let there: HashSet<String> = uids.iter().map(|uid| format!("{validity}.{uid}")).collect();
@@ -189,10 +190,10 @@ async fn imap(puller: &Puller, one: &One, mut session: Imap) -> Result<u64, Visi
             }
             taken += 1;
         }
-        match (one.mailbox.after, &one.mailbox.move_to) {
-            (AfterTaking::Delete, _) => session.delete(uid).await?,
-            (AfterTaking::Move, Some(folder)) => session.move_to(uid, folder).await?,
-            (AfterTaking::Keep | AfterTaking::Move, _) => session.mark_seen(uid).await?,
+        match (&one.mailbox.move_to, one.mailbox.after) {
+            (Some(folder), _) => session.move_to(uid, folder).await?,
+            (None, AfterTaking::Delete) => session.delete(uid).await?,
+            (None, AfterTaking::Keep) => session.mark_seen(uid).await?,
         }
         forget(puller, one, vec![key]).await?;
     }
