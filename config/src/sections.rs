@@ -117,8 +117,9 @@ section! {
     pub struct SmtpSection in "smtp" {
         /// Port of the other servers. Anything but 25 is for tests against servers of your own.
         remote_port: u16 = 25 in 1..=65535;
-        /// Address and port of the return-path listener, which takes bounces and nothing else. Unset: none, and
-        /// what is returned later is not heard.
+        /// Address and port of the return-path listener, which takes returned mail, complaints, wishes to unsubscribe
+        /// and answers to reply addresses, and nothing else. Unset: none; what is returned later is heard only where a
+        /// `[[mailbox]]` is read.
         inbound_listen: Option<SocketAddr> = none example "0.0.0.0:25";
         /// First label of the return-path domain: with "bounce" the mail of example.com returns to
         /// bounce.example.com, whose MX is this host.

@@ -4,14 +4,14 @@
 mod common;
 
 use api_types::Role;
-use common::{Boat, Session, bad, boat_with, good};
+use common::{Boat, NO_DNS, Session, bad, boat_with, good};
 use daemon::serve::Overrides;
 use reqwest::Method;
 use sandbox::{Internet, LedgerOptions, Options, Providers};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 const PROVIDERS: &str = r#"
 [[provider]]
@@ -198,4 +198,32 @@ async fn what_is_fed_changes_the_outcome() {
     assert_eq!(suppressed["items"].as_array().unwrap().len(), 2, "{suppressed}");
     boat.stop().await;
     internet.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailbox_that_cannot_be_read_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let password = dir.path().join("password");
+    std::fs::write(&password, "secret\n").unwrap();
+    // Nobody listens there: the listener is gone before the daemon begins.
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let mailbox = format!(
+        "[[mailbox]]\nname = \"bounces\"\nprotocol = \"imap\"\nhost = \"127.0.0.1\"\nport = {port}\nuser = \"me\"\n\
+         password_file = {password:?}"
+    );
+    let boat = boat_with(&mailbox, Overrides::default(), NO_DNS).await;
+    let ana = boat.session(Role::Owner).await;
+    let mut told = String::new();
+    for _ in 0..200 {
+        told = ana.get("/api/v1/doctor").await.to_string();
+        if told.contains("cannot be read since") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    assert!(told.contains("mailbox bounces") && told.contains("the connection failed"), "{told}");
+    assert!(told.contains("warning") && !told.contains("secret"), "{told}");
+    let overview = ana.get("/api/v1/overview").await["notices"].to_string();
+    assert!(overview.contains("The mailbox bounces cannot be read: the connection failed"), "{overview}");
+    boat.stop().await;
 }

@@ -22,7 +22,7 @@ pub fn ReplyPage() -> impl IntoView {
             <Card title="The answer">{move || mail.with(|mail| facts(&mail.reply))}</Card>
             <Card title="As it came">
                 {move || mail.with(|mail| mail.is_cut).then(|| view! { <p class="muted">"Only its beginning is kept."</p> })}
-                <pre class="mono">{move || mail.with(|mail| mail.content.clone())}</pre>
+                <pre class="preview-text" tabindex="0">{move || mail.with(|mail| mail.content.clone())}</pre>
             </Card>
         }.into_any())}
     }

@@ -58,7 +58,7 @@ impl Imap {
 
     /// Opens a folder; says by what its UIDs are known (RFC 9051 §2.3.1.1).
     pub async fn select(&mut self, folder: &str) -> Result<String, PullError> {
-        let lines = self.say("SELECT", &format!("SELECT {}", quoted(folder))).await?;
+        let lines = self.say("SELECT", &["SELECT", &quoted(folder)].join(" ")).await?;
         let validity = lines.iter().find_map(|line| {
             let rest = line.to_ascii_uppercase();
             let rest = rest.split_once("[UIDVALIDITY ")?.1;
