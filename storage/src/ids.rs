@@ -63,6 +63,8 @@ ids! {
     PauseId
     /// An action on many recipients.
     JobId
+    /// Where what happens is told to.
+    WebhookId
 }
 
 impl WorkspaceId {

@@ -51,6 +51,7 @@ pub mod unmatched_report;
 pub mod unsubscribe;
 pub mod user;
 pub mod warmup;
+pub mod webhook;
 mod words;
 pub mod workspace;
 mod writer;
@@ -59,7 +60,7 @@ pub use error::StorageError;
 pub use hash::{AddressHash, address_hash, request_hash, secret_hash};
 pub use ids::{
     ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, JobId, MessageId,
-    PauseId, RecipientId, SegmentId, SuppressionId, TemplateId, TemplateVersionId, UserId, WorkspaceId,
+    PauseId, RecipientId, SegmentId, SuppressionId, TemplateId, TemplateVersionId, UserId, WebhookId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};
