@@ -191,7 +191,8 @@ fn count(cursor: &mut Cursor, attempt: &Attempt) {
     }
     cursor.attempts_failed = cursor.attempts_failed.saturating_add(1);
     cursor.failure_ms = Some(attempt.attempt_ms);
-    cursor.failure = Some(cut(&attempt.answer).to_owned());
+    let status = attempt.status.map(|status| format!("HTTP {status} ")).unwrap_or_default();
+    cursor.failure = Some(cut(&format!("{status}{}", attempt.answer)).trim_end().to_owned());
     if attempt.next_ms.is_none() && attempt.counts {
         cursor.deliveries_failed = cursor.deliveries_failed.saturating_add(1);
     }
