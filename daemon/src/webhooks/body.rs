@@ -100,7 +100,7 @@ mod tests {
         let data = data(happening()).unwrap();
         let about = (WebhookType::MessageBounced, 1_700_000_000_007);
         let body = body("evt-7", about, WorkspaceId::MAIN, data).unwrap();
-        expect![[""]].assert_eq(&body);
+        expect![[r#"{"id":"evt-7","type":"message.bounced","at":"2023-11-14T22:13:20.007Z","workspace_id":1,"data":{"recipient_id":31,"address":"bo@albatross.example","message_id":4,"header_id":"a@b.example","tags":["order"],"stream":"transactional","reply_code":550,"reply_status":"5.1.1","reply_text":"no \"such\" user","mx":"mx1.albatross.example","class":"bad_mailbox","source":"mx1","provider":"Albatross","attempt":1}}"#]].assert_eq(&body);
     }
 
     #[test]

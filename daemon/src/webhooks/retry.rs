@@ -89,8 +89,26 @@ mod tests {
 
     #[test]
     fn waits_without_jitter_and_with_the_most() {
-        check(0, expect![""]);
-        check(255, expect![""]);
+        check(0, expect![[r#"
+            0: None
+            1: Some(60)
+            2: Some(300)
+            3: Some(1800)
+            4: Some(7200)
+            5: Some(43200)
+            6: None, the last
+            7: None
+        "#]]);
+        check(255, expect![[r#"
+            0: None
+            1: Some(66)
+            2: Some(330)
+            3: Some(1980)
+            4: Some(7920)
+            5: Some(47520)
+            6: None, the last
+            7: None
+        "#]]);
     }
 
     #[test]
