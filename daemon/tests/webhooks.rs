@@ -64,7 +64,7 @@ async fn add(ana: &Session, name: &str, url: &str, more: Value) -> (i64, String)
 async fn happen(storage: &Storage, kind: Kind, count: i64) {
     let put = move |tx: &Transaction<'_>| {
         for n in 0..count {
-            let event = Event { recipient_id: Some(RecipientId(n)), ..Event::new(1000, WorkspaceId::MAIN, kind) };
+            let event = Event { recipient_id: Some(RecipientId(n)), ..Event::new(now_ms(), WorkspaceId::MAIN, kind) };
             outbox::put(tx, &event)?;
         }
         Ok(())
@@ -125,7 +125,7 @@ async fn what_happens_to_mail_is_told_signed_and_a_dead_program_delays_no_other(
         ("stream", json!("transactional")),
         ("reply_code", json!(550)),
         ("class", json!("bad_mailbox")),
-        ("provider", json!("Albatross")),
+        ("provider", json!("albatross-mx.example")),
     ] {
         assert_eq!(data[key], wanted, "{key} of {bounced}");
     }

@@ -89,7 +89,9 @@ mod tests {
 
     #[test]
     fn waits_without_jitter_and_with_the_most() {
-        check(0, expect![[r#"
+        check(
+            0,
+            expect![[r#"
             0: None
             1: Some(60)
             2: Some(300)
@@ -98,8 +100,11 @@ mod tests {
             5: Some(43200)
             6: None, the last
             7: None
-        "#]]);
-        check(255, expect![[r#"
+        "#]],
+        );
+        check(
+            255,
+            expect![[r#"
             0: None
             1: Some(66)
             2: Some(330)
@@ -108,7 +113,8 @@ mod tests {
             5: Some(47520)
             6: None, the last
             7: None
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
