@@ -32,11 +32,14 @@ const GROUPS: [(&str, &[Entry]); 5] = [
             ("/suppressions", "Suppressions", Icon::Suppressions),
         ],
     ),
-    ("Developers", &[
+    (
+        "Developers",
+        &[
             ("/api-keys", "API keys", Icon::Keys),
             ("/webhooks", "Webhooks", Icon::Hook),
             ("/smtp-credentials", "SMTP credentials", Icon::Plug),
-        ]),
+        ],
+    ),
     ("Settings", &[("/workspace", "Workspace", Icon::Workspace), ("/people", "People & roles", Icon::People)]),
 ];
 

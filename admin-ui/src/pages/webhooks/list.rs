@@ -18,9 +18,8 @@ pub fn Webhooks() -> impl IntoView {
     let api = use_api();
     let query = use_query();
     let cursor = query.param("cursor");
-    let page =
-        load(move || api.get::<Page<Webhook>>(view::query::with("/webhooks", &[("cursor", &cursor.get())])))
-            .every(EVERY_SECONDS, || true);
+    let page = load(move || api.get::<Page<Webhook>>(view::query::with("/webhooks", &[("cursor", &cursor.get())])))
+        .every(EVERY_SECONDS, || true);
     let adding = RwSignal::new(false);
     let changed = Callback::new(move |()| page.reload());
     let add = Callback::new(move |()| adding.set(true));

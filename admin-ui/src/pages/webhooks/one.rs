@@ -38,8 +38,7 @@ pub fn WebhookPage() -> impl IntoView {
         deliveries.reload();
     });
     let shown = RwSignal::new(None::<i64>);
-    let heads =
-        || ["Happened", "What", "State", "Attempts", "Answer", "Next attempt", ""].map(Head::text).to_vec();
+    let heads = || ["Happened", "What", "State", "Attempts", "Answer", "Next attempt", ""].map(Head::text).to_vec();
     let row = move |row: &WebhookDelivery| delivery_row(row, shown);
     let empty = || {
         view! { <Empty title="Nothing told yet" about="What happens from now on is listed here, with what your program answered. Try the webhook with a test first."/> }
@@ -62,9 +61,13 @@ fn health(hook: &Webhook) -> AnyView {
     let (tone, word) = webhook::standing(hook);
     let health = &hook.health;
     let why = hook.disabled_why.clone().or_else(|| health.failure.clone().filter(|_| health.attempts_failed > 0));
-    let skipped = (health.skipped > 0)
-        .then(|| view! { <p class="muted">{grouped(health.skipped)}" events were deleted before they could be told."</p> });
-    let overlap = hook.old_secret_until.as_deref().map(|at| view! { <p class="muted">"The secret before signs too until "{moment(at)}"."</p> });
+    let skipped = (health.skipped > 0).then(
+        || view! { <p class="muted">{grouped(health.skipped)}" events were deleted before they could be told."</p> },
+    );
+    let overlap = hook
+        .old_secret_until
+        .as_deref()
+        .map(|at| view! { <p class="muted">"The secret before signs too until "{moment(at)}"."</p> });
     view! {
         <section class="card">
             <p>{badge(tone, word)}" "<code>{hook.url.clone()}</code></p>
@@ -94,7 +97,8 @@ fn delivery_row(row: &WebhookDelivery, shown: RwSignal<Option<i64>>) -> Row {
         grouped(row.attempts.into()).into_any(),
         webhook::answer(row).into_any(),
         row.next_at.as_deref().map_or_else(none, ago),
-        view! { <Button look=Look::Ghost on_press=show label=format!("Show {}", row.message_id)>"Show"</Button> }.into_any(),
+        view! { <Button look=Look::Ghost on_press=show label=format!("Show {}", row.message_id)>"Show"</Button> }
+            .into_any(),
     ])
 }
 
