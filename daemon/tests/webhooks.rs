@@ -236,6 +236,7 @@ async fn failures_are_retried_then_given_up_then_the_webhook_is_disabled() {
     assert_eq!((requests.len(), before), (7, 6));
     assert!(requests.iter().all(|got| got.body == requests[0].body), "the same bytes each time");
     assert_eq!(detail["request"], requests[0].body.as_str());
+    drop(storage);
     boat.stop().await;
 }
 
