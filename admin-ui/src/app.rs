@@ -115,6 +115,8 @@ fn SignedIn() -> impl IntoView {
                 <Route path=path!("/suppressions") view=pages::Suppressions/>
                 <Route path=path!("/api-keys") view=pages::ApiKeys/>
                 <Route path=path!("/smtp-credentials") view=pages::SmtpCredentials/>
+                <Route path=path!("/webhooks") view=pages::Webhooks/>
+                <Route path=path!("/webhooks/:id") view=pages::WebhookPage/>
                 <Route path=path!("/workspace") view=pages::WorkspacePage/>
                 <Route path=path!("/people") view=pages::People/>
             </FlatRoutes>

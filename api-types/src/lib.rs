@@ -24,6 +24,7 @@ mod suppression;
 mod template;
 mod tls;
 mod warmup;
+mod webhook;
 mod workspace;
 
 pub use bounce::*;
@@ -47,4 +48,5 @@ pub use suppression::*;
 pub use template::*;
 pub use tls::*;
 pub use warmup::*;
+pub use webhook::*;
 pub use workspace::*;

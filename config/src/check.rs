@@ -10,7 +10,9 @@ use crate::sections::{
     DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
     StorageSection, StreamEntry,
 };
-use crate::sections::{HealthSection, MailboxEntry, NoticeSection, ReputationSection, RouteEntry, SuppressionSection};
+use crate::sections::{
+    HealthSection, MailboxEntry, NoticeSection, ReputationSection, RouteEntry, SuppressionSection, WebhookSection,
+};
 use crate::shaping::{self, ShapingEntry};
 use crate::stream::{self, Streams};
 use crate::submission::SubmissionSection;
@@ -58,6 +60,8 @@ pub struct Config {
     pub reputation: ReputationSection,
     /// `[suppression]`
     pub suppression: SuppressionSection,
+    /// `[webhook]`
+    pub webhook: WebhookSection,
     /// `[[shaping]]`, in the order of the file.
     pub shaping: Vec<ShapingEntry>,
     /// `[dns]`
@@ -140,7 +144,7 @@ macro_rules! default_section {
 }
 default_section!(ServerSection => server, StorageSection => storage, HttpSection => http, SmtpSection => smtp,
     SubmissionSection => submission, DomainsSection => domains, NoticeSection => notice, HealthSection => health,
-    SuppressionSection => suppression, ReputationSection => reputation, DnsSection => dns, LogSection => log);
+    SuppressionSection => suppression, WebhookSection => webhook, ReputationSection => reputation, DnsSection => dns, LogSection => log);
 
 /// Reads and checks a file.
 ///
@@ -197,6 +201,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let notice = table(root, problems);
     let health = table(root, problems);
     let suppression = table(root, problems);
+    let webhook = table(root, problems);
     let reputation = table(root, problems);
     let dns = table(root, problems);
     let log = table(root, problems);
@@ -240,6 +245,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
         notice: notice?,
         health: health?,
         suppression: suppression?,
+        webhook: webhook?,
         reputation: reputation?,
         domains: domains?,
         shaping,
@@ -300,12 +306,13 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<NoticeSection>(name))
         .or_else(|| has::<HealthSection>(name))
         .or_else(|| has::<SuppressionSection>(name))
+        .or_else(|| has::<WebhookSection>(name))
         .or_else(|| has::<ReputationSection>(name))
         .or_else(|| has::<ShapingEntry>(name))
         .or_else(|| has::<WarmupPlanEntry>(name))
 }
 
-const SECTIONS: [&str; 19] = [
+const SECTIONS: [&str; 20] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
@@ -321,6 +328,7 @@ const SECTIONS: [&str; 19] = [
     NoticeSection::KEY,
     HealthSection::KEY,
     SuppressionSection::KEY,
+    WebhookSection::KEY,
     ReputationSection::KEY,
     ShapingEntry::KEY,
     DnsSection::KEY,

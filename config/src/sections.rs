@@ -8,6 +8,7 @@ mod reputation;
 mod route;
 mod stream;
 mod suppression;
+mod webhook;
 
 pub use domains::DomainsSection;
 
@@ -28,6 +29,7 @@ pub use reputation::ReputationSection;
 pub(crate) use route::RouteEntry;
 pub(crate) use stream::StreamEntry;
 pub use suppression::SuppressionSection;
+pub use webhook::WebhookSection;
 
 section! {
     /// The host itself.

@@ -7,6 +7,7 @@ use crate::passwords::Passwords;
 use crate::pressure::Pressure;
 use crate::serve::Keys;
 use crate::text::time;
+use crate::webhooks::Webhooks;
 use campaign::mailing;
 use campaign::template::Merger;
 use config::Config;
@@ -82,6 +83,8 @@ pub struct App {
     pub(crate) jobs: Arc<Semaphore>,
     /// The queue's figures.
     pub(crate) figures: Figures,
+    /// What the webhooks' loops and handlers share.
+    pub(crate) webhooks: Webhooks,
 }
 
 /// The daemon's shared parts as handlers hold them.
@@ -116,7 +119,9 @@ impl App {
         };
         let shaping = Arc::new(mta::shaping::Snapshot::compile(&config.smtp, &config.shaping));
         let room = Room::new(config.http.message_max_mb);
+        let webhooks = Webhooks::new(&config);
         App {
+            webhooks,
             checker,
             dial: world.dial,
             storage,

@@ -19,5 +19,6 @@ mod routes;
 pub mod serve;
 mod text;
 mod warmup;
+mod webhooks;
 
 pub use http::error::ApiError;

@@ -176,3 +176,28 @@ fn the_queue_is_controlled_without_a_daemon() {
     assert_eq!(good(&run(&["queue", "jobs"])).lines().count(), 2);
     assert!(refused(&["test-delivery", "a@example.com", "--source", "default"]).contains("No daemon is running"));
 }
+
+#[test]
+fn webhooks_are_made_shown_switched_and_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| packetboat(dir.path(), &[&["webhook"], args].concat());
+    let out = good(&run(&["add", "shop", "https://localhost:9/in", "--type", "message.bounced"]));
+    let secret = out.lines().find_map(|line| line.strip_prefix("Secret: whsec_")).unwrap();
+    assert_eq!(secret.len(), 44, "{out}");
+    let listed = good(&run(&["list"]));
+    assert!(listed.contains("https://localhost:9/in  last success never, 0 behind, works"), "{listed}");
+    assert!(!listed.contains(secret), "{listed}");
+    let tested = run(&["test", "shop"]);
+    let out = String::from_utf8_lossy(&tested.stdout);
+    assert!(!tested.status.success() && out.contains("which is not a public address"), "{out}");
+    let refused = |args: &[&str]| String::from_utf8_lossy(&run(args).stderr).into_owned();
+    assert!(refused(&["add", "x", "https://a.example", "--type", "mail"]).contains("types: message.delivered, "));
+    assert!(refused(&["retry", "shop", "1"]).contains("There is no such delivery."));
+    assert!(good(&run(&["disable", "1"])).contains(", disabled"));
+    assert!(refused(&["retry", "shop", "1"]).contains("The webhook is disabled."));
+    assert!(good(&run(&["enable", "shop", "--skip-missed"])).contains(", works"));
+    assert!(!good(&run(&["rotate", "shop"])).contains(secret));
+    assert_eq!(good(&run(&["deliveries", "shop"])), "");
+    assert!(good(&run(&["remove", "shop"])).contains("deleted"));
+    assert!(refused(&["disable", "shop"]).contains("there is no webhook shop"));
+}

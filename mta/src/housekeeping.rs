@@ -28,6 +28,8 @@ const SOFT_BOUNCES_KEEP: Duration = Duration::from_hours(365 * 24);
 /// Events are moved at most so often: the more at a time, the cheaper each.
 const EVENTS_EVERY: Duration = Duration::from_millis(250);
 const EVENTS_CHUNK: u32 = 2_000;
+/// And looked for so often without being told of any: others than the book write events too.
+const EVENTS_LOOK: Duration = Duration::from_secs(1);
 const RETENTION_EVERY: Duration = Duration::from_hours(1);
 const RETENTION_CHUNK: u32 = 1_000;
 /// Between chunks, so that deleting history never holds up the present.
@@ -131,10 +133,9 @@ pub(crate) async fn release(shared: Arc<Shared>, lifted: Automation) {
 pub(crate) async fn events(shared: Arc<Shared>) {
     loop {
         drain(&shared).await;
-        // Also without being woken: others than the book write events too.
         tokio::select! {
             () = shared.book.counts.events.notified() => shared.clock.sleep(EVENTS_EVERY).await,
-            () = shared.clock.sleep(Duration::from_secs(5)) => {}
+            () = shared.clock.sleep(EVENTS_LOOK) => {}
         }
     }
 }

@@ -293,7 +293,8 @@ pub fn of_sources(connection: &Connection, source: Option<&str>, limit: u32) -> 
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<EventRow> {
+/// An event in the first eighteen columns of a row.
+pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<EventRow> {
     Ok(EventRow {
         id: row.get(0)?,
         at_ms: row.get(1)?,

@@ -67,6 +67,8 @@ ids! {
     ReplyAddressId
     /// An answer that came to one.
     ReplyId
+    /// Where what happens is told to.
+    WebhookId
 }
 
 impl WorkspaceId {

@@ -54,6 +54,7 @@ pub mod unmatched_report;
 pub mod unsubscribe;
 pub mod user;
 pub mod warmup;
+pub mod webhook;
 mod words;
 pub mod workspace;
 mod writer;
@@ -63,7 +64,7 @@ pub use hash::{AddressHash, address_hash, request_hash, secret_hash};
 pub use ids::{
     ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, JobId, MessageId,
     PauseId, RecipientId, ReplyAddressId, ReplyId, SegmentId, SuppressionId, TemplateId, TemplateVersionId, UserId,
-    WorkspaceId,
+    WebhookId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};

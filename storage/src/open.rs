@@ -9,6 +9,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How to open a data folder.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ struct Inner {
     queue: Writer,
     events: Writer,
     readers: r2d2::Pool<SqliteConnectionManager>,
+    /// The newest event that was moved to events.db by this process; 0 before the first.
+    newest_event: watch::Sender<i64>,
     // Released by the system when the process ends, however it ends. Last: the writers close first.
     _lock: fs::File,
 }
@@ -50,6 +53,7 @@ impl Storage {
             queue: writer(&options.dir, File::Queue)?,
             events: writer(&options.dir, File::Events)?,
             readers: readers(&options.dir, options.readers)?,
+            newest_event: watch::Sender::new(0),
             dir: options.dir.clone(),
             _lock: lock,
         };
@@ -78,6 +82,17 @@ impl Storage {
     #[must_use]
     pub fn events(&self) -> &Writer {
         &self.inner.events
+    }
+
+    /// Changes whenever events have come to events.db: the id of the newest.
+    #[must_use]
+    pub fn newest_event(&self) -> watch::Receiver<i64> {
+        self.inner.newest_event.subscribe()
+    }
+
+    /// Tells who waits for events that they are there.
+    pub(crate) fn events_moved(&self, newest: i64) {
+        self.inner.newest_event.send_replace(newest);
     }
 
     /// Reads, off the async threads. The connection sees all three files.

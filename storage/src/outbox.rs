@@ -63,6 +63,9 @@ const MOVED: &str = "DELETE FROM outbox WHERE id <= ?1";
 /// The database's; repeating the call repairs whatever was left half done.
 pub async fn drain(storage: &Storage, limit: u32) -> Result<usize, StorageError> {
     let (moved, newest) = storage.events().write(move |tx| move_events(tx, limit)).await?;
+    if moved > 0 {
+        storage.events_moved(newest);
+    }
     if newest > 0 {
         storage.queue().write(move |tx| Ok(tx.prepare_cached(MOVED)?.execute([newest])?)).await?;
     }

@@ -11,6 +11,7 @@ fn every_statement_prepares() {
     let domain = crate::domain::statements();
     let message = crate::message::statements();
     let contact = crate::contact::statements();
+    let webhook = crate::webhook::statements();
     let modules: &[(&str, &[&str])] = &[
         ("api_key", crate::api_key::STATEMENTS),
         ("automation", crate::automation::STATEMENTS),
@@ -49,6 +50,7 @@ fn every_statement_prepares() {
         ("tag", crate::tag::STATEMENTS),
         ("template", crate::template::STATEMENTS),
         ("tls", crate::tls::STATEMENTS),
+        ("webhook", &webhook),
         ("workspace", crate::workspace::STATEMENTS),
     ];
     storage

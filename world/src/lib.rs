@@ -9,6 +9,7 @@ mod dns;
 mod dnssec;
 mod fetch;
 mod hickory;
+mod post;
 mod random;
 mod validating;
 
@@ -18,5 +19,6 @@ pub use dns::{Dns, DnsError, MxRecord};
 pub use dnssec::{Dnssec, NoProof, Proof, TlsaRecord};
 pub use fetch::{Fetch, FetchError, Fetched, HttpsFetch};
 pub use hickory::{DnsOptions, DnsSetupError, HickoryDns};
+pub use post::{PostError, Posted, Poster, Reach};
 pub use random::{Random, SystemRandom};
 pub use validating::ValidatingDns;

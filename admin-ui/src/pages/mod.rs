@@ -19,6 +19,7 @@ mod smtp_credentials;
 mod suppressions;
 mod templates;
 mod warmup;
+mod webhooks;
 mod workspace;
 
 pub use api_keys::ApiKeys;
@@ -39,4 +40,5 @@ pub use sign_in::SignIn;
 pub use smtp_credentials::SmtpCredentials;
 pub use suppressions::Suppressions;
 pub use templates::{NewTemplate, TemplatePage, Templates};
+pub use webhooks::{WebhookPage, Webhooks};
 pub use workspace::WorkspacePage;

@@ -19,6 +19,7 @@ pub enum Icon {
     Suppressions,
     Keys,
     Plug,
+    Hook,
     Workspace,
     People,
     Menu,
@@ -46,6 +47,7 @@ impl Icon {
             Icon::Suppressions => "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM6 6l12 12",
             Icon::Keys => "M8 20a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM11 13l8-8M15 9l3 3M18 6l2 2",
             Icon::Plug => "M9 3v5M15 3v5M6 8h12v3a6 6 0 0 1-12 0zM12 17v4",
+            Icon::Hook => "M12 4v10a4 4 0 1 1-8 0v-2M12 4a2 2 0 1 0 .01 0M16 9l4 4-4 4M20 13h-5",
             Icon::Workspace => "M4 20V8l8-4 8 4v12M9 20v-6h6v6M4 20h16",
             Icon::People => {
                 "M9 11a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM3 19c0-3 3-5 6-5s6 2 6 5M16 6a3 3 0 0 1 0 5M17 14c2 1 4 2 4 5"

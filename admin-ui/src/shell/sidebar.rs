@@ -33,7 +33,14 @@ const GROUPS: [(&str, &[Entry]); 5] = [
             ("/suppressions", "Suppressions", Icon::Suppressions),
         ],
     ),
-    ("Developers", &[("/api-keys", "API keys", Icon::Keys), ("/smtp-credentials", "SMTP credentials", Icon::Plug)]),
+    (
+        "Developers",
+        &[
+            ("/api-keys", "API keys", Icon::Keys),
+            ("/webhooks", "Webhooks", Icon::Hook),
+            ("/smtp-credentials", "SMTP credentials", Icon::Plug),
+        ],
+    ),
     ("Settings", &[("/workspace", "Workspace", Icon::Workspace), ("/people", "People & roles", Icon::People)]),
 ];
 

@@ -19,4 +19,5 @@ pub mod source;
 pub mod template;
 pub mod tone;
 pub mod warmup;
+pub mod webhook;
 pub mod when;

@@ -23,6 +23,7 @@ mod shaping;
 mod sources;
 mod tls;
 mod warmup;
+mod webhooks;
 
 use clap::{Args, Parser, Subcommand};
 use client::Client;
@@ -91,6 +92,13 @@ enum Command {
         config: ConfigFile,
         #[command(subcommand)]
         command: credentials::CredentialCommand,
+    },
+    /// Webhooks: where what happens to mail is told to.
+    Webhook {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: webhooks::WebhookCommand,
     },
     /// Contacts.
     Contacts {
@@ -283,6 +291,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Credential { config, command } => {
             with(&config, async |client| credentials::run(client, command).await).await?;
+        }
+        Command::Webhook { config, command } => {
+            return with(&config, async |client| webhooks::run(client, command).await).await;
         }
         Command::Contacts { config, command } => {
             with(&config, async |client| contacts::run(client, command).await).await?;

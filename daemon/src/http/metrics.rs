@@ -53,6 +53,7 @@ pub(crate) fn start() {
         // Somebody else records already: then these figures stay empty, and nothing else is lost.
         let _ = metrics::set_global_recorder(recorder);
         describe();
+        crate::webhooks::describe();
         handle
     });
 }

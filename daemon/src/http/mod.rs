@@ -39,6 +39,7 @@ mod test_deliveries;
 mod timeline;
 mod tls;
 mod warmup;
+mod webhooks;
 mod workspace;
 
 use crate::app::Shared;
@@ -86,6 +87,16 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(ADMIN, routes!(credentials::update))
         .add(ADMIN, routes!(credentials::delete))
         .add(ADMIN, routes!(credentials::server))
+        .add(ADMIN, routes!(webhooks::list))
+        .add(ADMIN, routes!(webhooks::create))
+        .add(ADMIN, routes!(webhooks::show))
+        .add(ADMIN, routes!(webhooks::update))
+        .add(ADMIN, routes!(webhooks::delete))
+        .add(ADMIN, routes!(webhooks::rotate))
+        .add(ADMIN, routes!(webhooks::test))
+        .add(ADMIN, routes!(webhooks::deliveries))
+        .add(ADMIN, routes!(webhooks::delivery))
+        .add(ADMIN, routes!(webhooks::retry))
         .add(VIEWER, routes!(domains::list))
         .add(ADMIN, routes!(domains::create))
         .add(VIEWER, routes!(domains::show))

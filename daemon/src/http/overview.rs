@@ -11,6 +11,7 @@ use crate::http::queue as queue_page;
 use crate::http::sources;
 use crate::incoming;
 use crate::text::time;
+use crate::webhooks;
 use api_types::{CheckLevel, CheckPoint, DomainHealth, HourFigures, Notice, Overview, ProviderDay, SuppressionReason};
 use axum::extract::State;
 use mta::inbound::pull::MailboxStatus;
@@ -20,6 +21,7 @@ use storage::event::{self, Kind, Sum};
 use storage::queue::{self, Ledger};
 use storage::source_check;
 use storage::suppression;
+use storage::webhook;
 use storage::{Connection, StorageError, WorkspaceId, contact, domain, meta, outbox, user};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -28,7 +30,7 @@ const HOURS: i64 = 24;
 const PROVIDERS_MAX: usize = 12;
 /// Domains whose state is looked at.
 const DOMAINS_MAX: u32 = 200;
-/// Automations that are looked at for alarms.
+/// Automations, and disabled webhooks, that are looked at for alarms.
 const ALARMS_MAX: u32 = 20;
 /// Campaigns of the list.
 const CAMPAIGNS_MAX: u32 = 5;
@@ -72,6 +74,7 @@ struct Found {
     complaints: u64,
     source_checks: Vec<source_check::SourceCheck>,
     alarms: Vec<Automation>,
+    webhooks: Vec<webhook::Webhook>,
 }
 
 fn read(c: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<Found, StorageError> {
@@ -90,6 +93,7 @@ fn read(c: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<Found, 
         complaints: suppression::count(c, workspace, &complaints)?,
         source_checks: source_check::all(c)?,
         alarms: automation::page(c, workspace, Which::Open, i64::MAX, ALARMS_MAX)?,
+        webhooks: webhook::disabled(c, workspace, ALARMS_MAX)?,
     })
 }
 
@@ -175,6 +179,7 @@ fn notices(app: &Shared, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
             notices.push(notice("warning", message, Some("/providers")));
         }
     }
+    notices.extend(found.webhooks.iter().map(|row| notice("danger", webhooks::notice(row), Some("/webhooks"))));
     for mailbox in incoming::statuses(app) {
         if let Some(trouble) = &mailbox.trouble {
             let message = format!("The mailbox {} cannot be read: {trouble}.", mailbox.name);

@@ -17,7 +17,7 @@ pub(crate) use tls::warnings as tls_warnings;
 
 use crate::app::{App, Shared, World};
 use crate::content::Content;
-use crate::{domains, http, imports, incoming, jobs, pressure};
+use crate::{domains, http, imports, incoming, jobs, pressure, webhooks};
 use anyhow::{Context, bail};
 use campaign::mailing::{self, Releaser};
 use config::Config;
@@ -151,6 +151,9 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
     imports::resume(&app).await?;
     jobs::resume(&app).await?;
     app.tasks.spawn(tidy(app.clone()));
+    app.tasks.spawn(webhooks::run::run(app.clone()));
+    app.tasks.spawn(webhooks::run::move_queued(app.clone()));
+    app.tasks.spawn(webhooks::run::tidy(app.clone()));
     app.tasks.spawn(imports::tidy(app.clone()));
     app.tasks.spawn(domains::watch(app.clone()));
     app.tasks.spawn(look_at_sources(app.clone()));
