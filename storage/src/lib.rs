@@ -22,10 +22,12 @@ pub mod field;
 pub mod filter;
 mod functions;
 mod hash;
+pub mod hygiene;
 pub mod idempotency;
 mod ids;
 pub mod import;
 pub mod job;
+pub mod list;
 pub mod message;
 pub mod meta;
 pub mod notice;
@@ -33,6 +35,8 @@ mod open;
 pub mod outbox;
 pub mod pause;
 mod pragmas;
+pub mod preference;
+pub mod preference_centre;
 pub mod queue;
 pub mod reputation;
 mod schema;
@@ -58,8 +62,8 @@ mod writer;
 pub use error::StorageError;
 pub use hash::{AddressHash, address_hash, request_hash, secret_hash};
 pub use ids::{
-    ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, JobId, MessageId,
-    PauseId, RecipientId, SegmentId, SuppressionId, TemplateId, TemplateVersionId, UserId, WorkspaceId,
+    ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, JobId, ListId,
+    MessageId, PauseId, RecipientId, SegmentId, SuppressionId, TemplateId, TemplateVersionId, UserId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};
