@@ -45,6 +45,9 @@ pub struct Hygiene {
     pub sunset_would: u64,
     /// Contacts that would get the tag.
     pub reengage_would: u64,
+    /// Whether any contact showed a sign of engagement in the months of the rule that stops mail. Where none did nothing
+    /// measures it, silence says nothing, and the rule cannot be turned on.
+    pub engagement_known: bool,
     /// Contacts that the rule keeps mail from now.
     pub sunset_now: u64,
     /// The last runs, newest first.

@@ -19,6 +19,8 @@ use world::Clock;
 const BATCH: u32 = 500;
 /// Between two commits.
 const PAUSE: Duration = Duration::from_millis(5);
+/// A twelfth of a year.
+const MONTH_MS: i64 = 2_629_746_000;
 /// Runs shown.
 const RUNS_SHOWN: u32 = 30;
 
@@ -39,7 +41,7 @@ fn untagged(settings: &HygieneSettings) -> Filter {
 ///
 /// # Errors
 /// A value that is wrong.
-pub fn checked(settings: HygieneSettings) -> Result<HygieneSettings, Refused> {
+fn checked(settings: HygieneSettings) -> Result<HygieneSettings, Refused> {
     for (field, months) in [("sunset_months", settings.sunset_months), ("reengage_months", settings.reengage_months)] {
         if !(1..=120).contains(&months) {
             return Err(Refused::invalid(field, "choose 1 to 120 months"));
@@ -80,10 +82,51 @@ pub fn show(
     Ok(api_types::Hygiene {
         sunset_would: count(&silent(settings.sunset_months))?,
         reengage_would: count(&untagged(&settings))?,
+        engagement_known: is_measured(connection, workspace, settings.sunset_months, now_ms)?,
         sunset_now: hygiene::sunset_now(connection, workspace)?,
         runs: hygiene::runs(connection, workspace, RUNS_SHOWN)?.into_iter().map(run).collect(),
         settings,
     })
+}
+
+/// Whether somebody was engaged in so many months: else everybody would count as silent.
+///
+/// # Errors
+/// The database's.
+pub fn is_measured(
+    connection: &storage::Connection,
+    workspace: WorkspaceId,
+    months: u32,
+    now_ms: i64,
+) -> Result<bool, StorageError> {
+    hygiene::engaged_since(connection, workspace, now_ms.saturating_sub(i64::from(months) * MONTH_MS))
+}
+
+/// Replaces the workspace's rules.
+///
+/// # Errors
+/// A value that is wrong; stopping mail where nothing measures engagement.
+pub async fn set(
+    storage: &Storage,
+    workspace: WorkspaceId,
+    settings: HygieneSettings,
+    (by, now_ms): (String, i64),
+) -> Result<HygieneSettings, Refused> {
+    let settings = checked(settings)?;
+    let kept = settings.clone();
+    let put = move |tx: &Transaction<'_>| {
+        if kept.sunset && !is_measured(tx, workspace, kept.sunset_months, now_ms)? {
+            return Ok(false);
+        }
+        hygiene::put(tx, workspace, &kept, &by, now_ms)?;
+        Ok(true)
+    };
+    if !storage.main().write(put).await? {
+        let message = "nobody showed a sign of engagement in these months as far as is known, so the rule would mean \
+            everybody; bring in engaged_at with contacts or imports first";
+        return Err(Refused::invalid("sunset", message));
+    }
+    Ok(settings)
 }
 
 /// Notes who was mailed since the last look, and gives their mail back to those who came back.
@@ -121,8 +164,11 @@ pub async fn run(
         house.batches(&spoken_again(&tag, months), &Work::Untag(tag.clone()), None).await?;
         ran.reengage = house.noted(Rule::Reengage, &by, &untagged(&settings), &Work::Tag(tag)).await?;
     }
-    if settings.sunset && rules.contains(&Rule::Sunset) {
-        let months = settings.sunset_months;
+    let (months, now_ms) = (settings.sunset_months, clock.now_ms());
+    if settings.sunset
+        && rules.contains(&Rule::Sunset)
+        && storage.read(move |c| is_measured(c, workspace, months, now_ms)).await?
+    {
         ran.sunset = house.noted(Rule::Sunset, &by, &silent(months), &Work::Sunset { months }).await?;
     }
     Ok(ran)
@@ -214,3 +260,6 @@ impl House {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -206,6 +206,10 @@ async fn lists_are_kept_while_a_draft_needs_them() {
     boat.stop().await;
 }
 
+fn daemon_now(boat: &Boat) -> String {
+    campaign::rfc3339(boat.running.app().now_ms())
+}
+
 const CENTRE: &str = "/api/v1/preference-centre";
 
 #[tokio::test]
@@ -275,6 +279,10 @@ async fn rules_are_off_until_they_are_turned_on() {
     }
     assert_eq!(ana.post("/api/v1/hygiene/run", json!({})).await, json!({ "sunset": 0, "reengage": 0 }));
     assert_eq!(ana.get(path).await["runs"], json!([]), "nothing is on");
+    let refused = bad(put(json!({ "sunset": true })).await).await;
+    assert_eq!((refused.0, refused.1.error.field.as_deref()), (422, Some("sunset")), "nothing measures engagement");
+    let lately = json!({ "email": "bo@gull.example", "engaged_at": daemon_now(&boat) });
+    ana.post("/api/v1/contacts", lately).await;
     good(put(json!({ "sunset": true, "reengage": true })).await).await;
     ana.post("/api/v1/hygiene/run", json!({})).await;
     let runs = ana.get(path).await["runs"].clone();

@@ -112,6 +112,18 @@ pub fn all(tx: &Connection) -> Result<Vec<(WorkspaceId, HygieneSettings)>, Stora
     rows.map(|row| row.map_err(StorageError::from).and_then(|(id, text)| Ok((id, parse(text)?)))).collect()
 }
 
+const ENGAGED_SINCE: &str = "
+    SELECT EXISTS (SELECT 1 FROM contact INDEXED BY contact_engaged
+                   WHERE workspace_id = ?1 AND engaged_ms IS NOT NULL AND engaged_ms >= ?2)";
+
+/// Whether any contact was engaged since then: where none was, nothing measures it, and silence says nothing.
+///
+/// # Errors
+/// The database's.
+pub fn engaged_since(tx: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<bool, StorageError> {
+    Ok(tx.prepare_cached(ENGAGED_SINCE)?.query_row(params![workspace, since_ms], |row| row.get(0))?)
+}
+
 /// Keeps marketing mail from those who stayed silent; says from how many it was not kept before. Belongs into the writer
 /// of queue.db.
 ///
@@ -354,8 +366,23 @@ pub fn last_run(tx: &Connection, workspace: WorkspaceId, rule: Rule) -> Result<O
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] =
-    &[DELIVERED, NOTE, GET, PUT, ALL, CAME_BACK, LIFT, SUNSET_NOW, UNTAG, BEGIN, TIDY, PROGRESS, RUNS, LAST];
+pub(crate) const STATEMENTS: &[&str] = &[
+    DELIVERED,
+    NOTE,
+    GET,
+    PUT,
+    ALL,
+    ENGAGED_SINCE,
+    CAME_BACK,
+    LIFT,
+    SUNSET_NOW,
+    UNTAG,
+    BEGIN,
+    TIDY,
+    PROGRESS,
+    RUNS,
+    LAST,
+];
 
 #[cfg(test)]
 mod tests;

@@ -107,6 +107,12 @@ fn Rules(
                         <TextInput id="sunset-months" value=sunset_months kind="number" required=true disabled=readonly/>
                     </Field>
                 </div>
+                {move || (!found.with(|found| found.engagement_known)).then(|| view! {
+                    <p class="notice" data-tone="warning">
+                        {badge(Tone::Warning, "Nothing is measured")}
+                        <span>"Nobody showed a sign of engagement in these months as far as is known, so the rule would mean everybody. It can be turned on once there is one: an answer, a visit to the preference centre, or engaged_at brought in with contacts."</span>
+                    </p>
+                })}
                 <p role="status"><strong>{would(|found| found.sunset_would)}</strong>" contacts would get no campaigns any more. "{those(sunset_months)}</p>
                 <p><a href=with("/suppressions", &[("reason", "sunset")])>{would(|found| found.sunset_now)}" addresses"</a>" get none now because of this rule."</p>
             </Card>

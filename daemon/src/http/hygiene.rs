@@ -37,7 +37,7 @@ pub(crate) async fn show(
     shown(&app, workspace, settings).await
 }
 
-/// Replaces the rules. Those that are on are applied once a day.
+/// Replaces the rules. Those that are on are applied once a day. Stopping mail is refused where nothing measures engagement.
 #[utoipa::path(put, path = "/api/v1/hygiene", tag = "hygiene", request_body = HygieneSettings,
     responses((status = 200, body = Hygiene)))]
 pub(crate) async fn update(
@@ -45,9 +45,8 @@ pub(crate) async fn update(
     actor: Actor,
     Json(input): Json<HygieneSettings>,
 ) -> Result<Json<Hygiene>, ApiError> {
-    let settings = hygiene::checked(input)?;
-    let (workspace, now_ms, kept) = (actor.workspace, app.now_ms(), settings.clone());
-    app.storage.main().write(move |tx| storage::hygiene::put(tx, workspace, &kept, &actor.name, now_ms)).await?;
+    let workspace = actor.workspace;
+    let settings = hygiene::set(&app.storage, workspace, input, (actor.name, app.now_ms())).await?;
     shown(&app, workspace, settings).await
 }
 
