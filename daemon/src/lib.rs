@@ -12,6 +12,7 @@ mod figures;
 pub mod http;
 mod hygiene;
 mod imports;
+mod incoming;
 mod jobs;
 pub mod ops;
 mod passwords;

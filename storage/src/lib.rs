@@ -28,6 +28,7 @@ mod ids;
 pub mod import;
 pub mod job;
 pub mod list;
+pub mod mailbox;
 pub mod message;
 pub mod meta;
 pub mod notice;
@@ -38,6 +39,8 @@ mod pragmas;
 pub mod preference;
 pub mod preference_centre;
 pub mod queue;
+pub mod reply;
+pub mod reply_address;
 pub mod reputation;
 mod schema;
 pub mod segment;
@@ -63,7 +66,8 @@ pub use error::StorageError;
 pub use hash::{AddressHash, address_hash, request_hash, secret_hash};
 pub use ids::{
     ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, JobId, ListId,
-    MessageId, PauseId, RecipientId, SegmentId, SuppressionId, TemplateId, TemplateVersionId, UserId, WorkspaceId,
+    MessageId, PauseId, RecipientId, ReplyAddressId, ReplyId, SegmentId, SuppressionId, TemplateId, TemplateVersionId,
+    UserId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};

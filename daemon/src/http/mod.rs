@@ -14,6 +14,7 @@ mod explain_mail;
 mod extract;
 mod hygiene;
 mod imports;
+mod inbound;
 pub(crate) mod limits;
 mod lists;
 pub(crate) mod messages;
@@ -25,6 +26,8 @@ mod preference_centre;
 pub(crate) mod public;
 mod queue;
 mod queue_actions;
+mod replies;
+mod reply_addresses;
 mod reputation;
 mod segments;
 mod session;
@@ -198,6 +201,13 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(shaping::test_rule))
         .add(VIEWER, routes!(reputation::list))
         .add(VIEWER, routes!(explain_mail::explain).layer(DefaultBodyLimit::max(explain_mail::MAIL_MAX)))
+        .add(VIEWER, routes!(reply_addresses::list))
+        .add(ADMIN, routes!(reply_addresses::create))
+        .add(ADMIN, routes!(reply_addresses::update))
+        .add(ADMIN, routes!(reply_addresses::delete))
+        .add(VIEWER, routes!(replies::list))
+        .add(VIEWER, routes!(replies::show))
+        .add(ADMIN, routes!(inbound::feed).layer(DefaultBodyLimit::max(inbound::MAIL_MAX)))
         .add(VIEWER, routes!(overview::overview))
         .add_slow(ADMIN, SLOW, routes!(overview::doctor))
         .finish()
