@@ -19,6 +19,9 @@ const GROUPS: [(&str, &[Entry]); 5] = [
             ("/templates", "Templates", Icon::Templates),
             ("/contacts", "Contacts", Icon::Contacts),
             ("/segments", "Segments", Icon::Segments),
+            ("/lists", "Lists", Icon::Lists),
+            ("/preference-centre", "Preference centre", Icon::Preferences),
+            ("/hygiene", "List hygiene", Icon::Hygiene),
         ],
     ),
     (

@@ -12,10 +12,13 @@ mod credentials;
 mod delivery;
 mod domains;
 mod explain_mail;
+mod hygiene;
 mod inbound;
+mod lists;
 mod messages;
 mod pauses;
 mod people;
+mod preference_centre;
 mod queue;
 mod replies;
 mod reputation;
@@ -106,6 +109,27 @@ enum Command {
         config: ConfigFile,
         #[command(subcommand)]
         command: contacts::ContactsCommand,
+    },
+    /// Lists that people subscribe to.
+    Lists {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: lists::ListsCommand,
+    },
+    /// What the pages for recipients say and look like.
+    PreferenceCentre {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: Box<preference_centre::PreferenceCentreCommand>,
+    },
+    /// What becomes of contacts that stay silent.
+    Hygiene {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: hygiene::HygieneCommand,
     },
     /// Campaigns.
     Campaign {
@@ -297,6 +321,13 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Contacts { config, command } => {
             with(&config, async |client| contacts::run(client, command).await).await?;
+        }
+        Command::Lists { config, command } => with(&config, async |client| lists::run(client, command).await).await?,
+        Command::PreferenceCentre { config, command } => {
+            with(&config, async |client| preference_centre::run(client, *command).await).await?;
+        }
+        Command::Hygiene { config, command } => {
+            with(&config, async |client| hygiene::run(client, command).await).await?;
         }
         Command::Campaign { config, command } => {
             with(&config, async |client| campaigns::run(client, command).await).await?;

@@ -156,6 +156,7 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
     app.tasks.spawn(webhooks::run::tidy(app.clone()));
     app.tasks.spawn(imports::tidy(app.clone()));
     app.tasks.spawn(domains::watch(app.clone()));
+    app.tasks.spawn(crate::hygiene::watch(app.clone()));
     app.tasks.spawn(look_at_sources(app.clone()));
     if !http::console_present() {
         tracing::warn!("built without the console; `cargo xtask ui` makes it");
