@@ -72,6 +72,7 @@ fn read_recipient<'f>(
         diagnostic,
         remote_mta: field("remote-mta").map(|value| after_type(value).trim_matches(['[', ']']).to_owned()),
         last_attempt_ms: field("last-attempt-date").and_then(date_ms),
+        provider: None,
     })
 }
 

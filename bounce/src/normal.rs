@@ -71,6 +71,7 @@ pub fn class_of_text(text: &str, rules: &Rules) -> &'static str {
         diagnostic: Some(text.to_owned()),
         remote_mta: None,
         last_attempt_ms: None,
+        provider: None,
     };
     reply.classify(rules).map_or("undefined", |found| class(found.class))
 }

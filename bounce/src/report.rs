@@ -191,6 +191,9 @@ pub struct RecipientReport {
     pub remote_mta: Option<String>,
     /// When it was last tried; milliseconds since 1970, UTC.
     pub last_attempt_ms: Option<i64>,
+    /// Whose server `remote_mta` is. No mail says so: whoever knows the providers fills it in, for rules that are for one
+    /// of them.
+    pub provider: Option<String>,
 }
 
 /// RFC 3464 §2.3.3.
@@ -286,7 +289,10 @@ impl RecipientReport {
     pub fn classify(&self, rules: &Rules) -> Option<Classified> {
         let found = match self.action {
             Action::Delivered | Action::Relayed | Action::Expanded => return None,
-            Action::Failed | Action::Delayed => rules.classify(&self.reply()?, Stage::Report),
+            Action::Failed | Action::Delayed => {
+                let rules = rules.at(self.provider.as_deref().unwrap_or(""));
+                rules.classify(&self.reply()?, Stage::Report)
+            }
         };
         let kind = if self.action == Action::Delayed { Kind::Delay } else { found.kind };
         Some(Classified { kind, ..found })

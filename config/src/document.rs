@@ -1,5 +1,6 @@
 //! The example file and the reference page, made from the declarations.
 
+use crate::bounce_rule::BounceRuleEntry;
 use crate::declare::{Declared, Section};
 use crate::sections::{
     DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
@@ -31,7 +32,7 @@ fn entry<S: Section>(times: Times) -> Entry {
 }
 
 /// All sections in reading order.
-fn entries() -> [Entry; 18] {
+fn entries() -> [Entry; 19] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),
@@ -49,6 +50,7 @@ fn entries() -> [Entry; 18] {
         entry::<SuppressionSection>(Times::Once),
         entry::<ReputationSection>(Times::Once),
         entry::<ShapingEntry>(Times::Many),
+        entry::<BounceRuleEntry>(Times::Many),
         entry::<DnsSection>(Times::Once),
         entry::<LogSection>(Times::Once),
     ]

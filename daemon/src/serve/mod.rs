@@ -194,6 +194,7 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
             events: DAY * config.storage.event_retention_days,
             finished: DAY * config.storage.finished_retention_days,
             unmatched_reports: DAY * config.storage.unmatched_report_days,
+            unknown_texts: DAY * config.storage.unknown_text_days,
             conversations: DAY * config.storage.conversation_days,
             conversation_bytes: u64::from(config.storage.conversation_mb) * 1024 * 1024,
         },
@@ -204,6 +205,7 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
         }),
         tls: app.tls.clone(),
         notice: config.notice.clone(),
+        unknown_texts: app.unknown_texts.clone(),
     };
     let engine = Engine::start(parts).await.context("cannot start sending")?;
     let waker = engine.waker();
@@ -299,6 +301,8 @@ async fn listen_inbound(app: Shared, listener: TcpListener) {
         verp: Arc::new(bounce::verp::Key::new(&app.keys.verp)),
         hostname: app.config.server.hostname.clone(),
         feedback: app.config.smtp.feedback_local_part.to_string(),
+        shaping: app.shaping.clone(),
+        unknown_texts: app.unknown_texts.clone(),
         heard: Box::new({
             let app = Arc::downgrade(&app);
             move |heard| {

@@ -11,6 +11,8 @@ mod session;
 mod tests;
 
 use crate::peers::Peers;
+use crate::shaping::Snapshot;
+use crate::unknown_text::UnknownTexts;
 use bounce::verp;
 use mail::Domain;
 use std::net::IpAddr;
@@ -39,6 +41,10 @@ pub struct Inbound {
     pub hostname: Domain,
     /// Feedback loops report to this local part at every return-path domain.
     pub feedback: String,
+    /// Says what replies mean, and whose servers are whose.
+    pub shaping: Arc<Snapshot>,
+    /// Where texts are noted that no rule knows.
+    pub unknown_texts: Arc<UnknownTexts>,
     /// Told what is heard of mail that had left.
     pub heard: Box<dyn Fn(&Heard) + Send + Sync>,
 }

@@ -2,11 +2,14 @@
 
 use super::{Happened, Inbound, feedback};
 use crate::metric;
+use crate::unknown_text::Said;
 use bounce::verp::{self, VerpError};
-use bounce::{Action, Kind, RecipientReport, Report, Sort, Stage};
+use bounce::{Action, Kind, RecipientReport, Report, RulesAt, Sort, Stage};
 use mail::{Address, BounceClass};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
+use storage::complaint::Way;
 use storage::queue::{self, Answer, ReportKind, ReportMatch};
 use storage::{MessageId, RecipientId, StorageError, address_hash, message};
 
@@ -57,7 +60,8 @@ fn decode(inbound: &Inbound, address: &Address) -> Result<Named, VerpError> {
 /// Settles a returned mail for each return path that it was sent to. Returns when all of it is on disk; `false` when it
 /// is to come again.
 pub(super) async fn settle(inbound: &Inbound, incoming: Incoming) -> Result<bool, StorageError> {
-    let report = bounce::parse(&incoming.message);
+    let mut report = bounce::parse_with(&incoming.message, inbound.shaping.meaning());
+    inbound.shaping.name_providers(&mut report);
     for rcpt in &incoming.rcpts {
         let settled = match decode(inbound, rcpt) {
             _ if is_feedback_address(inbound, rcpt) => match &report.feedback {
@@ -136,9 +140,16 @@ async fn settle_one(
     id: RecipientId,
     said: Option<&RecipientReport>,
 ) -> Result<Settled, StorageError> {
-    let Some((kind, answer)) = said.map(meaning) else {
+    let Some(said) = said else {
         return Ok(Settled::No("it is not a report about a delivery"));
     };
+    // Where the report names no server, it is that of the provider that took the message.
+    let way = inbound.storage.read(move |c| feedback::found_way(c, id)).await?.map(|(way, _)| way);
+    let provider = said.provider.as_deref().or(way.as_ref().map(|way| way.provider.as_str())).unwrap_or("");
+    let (kind, answer) = meaning(said, inbound.shaping.meaning().at(provider));
+    if let Some(way) = &way {
+        note_unknown(inbound, said, way, provider);
+    }
     for _ in 0..BUSY_RETRIES {
         let report = queue::Report { id, at_ms: inbound.clock.now_ms(), kind, answer: answer.clone() };
         match inbound.storage.queue().write(move |tx| queue::settle_report(tx, &report)).await? {
@@ -166,7 +177,17 @@ fn worst(groups: &[RecipientReport]) -> Option<&RecipientReport> {
     })
 }
 
-fn meaning(said: &RecipientReport) -> (ReportKind, Answer) {
+/// A text that no rule knows is kept for people.
+fn note_unknown(inbound: &Inbound, said: &RecipientReport, way: &Way, provider: &str) {
+    let (Action::Failed | Action::Delayed, Some(reply)) = (said.action, said.reply()) else { return };
+    let found = inbound.shaping.meaning().at(provider).classify(&reply, Stage::Report);
+    let local = way.address.rsplit_once('@').map(|(local, _)| local);
+    let provider = &Arc::from(provider);
+    let said = Said { workspace: way.workspace_id, provider, reply: &reply, stage: Stage::Report, local };
+    inbound.unknown_texts.note(&said, &found, inbound.clock.now_ms());
+}
+
+fn meaning(said: &RecipientReport, rules: RulesAt<'_>) -> (ReportKind, Answer) {
     let arrived = |action| {
         (
             ReportKind::Arrived(action),
@@ -180,20 +201,20 @@ fn meaning(said: &RecipientReport) -> (ReportKind, Answer) {
     };
     match said.action {
         Action::Failed => {
-            let (answer, kind) = answer(said);
+            let (answer, kind) = answer(said, rules);
             (ReportKind::Failed { suppress: kind == Kind::Hard }, answer)
         }
-        Action::Delayed => (ReportKind::Delayed, answer(said).0),
+        Action::Delayed => (ReportKind::Delayed, answer(said, rules).0),
         Action::Delivered => arrived(mail::dsn::Action::Delivered),
         Action::Relayed => arrived(mail::dsn::Action::Relayed),
         Action::Expanded => arrived(mail::dsn::Action::Expanded),
     }
 }
 
-fn answer(group: &RecipientReport) -> (Answer, Kind) {
+fn answer(group: &RecipientReport, rules: RulesAt<'_>) -> (Answer, Kind) {
     match group.reply() {
         Some(reply) => {
-            let classified = bounce::classify(&reply, Stage::Report);
+            let classified = rules.classify(&reply, Stage::Report);
             (Answer::of_reply(&reply, Some(classified.class)), classified.kind)
         }
         // Given up without a reason: nothing says that the address is at fault.
@@ -214,11 +235,12 @@ mod tests {
             diagnostic: (!diagnostic.is_empty()).then(|| diagnostic.to_owned()),
             remote_mta: None,
             last_attempt_ms: None,
+            provider: None,
         }
     }
 
     fn check(groups: Vec<RecipientReport>, expected: Option<ReportKind>) {
-        assert_eq!(worst(&groups).map(|said| meaning(said).0), expected, "{groups:?}");
+        assert_eq!(worst(&groups).map(|said| meaning(said, bounce::Rules::builtin().at("")).0), expected, "{groups:?}");
     }
 
     #[test]

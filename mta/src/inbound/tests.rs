@@ -70,6 +70,8 @@ async fn house() -> House {
         verp: Arc::new(verp::Key::new(&[7; 32])),
         hostname: Domain::parse("mx.news.example").unwrap(),
         feedback: "fbl".to_owned(),
+        shaping: Arc::new(crate::shaping::Snapshot::compile(&config::SmtpSection::default(), &[])),
+        unknown_texts: Arc::default(),
         heard: Box::new({
             let heard = heard.clone();
             move |what| heard.lock().unwrap().push(what.happened)

@@ -177,6 +177,7 @@ impl Voyage {
                 events: YEAR,
                 finished: YEAR,
                 unmatched_reports: YEAR,
+                unknown_texts: YEAR,
                 conversations: YEAR,
                 conversation_bytes: 1 << 30,
             },
@@ -187,6 +188,7 @@ impl Voyage {
                 submitter: "mail.sender.example".to_owned(),
             },
             notice: self.config.notice.clone(),
+            unknown_texts: Arc::default(),
         };
         Engine::start(parts).await.unwrap()
     }
@@ -266,6 +268,8 @@ impl Voyage {
             verp: Arc::new(bounce::verp::Key::new(&VERP_SECRET)),
             hostname: mail::Domain::parse("mail.sender.example").unwrap(),
             feedback: "fbl".to_owned(),
+            shaping: Arc::new(mta::shaping::Snapshot::compile(&self.config.smtp, &[])),
+            unknown_texts: Arc::default(),
             heard: Box::new(|_| ()),
         };
         tokio::spawn(async move {
