@@ -22,6 +22,7 @@ mod shaping;
 mod suppression;
 mod template;
 mod tls;
+mod unknown_text;
 mod warmup;
 mod workspace;
 
@@ -44,5 +45,6 @@ pub use shaping::*;
 pub use suppression::*;
 pub use template::*;
 pub use tls::*;
+pub use unknown_text::*;
 pub use warmup::*;
 pub use workspace::*;

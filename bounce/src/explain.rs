@@ -1,6 +1,6 @@
 //! What was understood, and why, in sentences for people.
 
-use crate::classify::Kind;
+use crate::classify::{DecidedBy, Kind};
 use crate::report::{Action, RecipientReport, Report, Sort};
 use crate::rules::Rules;
 use std::fmt::Write as _;
@@ -68,7 +68,13 @@ fn about(out: &mut String, group: &RecipientReport, rules: &Rules) {
     let _ = write!(out, "{}: {}", name.map_or("somebody who is not named", String::as_str), group.action.as_str());
     match group.classify(rules) {
         Some(found) => {
-            let _ = writeln!(out, ", {} ({}), by the rule {}", found.class, found.kind.as_str(), found.rule);
+            let by = match found.by {
+                DecidedBy::OwnRule => format!("your own rule {}", found.rule),
+                DecidedBy::BuiltinRule => format!("the rule {}", found.rule),
+                DecidedBy::Codes => format!("its codes alone ({})", found.rule),
+                DecidedBy::Nothing => "no rule".to_owned(),
+            };
+            let _ = writeln!(out, ", {} ({}), by {by}", found.class, found.kind.as_str());
             if let Some(reply) = group.reply() {
                 let _ = writeln!(out, "  they said: {reply}");
             }

@@ -9,6 +9,7 @@ mod address;
 mod classify;
 mod delivery_status;
 mod diagnostic;
+mod draft;
 mod event_json;
 mod explain;
 mod feedback;

@@ -3,7 +3,7 @@
 
 use crate::{StorageError, WorkspaceId};
 use mail::BounceClass;
-use rusqlite::{Connection, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 /// Shapes kept of each workspace.
 pub const SHAPES_MAX: u32 = 5_000;
@@ -144,6 +144,18 @@ pub fn page(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+const FIND: &str = "
+    SELECT id, provider, shape, sample, stage, class, rule, n, first_ms, last_ms FROM unknown_text
+    WHERE id = ?1 AND workspace_id = ?2";
+
+/// One shape, dismissed or not.
+///
+/// # Errors
+/// The database's.
+pub fn find(connection: &Connection, workspace: WorkspaceId, id: i64) -> Result<Option<UnknownText>, StorageError> {
+    Ok(connection.prepare_cached(FIND)?.query_row(params![id, workspace], read).optional()?)
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<UnknownText> {
     Ok(UnknownText {
         id: row.get(0)?,
@@ -182,7 +194,7 @@ pub fn forget(tx: &Connection, before_ms: i64, limit: u32) -> Result<usize, Stor
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[NOTE, TRIM, BY_COUNT, BY_LAST, DISMISS, FORGET];
+pub(crate) const STATEMENTS: &[&str] = &[NOTE, TRIM, BY_COUNT, BY_LAST, FIND, DISMISS, FORGET];
 
 #[cfg(test)]
 mod tests {

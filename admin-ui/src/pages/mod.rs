@@ -17,6 +17,7 @@ mod sign_in;
 mod smtp_credentials;
 mod suppressions;
 mod templates;
+mod unknown_texts;
 mod warmup;
 mod workspace;
 
@@ -37,4 +38,5 @@ pub use sign_in::SignIn;
 pub use smtp_credentials::SmtpCredentials;
 pub use suppressions::Suppressions;
 pub use templates::{NewTemplate, TemplatePage, Templates};
+pub use unknown_texts::UnknownTexts;
 pub use workspace::WorkspacePage;

@@ -20,6 +20,7 @@ mod reputation;
 mod shaping;
 mod sources;
 mod tls;
+mod unknown_texts;
 mod warmup;
 
 use clap::{Args, Parser, Subcommand};
@@ -191,6 +192,13 @@ enum Command {
         #[command(subcommand)]
         command: shaping::RuleCommand,
     },
+    /// Texts of servers that no rule knows, and rules made of them.
+    UnknownTexts {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: unknown_texts::UnknownTextsCommand,
+    },
     /// What replies and ratios made the engine do by itself.
     Automation {
         #[command(flatten)]
@@ -296,6 +304,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             return Ok(if explain_mail::run(&asked)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::Rule { config, command } => with(&config, async |client| shaping::rule(client, command).await).await?,
+        Command::UnknownTexts { config, command } => {
+            with(&config, async |client| unknown_texts::run(client, command).await).await?;
+        }
         Command::Automation { config, command } => {
             with(&config, async |client| shaping::automation(client, command).await).await?;
         }

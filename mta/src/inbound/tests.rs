@@ -194,6 +194,39 @@ async fn a_late_report_corrects_a_delivered_recipient_once() {
     assert_eq!(house.unmatched().await, 0);
 }
 
+/// What a provider means by its words, only its customers know: an own rule for it decides about reports too, where the
+/// report names no server. What no rule knows is kept, without the recipient.
+#[tokio::test]
+async fn own_rules_read_reports() {
+    let mut house = house().await;
+    let rule = bounce::WrittenRule {
+        name: "frotz".to_owned(),
+        class: "mailbox_full".to_owned(),
+        providers: vec!["Net".to_owned()],
+        text: vec!["frotz".to_owned()],
+        samples: vec!["550 frotz".to_owned()],
+        ..bounce::WrittenRule::default()
+    };
+    let rules = bounce::Rules::with_own(&[rule]).unwrap();
+    let snapshot = crate::shaping::Snapshot::compile(&config::SmtpSection::default(), &[]);
+    house.inbound.shaping = Arc::new(snapshot.reading_by(rules));
+    let unknown = report(&house.return_path())
+        .replace("Action: failed", "Action: delayed")
+        .replace("no such user here", "zork ana");
+    house.say(&unknown).await;
+    let words = report(&house.return_path()).replace("no such user here", "frotz");
+    assert_eq!(house.say(&words).await, "220 250 250 250 354 250 221");
+    assert!(house.bounced().await && !house.suppressed().await);
+
+    house.inbound.unknown_texts.write(&house.inbound.storage).await;
+    let page = |c: &storage::Connection| {
+        storage::unknown_text::page(c, WorkspaceId::MAIN, None, (storage::unknown_text::Sort::Last, None), 10)
+    };
+    let kept = house.inbound.storage.read(page).await.unwrap();
+    let told: Vec<_> = kept.iter().map(|text| (&*text.provider, &*text.stage, &*text.sample)).collect();
+    assert_eq!(told, [("Net", "report", "550 5.1.1 zork ***")]);
+}
+
 #[tokio::test]
 async fn return_paths_are_compared_without_regard_to_case() {
     let house = house().await;

@@ -368,6 +368,7 @@ pub fn stage_of(word: &str) -> Option<Stage> {
         "rcpt" => Stage::Rcpt,
         "data" => Stage::Data,
         "message" => Stage::Message,
+        "report" => Stage::Report,
         _ => return None,
     })
 }

@@ -156,6 +156,11 @@ impl Voyage {
         voyage
     }
 
+    fn shaping(&self) -> Arc<mta::shaping::Snapshot> {
+        let snapshot = mta::shaping::Snapshot::compile(&self.config.smtp, &self.config.shaping);
+        Arc::new(snapshot.reading_by(self.config.rules()))
+    }
+
     pub async fn begin(&self) -> EngineHandle {
         let parts = Parts {
             storage: self.storage.clone(),
@@ -171,7 +176,7 @@ impl Voyage {
             warmup_plans: self.config.warmup_plans.clone(),
             streams: self.config.streams.clone(),
             routes: self.routes.clone(),
-            shaping: Arc::new(mta::shaping::Snapshot::compile(&self.config.smtp, &self.config.shaping)),
+            shaping: self.shaping(),
             soft_bounces: None,
             retention: Retention {
                 events: YEAR,
@@ -268,7 +273,7 @@ impl Voyage {
             verp: Arc::new(bounce::verp::Key::new(&VERP_SECRET)),
             hostname: mail::Domain::parse("mail.sender.example").unwrap(),
             feedback: "fbl".to_owned(),
-            shaping: Arc::new(mta::shaping::Snapshot::compile(&self.config.smtp, &[])),
+            shaping: self.shaping(),
             unknown_texts: Arc::default(),
             heard: Box::new(|_| ()),
         };
