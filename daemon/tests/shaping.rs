@@ -233,7 +233,10 @@ async fn unknown_texts_are_listed_and_made_rules_of() {
     let drafted = common::good(rule(&yahoo, "inactive").await).await;
     assert_eq!(drafted["faults"], json!([]));
     let toml = drafted["toml"].as_str().unwrap();
-    assert!(toml.contains("text = [\"zorkmid account is asleep (id\"]") && toml.contains("class = \"inactive\""), "{toml}");
+    assert!(
+        toml.contains("text = [\"zorkmid account is asleep (id\"]") && toml.contains("class = \"inactive\""),
+        "{toml}"
+    );
     config::parse("drafted.toml", toml).unwrap();
     let shadowed = common::good(rule(&google, "policy").await).await;
     assert!(shadowed["faults"][0].as_str().unwrap().contains("at google stands before it"), "{shadowed}");
