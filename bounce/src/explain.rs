@@ -57,6 +57,9 @@ pub fn explain(report: &Report, rules: &Rules) -> String {
     if matches!(report.sort, Sort::AutoReply | Sort::Challenge | Sort::Unsubscribe) {
         let _ = writeln!(out, "From {}.", report.from.as_deref().unwrap_or("somebody who is not named"));
     }
+    if let Some(class) = report.class() {
+        let _ = writeln!(out, "  {class} ({}). {}", Kind::AutoReply.as_str(), Kind::AutoReply.advice());
+    }
     for complaint in &report.complaints {
         let _ = writeln!(out, "Odd: {complaint}.");
     }
@@ -140,6 +143,15 @@ mod tests {
                   they said: 550 5.1.1 no such user
                   Suppress the address: it will not work.
             "#]],
+        );
+    }
+
+    #[test]
+    fn a_vacation_note() {
+        check(
+            "From: ana@example.com\nTo: me@example.net\nSubject: Out of office: Hello\nAuto-Submitted: auto-replied\n\n\
+             I am away.\n",
+            expect![[""]],
         );
     }
 

@@ -28,10 +28,12 @@ pub(crate) fn of_file(raw: &[u8]) -> Option<Report> {
 
 /// A mail that brings one.
 pub(crate) fn of_mail(message: &Message<'_>) -> Option<Report> {
-    message.parts.iter().take(20).filter(|part| could_carry(part)).take(CARRIERS_MAX).find_map(|part| match &part.body {
-        PartType::Binary(bytes) | PartType::InlineBinary(bytes) => read(bytes),
-        PartType::Text(text) => read(text.as_bytes()),
-        _ => None,
+    message.parts.iter().take(20).filter(|part| could_carry(part)).take(CARRIERS_MAX).find_map(|part| {
+        match &part.body {
+            PartType::Binary(bytes) | PartType::InlineBinary(bytes) => read(bytes),
+            PartType::Text(text) => read(text.as_bytes()),
+            _ => None,
+        }
     })
 }
 

@@ -55,7 +55,7 @@ pub fn normal_form(report: &Report, rules: &Rules) -> NormalForm {
             recipient: report.from.clone(),
             action: "vacation",
             kind: kind(Kind::AutoReply),
-            class: Some("vacation"),
+            class: report.class().map(class),
             ..Event::default()
         }],
         _ => Vec::new(),

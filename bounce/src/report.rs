@@ -3,7 +3,7 @@
 use crate::classify::{Classified, Kind, Stage};
 use crate::diagnostic::{reply_in, trouble_in};
 use crate::rules::Rules;
-use mail::{EnhancedStatus, Reply};
+use mail::{BounceClass, EnhancedStatus, Reply};
 
 /// What sort of mail it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -80,6 +80,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// The class of a mail that answers for its sender; what a report means stands with each of its recipients.
+    #[must_use]
+    pub fn class(&self) -> Option<BounceClass> {
+        (self.sort == Sort::AutoReply).then_some(BounceClass::Vacation)
+    }
+
     /// A field of the returned message by its name in any case.
     #[must_use]
     pub fn original_header(&self, name: &str) -> Option<&str> {

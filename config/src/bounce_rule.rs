@@ -17,7 +17,10 @@ section! {
     pub struct BounceRuleEntry in "bounce_rule" {
         /// Its name, shown wherever it has decided.
         name: String = required example "full-at-example";
-        /// What the reply means: one of the classes in the reference of the API.
+        /// What the reply means: bad_mailbox, moved, inactive, suspended, bad_domain, takes_no_mail, mailbox_full,
+        /// too_large, policy, authentication, reverse_dns, sender_refused, reputation, domain_reputation, blocklist,
+        /// content, virus, malformed, greylist, rate_limit, too_many_connections, dns, connection, tls, protocol,
+        /// relay_denied, system, loop or expired.
         class: String = required example "mailbox_full";
         /// What follows for the recipient, where it is not what the class says: "hard" suppresses the address, "soft"
         /// ends this message, "block" is about us, "delay" tries again.

@@ -104,6 +104,9 @@ fn summary(event: &EventRow) -> String {
         Kind::Unsubscribed => "Unsubscribed.".to_owned(),
         Kind::Resubscribed => "Subscribed again.".to_owned(),
         Kind::Complained => format!("Reported as spam to {at}."),
+        Kind::Replied if event.class == Some(mail::BounceClass::Vacation) => {
+            "A machine answered for them: the mail has arrived.".to_owned()
+        }
         Kind::Replied => "Answered the mail.".to_owned(),
         // Of no contact, and so in nobody's timeline.
         Kind::SourceOut | Kind::SourceBack | Kind::SourceCheck => event.text.clone().unwrap_or_default(),

@@ -104,6 +104,9 @@ async fn settle_named(
     if report.sort == Sort::Ordinary && report.recipients.is_empty() {
         feedback::answered(inbound, id, from).await?;
     }
+    if let Some(class) = report.class() {
+        return apply(inbound, id, ReportKind::Answered, Answer::of_trouble(class, "an automatic answer")).await;
+    }
     settle_one(inbound, id, worst(&report.recipients)).await
 }
 
@@ -150,6 +153,11 @@ async fn settle_one(
     if let Some(way) = &way {
         note_unknown(inbound, said, way, provider);
     }
+    apply(inbound, id, kind, answer).await
+}
+
+/// Writes down what came back about a recipient.
+async fn apply(inbound: &Inbound, id: RecipientId, kind: ReportKind, answer: Answer) -> Result<Settled, StorageError> {
     for _ in 0..BUSY_RETRIES {
         let report = queue::Report { id, at_ms: inbound.clock.now_ms(), kind, answer: answer.clone() };
         match inbound.storage.queue().write(move |tx| queue::settle_report(tx, &report)).await? {

@@ -194,6 +194,25 @@ async fn a_late_report_corrects_a_delivered_recipient_once() {
     assert_eq!(house.unmatched().await, 0);
 }
 
+/// An automatic answer changes nothing, and is known for what it is.
+#[tokio::test]
+async fn a_vacation_note_is_told() {
+    let house = house().await;
+    let note = format!(
+        "EHLO peer.example\r\nMAIL FROM:<>\r\nRCPT TO:<{}>\r\nDATA\r\nFrom: ana@example.net\r\nSubject: Out of office\r\n\
+         Auto-Submitted: auto-replied\r\n\r\nI am away.\r\n.\r\nQUIT\r\n",
+        house.return_path()
+    );
+    assert_eq!(house.say(&note).await, "220 250 250 250 354 250 221");
+    assert!(!house.bounced().await && !house.suppressed().await && house.unmatched().await == 0);
+    while storage::outbox::drain(&house.inbound.storage, 100).await.unwrap() > 0 {}
+    let of_contact =
+        |c: &storage::Connection| storage::event::of_contact(c, WorkspaceId::MAIN, ContactId(1), i64::MAX, 10);
+    let events = house.inbound.storage.read(of_contact).await.unwrap();
+    let newest = events.first().map(|event| (event.kind, event.class));
+    assert_eq!(newest, Some((storage::event::Kind::Replied, Some(mail::BounceClass::Vacation))));
+}
+
 /// What a provider means by its words, only its customers know: an own rule for it decides about reports too, where the
 /// report names no server. What no rule knows is kept, without the recipient.
 #[tokio::test]
