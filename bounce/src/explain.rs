@@ -151,7 +151,12 @@ mod tests {
         check(
             "From: ana@example.com\nTo: me@example.net\nSubject: Out of office: Hello\nAuto-Submitted: auto-replied\n\n\
              I am away.\n",
-            expect![[""]],
+            expect![[r#"
+                This is an automatic answer.
+                  because its subject says "out of office"
+                From ana@example.com.
+                  vacation (auto_reply). Nothing: it has arrived.
+            "#]],
         );
     }
 
