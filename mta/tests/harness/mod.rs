@@ -275,6 +275,11 @@ impl Voyage {
             feedback: "fbl".to_owned(),
             shaping: self.shaping(),
             unknown_texts: Arc::default(),
+            certificate: None,
+            random: Arc::new(world::SystemRandom),
+            streams: config::parse("packetboat.toml", "").unwrap().streams,
+            desk: mta::inbound::Desk::default(),
+            wake: Box::new(|| {}),
             heard: Box::new(|_| ()),
         };
         tokio::spawn(async move {
