@@ -54,6 +54,7 @@ pub mod tag;
 pub mod tally;
 pub mod template;
 pub mod tls;
+pub mod unknown_text;
 pub mod unmatched_report;
 pub mod unsubscribe;
 pub mod user;

@@ -37,6 +37,7 @@ fn every_statement_prepares() {
         ("soft_bounce", crate::soft_bounce::STATEMENTS),
         ("suppression", crate::suppression::STATEMENTS),
         ("tally", crate::tally::STATEMENTS),
+        ("unknown_text", crate::unknown_text::STATEMENTS),
         ("unmatched_report", crate::unmatched_report::STATEMENTS),
         ("unsubscribe", crate::unsubscribe::STATEMENTS),
         ("queue", &queue),

@@ -33,6 +33,7 @@ const GROUPS: [(&str, &[Entry]); 5] = [
             ("/domains", "Domains", Icon::Domains),
             ("/egress", "Egress", Icon::Egress),
             ("/providers", "Providers", Icon::Providers),
+            ("/unknown-texts", "Unknown texts", Icon::Unknown),
             ("/suppressions", "Suppressions", Icon::Suppressions),
         ],
     ),

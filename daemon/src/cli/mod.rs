@@ -25,6 +25,7 @@ mod reputation;
 mod shaping;
 mod sources;
 mod tls;
+mod unknown_texts;
 mod warmup;
 mod webhooks;
 
@@ -246,6 +247,13 @@ enum Command {
         #[command(subcommand)]
         command: shaping::RuleCommand,
     },
+    /// Texts of servers that no rule knows, and rules made of them.
+    UnknownTexts {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: unknown_texts::UnknownTextsCommand,
+    },
     /// What replies and ratios made the engine do by itself.
     Automation {
         #[command(flatten)]
@@ -371,6 +379,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             with(&config, async |client| replies::replies(client, command).await).await?;
         }
         Command::Rule { config, command } => with(&config, async |client| shaping::rule(client, command).await).await?,
+        Command::UnknownTexts { config, command } => {
+            with(&config, async |client| unknown_texts::run(client, command).await).await?;
+        }
         Command::Automation { config, command } => {
             with(&config, async |client| shaping::automation(client, command).await).await?;
         }

@@ -41,6 +41,7 @@ mod templates;
 mod test_deliveries;
 mod timeline;
 mod tls;
+mod unknown_texts;
 mod warmup;
 mod webhooks;
 mod workspace;
@@ -210,6 +211,9 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(shaping::automations))
         .add(ADMIN, routes!(shaping::lift))
         .add(VIEWER, routes!(shaping::test_rule))
+        .add(VIEWER, routes!(unknown_texts::list))
+        .add(ADMIN, routes!(unknown_texts::dismiss))
+        .add(VIEWER, routes!(unknown_texts::draft))
         .add(VIEWER, routes!(reputation::list))
         .add(VIEWER, routes!(explain_mail::explain).layer(DefaultBodyLimit::max(explain_mail::MAIL_MAX)))
         .add(VIEWER, routes!(reply_addresses::list))

@@ -114,6 +114,9 @@ fn summary(event: &EventRow) -> String {
         Kind::ListJoined => format!("Joined a list{by}{why}."),
         Kind::ListLeft => format!("Left a list{by}{why}."),
         Kind::Complained => format!("Reported as spam to {at}."),
+        Kind::Replied if event.class == Some(mail::BounceClass::Vacation) => {
+            "A machine answered for them: the mail has arrived.".to_owned()
+        }
         Kind::Replied => "Answered the mail.".to_owned(),
         // Of no contact, and so in nobody's timeline.
         Kind::SourceOut | Kind::SourceBack | Kind::SourceCheck => event.text.clone().unwrap_or_default(),

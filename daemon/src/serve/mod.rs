@@ -202,6 +202,7 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
             events: DAY * config.storage.event_retention_days,
             finished: DAY * config.storage.finished_retention_days,
             unmatched_reports: DAY * config.storage.unmatched_report_days,
+            unknown_texts: DAY * config.storage.unknown_text_days,
             conversations: DAY * config.storage.conversation_days,
             conversation_bytes: u64::from(config.storage.conversation_mb) * 1024 * 1024,
         },
@@ -212,6 +213,7 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
         }),
         tls: app.tls.clone(),
         notice: config.notice.clone(),
+        unknown_texts: app.unknown_texts.clone(),
     };
     let engine = Engine::start(parts).await.context("cannot start sending")?;
     let waker = engine.waker();
