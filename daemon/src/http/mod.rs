@@ -179,6 +179,7 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(ADMIN, routes!(shaping::lift))
         .add(VIEWER, routes!(shaping::test_rule))
         .add(VIEWER, routes!(reputation::list))
+        .add(VIEWER, routes!(reputation::limits))
         .add(VIEWER, routes!(explain_mail::explain).layer(DefaultBodyLimit::max(explain_mail::MAIL_MAX)))
         .add(VIEWER, routes!(overview::overview))
         .add_slow(ADMIN, SLOW, routes!(overview::doctor))

@@ -173,6 +173,7 @@ impl Voyage {
             routes: self.routes.clone(),
             shaping: Arc::new(mta::shaping::Snapshot::compile(&self.config.smtp, &self.config.shaping)),
             soft_bounces: None,
+            reputation: self.config.reputation.clone(),
             retention: Retention {
                 events: YEAR,
                 finished: YEAR,
