@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use storage::automation::{Automation, Scope};
 use storage::{
-    RecipientId, Storage, StorageError, automation, bounces, conversation, event, idempotency, job, message, outbox, queue,
-    reputation, soft_bounce, standing, unmatched_report,
+    RecipientId, Storage, StorageError, automation, bounces, conversation, event, idempotency, job, message, outbox,
+    queue, reputation, soft_bounce, standing, unmatched_report,
 };
 
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.
@@ -107,11 +107,9 @@ pub(crate) async fn soft_bounces(shared: Arc<Shared>, threshold: Option<soft_bou
 pub(crate) async fn release(shared: Arc<Shared>, lifted: Automation) {
     let workspace = match lifted.scope {
         Scope::SourceSite | Scope::SourceProvider => None,
-        Scope::DomainProvider
-        | Scope::WorkspaceProvider
-        | Scope::Workspace
-        | Scope::Domain
-        | Scope::Campaign => Some(lifted.workspace_id),
+        Scope::DomainProvider | Scope::WorkspaceProvider | Scope::Workspace | Scope::Domain | Scope::Campaign => {
+            Some(lifted.workspace_id)
+        }
     };
     for reason in reasons(&lifted) {
         let mut after = RecipientId(0);

@@ -112,24 +112,25 @@ mod tests {
             Ok(())
         };
         storage.queue().write(submitted).await.unwrap();
-        let tell = async |hour: i64, kind: Kind, whose: (Option<i64>, Option<i64>), attempt: Option<u32>, times: u32| {
-            let (campaign, recipient) = whose;
-            let write = move |tx: &crate::Transaction<'_>| {
-                for _ in 0..times {
-                    let event = Event {
-                        campaign_id: campaign.map(CampaignId),
-                        recipient_id: recipient.map(RecipientId),
-                        source: Some("mx1"),
-                        attempt,
-                        ..Event::new(hour * HOUR_MS + 5, WS, kind)
-                    };
-                    outbox::put(tx, &event)?;
-                }
-                Ok(())
+        let tell =
+            async |hour: i64, kind: Kind, whose: (Option<i64>, Option<i64>), attempt: Option<u32>, times: u32| {
+                let (campaign, recipient) = whose;
+                let write = move |tx: &crate::Transaction<'_>| {
+                    for _ in 0..times {
+                        let event = Event {
+                            campaign_id: campaign.map(CampaignId),
+                            recipient_id: recipient.map(RecipientId),
+                            source: Some("mx1"),
+                            attempt,
+                            ..Event::new(hour * HOUR_MS + 5, WS, kind)
+                        };
+                        outbox::put(tx, &event)?;
+                    }
+                    Ok(())
+                };
+                storage.queue().write(write).await.unwrap();
+                outbox::drain(&storage, 1000).await.unwrap();
             };
-            storage.queue().write(write).await.unwrap();
-            outbox::drain(&storage, 1000).await.unwrap();
-        };
         let (campaign, bulk, urgent) = ((Some(1), None), (None, Some(1)), (None, Some(2)));
         tell(1, Kind::Delivered, campaign, Some(1), 9).await;
         tell(2, Kind::Bounced, campaign, Some(1), 2).await;

@@ -163,8 +163,7 @@ pub(super) fn judge(
     let reaches = |step: Step, measure: Measure| {
         let percent = if in_force >= Some(step) { LEFT_AT_PERCENT } else { 100 };
         let (Some(figures), Some(permille)) = (of(step), step.permille(measure, limits)) else { return false };
-        figures.sent >= step.minimum(limits)
-            && figures.count(measure) * 1000 * 100 >= figures.sent * permille * percent
+        figures.sent >= step.minimum(limits) && figures.count(measure) * 1000 * 100 >= figures.sent * permille * percent
     };
     let wanted = Step::ALL
         .into_iter()

@@ -10,7 +10,7 @@ mod judge;
 
 use crate::hold::{blocking, off_clock};
 use crate::housekeeping::release;
-use crate::shaping::{Change, Target};
+use crate::shaping::{Change, Target, target_of};
 use crate::shared::Shared;
 use config::ReputationSection;
 use judge::{Figures, Judgement, Measure, Span, Step, judge};
@@ -58,6 +58,12 @@ struct Standing {
 
 async fn look(shared: &Arc<Shared>, limits: &ReputationSection) -> Option<Result<(), StorageError>> {
     let now_ms = shared.clock.now_ms();
+    if let Err(error) = resumed(shared, now_ms).await? {
+        return Some(Err(error));
+    }
+    // What has ended must be on disk before it is asked what has.
+    shared.book.flush().await;
+    let in_force = shared.shaping.register.everywhere();
     let storage = shared.storage.clone();
     let since_ms = now_ms - WEEK_MS;
     let read = blocking(move || {
@@ -67,18 +73,18 @@ async fn look(shared: &Arc<Shared>, limits: &ReputationSection) -> Option<Result
         Ok(found) => found,
         Err(error) => return Some(Err(error)),
     };
-    if let Err(error) = resumed(shared, now_ms).await? {
-        return Some(Err(error));
-    }
     let floors = floors(acted);
     // What has been acted upon; of a narrower subject it counts no more for the wider ones.
-    let mut done: HashSet<Target> = HashSet::new();
-    for row in shared.shaping.register.everywhere() {
-        done.extend(target(&row).filter(|_| Step::of_rule(&row.rule) > Some(Step::Warn)));
-    }
+    let acted_on = in_force.iter().filter(|row| Step::of_rule(&row.rule) > Some(Step::Warn));
+    let mut done: HashSet<Target> = acted_on.filter_map(target_of).collect();
+    let in_force: HashSet<Target> = in_force.iter().filter_map(target_of).collect();
     for level in [Scope::Campaign, Scope::Domain, Scope::Workspace] {
         let standings = standings(&hours, level, (&done, &floors), now_ms);
         for (subject, standing) in standings {
+            // Lifted just now, after it was read what has ended.
+            if in_force.contains(&subject) && shared.shaping.register.first(&subject).is_none() {
+                continue;
+            }
             match act(shared, limits, &subject, &standing, now_ms).await? {
                 Ok(Some(step)) if step > Step::Warn => _ = done.insert(subject),
                 Ok(_) => {}
@@ -138,9 +144,11 @@ fn standings(
         if is_old(subject) {
             continue;
         }
-        let standing = standings
-            .entry(subject.clone())
-            .or_insert(Standing { workspace: hour.workspace_id, day: Figures::default(), week: Figures::default() });
+        let standing = standings.entry(subject.clone()).or_insert(Standing {
+            workspace: hour.workspace_id,
+            day: Figures::default(),
+            week: Figures::default(),
+        });
         let figures = Figures { sent: hour.sent, bounced: hour.bounced, complained: hour.complained };
         standing.week.add(figures);
         let explained = all[..place].iter().flatten().any(|narrower| done.contains(narrower) || is_old(narrower));
@@ -203,10 +211,8 @@ async fn campaign_goes(
     }
     let reason = format!("paused because of its reputation: {told}");
     let pause = campaign_run::Change::Pause;
-    blocking(move || {
-        storage.queue().write_blocking(move |tx| campaign_run::change(tx, whose, pause, &reason, now_ms))
-    })
-    .await
+    blocking(move || storage.queue().write_blocking(move |tx| campaign_run::change(tx, whose, pause, &reason, now_ms)))
+        .await
 }
 
 /// A campaign that was paused and goes on, or has come to its end: a person has decided.
@@ -287,10 +293,6 @@ fn end(shared: &Arc<Shared>, row: &Automation, by: &'static str) {
     shared.tasks.spawn(release(shared.clone(), row));
 }
 
-fn target(row: &Automation) -> Option<Target> {
-    crate::shaping::target_of(row)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -321,7 +323,14 @@ mod tests {
             ("submitted mail", Scope::Domain, vec![], None, domain("b"), Some((8, 8))),
             ("everything", Scope::Workspace, vec![], None, ws.clone(), Some((14, 15))),
             ("but for the campaign", Scope::Workspace, vec![campaign.clone()], None, ws.clone(), Some((12, 15))),
-            ("and for a domain", Scope::Workspace, vec![campaign.clone(), domain("a")], None, ws.clone(), Some((8, 15))),
+            (
+                "and for a domain",
+                Scope::Workspace,
+                vec![campaign.clone(), domain("a")],
+                None,
+                ws.clone(),
+                Some((8, 15)),
+            ),
             ("lifted", Scope::Campaign, vec![], Some((campaign.clone(), 171)), campaign.clone(), None),
             ("lifted, its domain", Scope::Domain, vec![], Some((campaign, 171)), domain("a"), Some((4, 7))),
             ("all lifted", Scope::Workspace, vec![], Some((ws.clone(), 172)), ws, Some((8, 8))),

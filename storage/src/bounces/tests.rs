@@ -8,7 +8,7 @@ use mail::RecipientState as S;
 const WS: WorkspaceId = WorkspaceId::MAIN;
 
 /// A finished recipient and the event that tells of it.
-fn finish(storage: &Storage, id: i64, line: &str) {
+async fn finish(storage: &Storage, id: i64, line: &str) {
     let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
     let write = move |tx: &crate::Transaction<'_>| {
         let [day, campaign, provider, source, class, state] = &words[..] else { panic!("six words") };
@@ -25,7 +25,7 @@ fn finish(storage: &Storage, id: i64, line: &str) {
         let kind = if state == "expired" { Kind::Expired } else { Kind::Bounced };
         outbox::put(tx, &Event { recipient_id: Some(RecipientId(id)), ..Event::new(finished_ms, WS, kind) })
     };
-    storage.queue().write_blocking(write).unwrap();
+    storage.queue().write(write).await.unwrap();
 }
 
 #[tokio::test]
@@ -42,11 +42,9 @@ async fn figures_and_the_recipients_behind_them() {
         "2 1 Gull mx1 unclassified bounced",
         "2 1 Gull mx1 bad_mailbox delivered",
     ];
-    tokio::task::block_in_place(|| {
-        for (id, line) in (1..).zip(lines) {
-            finish(&storage, id, line);
-        }
-    });
+    for (id, line) in (1..).zip(lines) {
+        finish(&storage, id, line).await;
+    }
     outbox::drain(&storage, 1000).await.unwrap();
     let hard = [(S::Bounced, Some(C::BadMailbox))];
     let block = [(S::Bounced, Some(C::Blocklist)), (S::Expired, Some(C::Blocklist))];
