@@ -4,6 +4,7 @@
 //! Requests that change something need the session's `X-CSRF-Token`, or an API key.
 
 mod bounce;
+mod bounces;
 mod campaign;
 mod common;
 mod contact;
@@ -26,6 +27,7 @@ mod warmup;
 mod workspace;
 
 pub use bounce::*;
+pub use bounces::*;
 pub use campaign::*;
 pub use common::*;
 pub use contact::*;

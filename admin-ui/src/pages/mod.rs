@@ -1,6 +1,7 @@
 //! The pages. Each owns a route and its loading.
 
 mod api_keys;
+mod bounces;
 mod campaigns;
 mod contacts;
 mod domains;
@@ -21,6 +22,7 @@ mod warmup;
 mod workspace;
 
 pub use api_keys::ApiKeys;
+pub use bounces::Bounces;
 pub use campaigns::{CampaignPage, CampaignRecipients, Campaigns, EditCampaign, NewCampaign};
 pub use contacts::{ContactPage, Contacts, ImportPage, Imports, NewContact};
 pub use domains::{DomainPage, Domains};

@@ -29,6 +29,7 @@ const GROUPS: [(&str, &[Entry]); 5] = [
             ("/domains", "Domains", Icon::Domains),
             ("/egress", "Egress", Icon::Egress),
             ("/providers", "Providers", Icon::Providers),
+            ("/bounces", "Bounces", Icon::Bounces),
             ("/suppressions", "Suppressions", Icon::Suppressions),
         ],
     ),
