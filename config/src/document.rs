@@ -5,7 +5,7 @@ use crate::sections::{
     DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
     StorageSection, StreamEntry,
 };
-use crate::sections::{HealthSection, NoticeSection, ReputationSection, RouteEntry, SuppressionSection};
+use crate::sections::{HealthSection, MailboxEntry, NoticeSection, ReputationSection, RouteEntry, SuppressionSection};
 use crate::shaping::ShapingEntry;
 use crate::submission::SubmissionSection;
 use crate::warmup::WarmupPlanEntry;
@@ -31,7 +31,7 @@ fn entry<S: Section>(times: Times) -> Entry {
 }
 
 /// All sections in reading order.
-fn entries() -> [Entry; 18] {
+fn entries() -> [Entry; 19] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),
@@ -44,6 +44,7 @@ fn entries() -> [Entry; 18] {
         entry::<StreamEntry>(Times::Many),
         entry::<DomainsSection>(Times::Once),
         entry::<RouteEntry>(Times::Many),
+        entry::<MailboxEntry>(Times::Many),
         entry::<NoticeSection>(Times::Once),
         entry::<HealthSection>(Times::Once),
         entry::<SuppressionSection>(Times::Once),
