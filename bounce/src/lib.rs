@@ -30,7 +30,8 @@ pub use classify::{Classified, Kind, Stage, classify};
 pub use explain::explain;
 pub use normal::{Event, NormalForm, class_of_text, normal_form};
 pub use report::{
-    Action, DmarcFigures, DmarcRow, Feedback, RecipientReport, Report, Sort, TlsFigures, TlsPolicyFigures,
+    Action, DmarcFigures, DmarcRow, DmarcSignature, Feedback, RecipientReport, Report, Sort, TlsFailure, TlsFigures,
+    TlsPolicyFigures,
 };
 pub use rules::Rules;
 pub use shape::shape;
