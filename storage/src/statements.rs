@@ -11,12 +11,15 @@ fn every_statement_prepares() {
     let domain = crate::domain::statements();
     let message = crate::message::statements();
     let contact = crate::contact::statements();
+    let dmarc_report = crate::dmarc_report::statements();
     let modules: &[(&str, &[&str])] = &[
         ("api_key", crate::api_key::STATEMENTS),
         ("automation", crate::automation::STATEMENTS),
         ("campaign_run", crate::campaign_run::STATEMENTS),
         ("conversation", crate::conversation::STATEMENTS),
+        ("dmarc_report", &dmarc_report),
         ("event", crate::event::STATEMENTS),
+        ("feedback", crate::feedback::STATEMENTS),
         ("idempotency", crate::idempotency::STATEMENTS),
         ("message", &message),
         ("notice", crate::notice::STATEMENTS),
@@ -24,7 +27,10 @@ fn every_statement_prepares() {
         ("source_check", crate::source_check::STATEMENTS),
         ("complaint", crate::complaint::STATEMENTS),
         ("job", crate::job::STATEMENTS),
+        ("listing", crate::listing::STATEMENTS),
         ("pause", crate::pause::STATEMENTS),
+        ("report_alarm", crate::report_alarm::STATEMENTS),
+        ("report_day", crate::report_day::STATEMENTS),
         ("reputation", crate::reputation::STATEMENTS),
         ("soft_bounce", crate::soft_bounce::STATEMENTS),
         ("suppression", crate::suppression::STATEMENTS),
@@ -46,6 +52,7 @@ fn every_statement_prepares() {
         ("tag", crate::tag::STATEMENTS),
         ("template", crate::template::STATEMENTS),
         ("tls", crate::tls::STATEMENTS),
+        ("tls_report", crate::tls_report::STATEMENTS),
         ("workspace", crate::workspace::STATEMENTS),
     ];
     storage
