@@ -9,7 +9,9 @@ use crate::sections::{
     DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
     StorageSection, StreamEntry,
 };
-use crate::sections::{HealthSection, NoticeSection, ReputationSection, RouteEntry, SuppressionSection};
+use crate::sections::{
+    HealthSection, NoticeSection, ReportsSection, ReputationSection, RouteEntry, SuppressionSection,
+};
 use crate::shaping::{self, ShapingEntry};
 use crate::stream::{self, Streams};
 use crate::submission::SubmissionSection;
@@ -51,6 +53,8 @@ pub struct Config {
     pub notice: NoticeSection,
     /// `[health]`
     pub health: HealthSection,
+    /// `[reports]`
+    pub reports: ReportsSection,
     /// `[reputation]`
     pub reputation: ReputationSection,
     /// `[suppression]`
@@ -137,7 +141,7 @@ macro_rules! default_section {
 }
 default_section!(ServerSection => server, StorageSection => storage, HttpSection => http, SmtpSection => smtp,
     SubmissionSection => submission, DomainsSection => domains, NoticeSection => notice, HealthSection => health,
-    SuppressionSection => suppression, ReputationSection => reputation, DnsSection => dns, LogSection => log);
+    SuppressionSection => suppression, ReportsSection => reports, ReputationSection => reputation, DnsSection => dns, LogSection => log);
 
 /// Reads and checks a file.
 ///
@@ -194,6 +198,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let notice = table(root, problems);
     let health = table(root, problems);
     let suppression = table(root, problems);
+    let reports = table(root, problems);
     let reputation = table(root, problems);
     let dns = table(root, problems);
     let log = table(root, problems);
@@ -234,6 +239,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
         notice: notice?,
         health: health?,
         suppression: suppression?,
+        reports: reports?,
         reputation: reputation?,
         domains: domains?,
         shaping,
@@ -293,12 +299,13 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<NoticeSection>(name))
         .or_else(|| has::<HealthSection>(name))
         .or_else(|| has::<SuppressionSection>(name))
+        .or_else(|| has::<ReportsSection>(name))
         .or_else(|| has::<ReputationSection>(name))
         .or_else(|| has::<ShapingEntry>(name))
         .or_else(|| has::<WarmupPlanEntry>(name))
 }
 
-const SECTIONS: [&str; 18] = [
+const SECTIONS: [&str; 19] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
@@ -313,6 +320,7 @@ const SECTIONS: [&str; 18] = [
     NoticeSection::KEY,
     HealthSection::KEY,
     SuppressionSection::KEY,
+    ReportsSection::KEY,
     ReputationSection::KEY,
     ShapingEntry::KEY,
     DnsSection::KEY,

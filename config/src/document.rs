@@ -5,7 +5,9 @@ use crate::sections::{
     DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
     StorageSection, StreamEntry,
 };
-use crate::sections::{HealthSection, NoticeSection, ReputationSection, RouteEntry, SuppressionSection};
+use crate::sections::{
+    HealthSection, NoticeSection, ReportsSection, ReputationSection, RouteEntry, SuppressionSection,
+};
 use crate::shaping::ShapingEntry;
 use crate::submission::SubmissionSection;
 use crate::warmup::WarmupPlanEntry;
@@ -31,7 +33,7 @@ fn entry<S: Section>(times: Times) -> Entry {
 }
 
 /// All sections in reading order.
-fn entries() -> [Entry; 18] {
+fn entries() -> [Entry; 19] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),
@@ -47,6 +49,7 @@ fn entries() -> [Entry; 18] {
         entry::<NoticeSection>(Times::Once),
         entry::<HealthSection>(Times::Once),
         entry::<SuppressionSection>(Times::Once),
+        entry::<ReportsSection>(Times::Once),
         entry::<ReputationSection>(Times::Once),
         entry::<ShapingEntry>(Times::Many),
         entry::<DnsSection>(Times::Once),
