@@ -150,6 +150,7 @@ fn parts(storage: &Storage, connections: u32) -> Parts {
             events: day,
             finished: day,
             unmatched_reports: day,
+            reports: day,
             conversations: day,
             conversation_bytes: 1 << 20,
         },

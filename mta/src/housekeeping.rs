@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use storage::automation::{Automation, Scope};
 use storage::{
-    RecipientId, Storage, StorageError, automation, conversation, event, idempotency, job, message, outbox, queue,
-    reputation, soft_bounce, unmatched_report,
+    RecipientId, Storage, StorageError, automation, conversation, dmarc_report, event, idempotency, job, listing,
+    message, outbox, queue, report_alarm, report_day, reputation, soft_bounce, tls_report, unmatched_report,
 };
 
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.
@@ -30,6 +30,8 @@ const EVENTS_EVERY: Duration = Duration::from_millis(250);
 const EVENTS_CHUNK: u32 = 2_000;
 const RETENTION_EVERY: Duration = Duration::from_hours(1);
 const RETENTION_CHUNK: u32 = 1_000;
+/// Of reports, each of which has up to thousands of rows.
+const REPORTS_CHUNK: u32 = 10;
 /// Between chunks, so that deleting history never holds up the present.
 const RETENTION_PAUSE: Duration = Duration::from_millis(50);
 
@@ -45,6 +47,8 @@ pub struct Retention {
     pub finished: Duration,
     /// Reports that matched nobody.
     pub unmatched_reports: Duration,
+    /// What others report about our domains.
+    pub reports: Duration,
     /// Conversations with other servers.
     pub conversations: Duration,
     /// Bytes of conversations, all together.
@@ -180,6 +184,14 @@ enum Old {
     /// Answers to requests that may come again.
     Answers,
     UnmatchedReports,
+    DmarcReports,
+    TlsReports,
+    /// How many of them came.
+    ReportDays,
+    /// Alarms of reports that have ended.
+    ReportAlarms,
+    /// Listings on blocklists that nobody sees any more.
+    Listings,
     /// Automations that have ended, as long as the events that tell of them.
     Automations,
     /// Actions on many recipients that have ended.
@@ -200,6 +212,11 @@ async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageErr
         (Old::Messages, retention.finished),
         (Old::Answers, Duration::from_millis(idempotency::KEPT_MS.unsigned_abs())),
         (Old::UnmatchedReports, retention.unmatched_reports),
+        (Old::DmarcReports, retention.reports),
+        (Old::TlsReports, retention.reports),
+        (Old::ReportDays, retention.reports),
+        (Old::ReportAlarms, retention.reports),
+        (Old::Listings, retention.reports),
         (Old::Automations, retention.events),
         (Old::Jobs, JOBS_KEEP),
         (Old::SoftBounces, SOFT_BOUNCES_KEEP),
@@ -227,6 +244,11 @@ async fn forget_some(storage: &Storage, old: Old, before_ms: i64) -> Result<usiz
         Old::Automations => storage.queue().write(move |tx| automation::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::Answers => storage.queue().write(move |tx| idempotency::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::UnmatchedReports => unmatched_report::forget(storage, before_ms, RETENTION_CHUNK).await,
+        Old::DmarcReports => dmarc_report::forget(storage, before_ms, REPORTS_CHUNK).await,
+        Old::TlsReports => tls_report::forget(storage, before_ms, REPORTS_CHUNK).await,
+        Old::ReportDays => report_day::forget(storage, before_ms, RETENTION_CHUNK).await,
+        Old::ReportAlarms => report_alarm::forget(storage, before_ms, RETENTION_CHUNK).await,
+        Old::Listings => listing::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Jobs => storage.queue().write(move |tx| job::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::Reputation => reputation::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::SoftBounces => soft_bounce::forget(storage, before_ms, RETENTION_CHUNK).await,

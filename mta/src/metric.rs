@@ -26,6 +26,7 @@ metrics_named! {
     histogram MAKE_SECONDS = "packetboat_make_seconds": "Time to render and sign one message.";
     histogram COMMIT_ENTRIES = "packetboat_commit_entries": "Marks and outcomes that shared one commit.";
     counter REPORTS = "packetboat_inbound_reports_total": "Mail to return paths, by whether its recipient was found.";
+    counter FIGURES = "packetboat_figures_reports_total": "DMARC and TLS reports about our domains, by kind: kept, known already, or beyond the day's bound.";
     counter NOTICES = "packetboat_delivery_reports_total": "Reports (DSN) to submitters: sent, over the limit, or not sent to a return path of ours.";
     counter SUBMISSIONS = "packetboat_submissions_total": "Messages handed in by SMTP: accepted, refused, or put off (later).";
     counter LOGINS = "packetboat_submission_logins_total": "Logins for submission, right and wrong.";

@@ -4,11 +4,14 @@
 //! Strategies: refuse at RCPT what is not a return path of ours; answer 250 only after the report is settled or kept.
 
 mod feedback;
+mod figures;
 mod lines;
 mod report;
 mod session;
 #[cfg(test)]
 mod tests;
+
+pub use figures::Figures;
 
 use crate::peers::Peers;
 use bounce::verp;
@@ -39,6 +42,8 @@ pub struct Inbound {
     pub hostname: Domain,
     /// Feedback loops report to this local part at every return-path domain.
     pub feedback: String,
+    /// DMARC and TLS reports.
+    pub figures: Figures,
     /// Told what is heard of mail that had left.
     pub heard: Box<dyn Fn(&Heard) + Send + Sync>,
 }

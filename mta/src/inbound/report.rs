@@ -1,6 +1,6 @@
 //! From a returned mail to what it changes: the recipient named by the return path, and what the report says of it.
 
-use super::{Happened, Inbound, feedback};
+use super::{Happened, Inbound, feedback, figures};
 use crate::metric;
 use bounce::verp::{self, VerpError};
 use bounce::{Action, Kind, RecipientReport, Report, Sort, Stage};
@@ -29,11 +29,18 @@ pub(super) struct Incoming {
 /// Whether the local part has the form of a return path of ours, or is where feedback comes to. Forged and expired return
 /// paths pass: they are counted and kept.
 pub(super) fn is_ours(inbound: &Inbound, address: &Address) -> bool {
-    is_feedback_address(inbound, address) || decode(inbound, address) != Err(VerpError::NotVerp)
+    is_feedback_address(inbound, address)
+        || is_figures_address(inbound, address)
+        || decode(inbound, address) != Err(VerpError::NotVerp)
 }
 
 fn is_feedback_address(inbound: &Inbound, address: &Address) -> bool {
     address.local().as_str().eq_ignore_ascii_case(&inbound.feedback)
+}
+
+/// Whether DMARC and TLS reports come to this address.
+pub(super) fn is_figures_address(inbound: &Inbound, address: &Address) -> bool {
+    inbound.figures.is_address(address.local().as_str())
 }
 
 /// What a return path names.
@@ -60,6 +67,9 @@ pub(super) async fn settle(inbound: &Inbound, incoming: Incoming) -> Result<bool
     let report = bounce::parse(&incoming.message);
     for rcpt in &incoming.rcpts {
         let settled = match decode(inbound, rcpt) {
+            _ if matches!(report.sort, Sort::DmarcReport | Sort::TlsReport) || is_figures_address(inbound, rcpt) => {
+                figures::settle(inbound, &report, &incoming).await?
+            }
             _ if is_feedback_address(inbound, rcpt) => match &report.feedback {
                 Some(found) => feedback::settle(inbound, None, &report, found).await?,
                 None => Settled::No("it is no feedback report"),

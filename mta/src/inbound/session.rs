@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Announced as SIZE. Reports carry back at most what we sent, mostly headers.
 const MESSAGE_MAX: usize = 10 * 1024 * 1024;
-/// Of a message, what is read for meaning. The report's own parts stand before the returned message.
+/// Of a message, what is read for meaning. The report's own parts stand before the returned message; a report of figures
+/// is read whole.
 const KEEP_MAX: usize = 1024 * 1024;
 /// Recipients in one transaction: a report goes to one return path.
 const RCPT_MAX: usize = 10;
@@ -97,7 +98,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(inbound: &Inbound, stream: S, 
         if next == Next::ReadContent {
             write.write_all(session.replies.as_bytes()).await?;
             session.replies.clear();
-            let content = tokio::time::timeout(CONTENT_TIMEOUT, reader.content(KEEP_MAX, MESSAGE_MAX)).await;
+            let content = tokio::time::timeout(CONTENT_TIMEOUT, reader.content(session.keep_max(), MESSAGE_MAX)).await;
             match content.map_err(|_| io::ErrorKind::TimedOut)?? {
                 Content::Closed => return Ok(()),
                 Content::TooLarge => session.reply(552, "5.3.4", "message too large"),
@@ -203,6 +204,11 @@ impl Session<'_> {
         }
         self.transaction.rcpts.push(address);
         self.reply(250, "2.1.5", "go on")
+    }
+
+    fn keep_max(&self) -> usize {
+        let of_figures = |rcpt: &Address| report::is_figures_address(self.inbound, rcpt);
+        if self.transaction.rcpts.iter().any(of_figures) { MESSAGE_MAX } else { KEEP_MAX }
     }
 
     async fn settle(&mut self, message: Vec<u8>) -> Next {

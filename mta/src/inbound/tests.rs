@@ -1,6 +1,8 @@
 //! Whole sessions with the listener, over in-memory pipes, against a real database.
 
-use super::{Happened, Inbound, session};
+mod figures;
+
+use super::{Figures, Happened, Inbound, session};
 use bounce::verp;
 use mail::{Address, Domain, StreamKind};
 use std::net::IpAddr;
@@ -17,6 +19,7 @@ use world::{Clock, SystemClock};
 struct House {
     inbound: Inbound,
     heard: Arc<Mutex<Vec<Happened>>>,
+    zone: sandbox::Zone,
     accepted_ms: i64,
     _dir: tempfile::TempDir,
 }
@@ -64,18 +67,28 @@ async fn house() -> House {
         .await
         .unwrap();
     let heard = Arc::new(Mutex::new(Vec::new()));
+    let sim = sandbox::SimWorld::new(&sandbox::SimOptions::default(), sandbox::Providers::builtin()).unwrap();
+    let text = "[[source]]\nname = \"mx1\"\nip = \"198.51.100.7\"\nehlo = \"mx1.news.example\"\n";
+    let config = config::parse("test.toml", text).unwrap();
     let inbound = Inbound {
         storage,
         clock: Arc::new(SystemClock),
         verp: Arc::new(verp::Key::new(&[7; 32])),
         hostname: Domain::parse("mx.news.example").unwrap(),
         feedback: "fbl".to_owned(),
+        figures: Figures {
+            dmarc: "dmarc".to_owned(),
+            tlsrpt: "tlsrpt".to_owned(),
+            dns: sim.dns.clone(),
+            sources: config.sources,
+            settings: config.reports,
+        },
         heard: Box::new({
             let heard = heard.clone();
             move |what| heard.lock().unwrap().push(what.happened)
         }),
     };
-    House { inbound, heard, accepted_ms: now_ms, _dir: dir }
+    House { inbound, heard, zone: sim.zone, accepted_ms: now_ms, _dir: dir }
 }
 
 impl House {

@@ -3,7 +3,7 @@
 
 use config::{Config, Source};
 use mail::{Address, RecipientState};
-use mta::inbound::Inbound;
+use mta::inbound::{Figures, Inbound};
 use mta::tls::TlsParts;
 use mta::{ContentMaker, Engine, EngineHandle, Made, MakeError, Parts, Retention, RouteSetup};
 use sandbox::{Manners, Provider, Providers, SimOptions, SimWorld};
@@ -177,6 +177,7 @@ impl Voyage {
                 events: YEAR,
                 finished: YEAR,
                 unmatched_reports: YEAR,
+                reports: YEAR,
                 conversations: YEAR,
                 conversation_bytes: 1 << 30,
             },
@@ -266,6 +267,13 @@ impl Voyage {
             verp: Arc::new(bounce::verp::Key::new(&VERP_SECRET)),
             hostname: mail::Domain::parse("mail.sender.example").unwrap(),
             feedback: "fbl".to_owned(),
+            figures: Figures {
+                dmarc: "dmarc".to_owned(),
+                tlsrpt: "tlsrpt".to_owned(),
+                dns: self.sim.dns.clone(),
+                sources: self.config.sources.clone(),
+                settings: self.config.reports.clone(),
+            },
             heard: Box::new(|_| ()),
         };
         tokio::spawn(async move {
