@@ -16,6 +16,7 @@ mod messages;
 mod pauses;
 mod people;
 mod queue;
+mod reports;
 mod reputation;
 mod shaping;
 mod sources;
@@ -132,6 +133,13 @@ enum Command {
         /// Over the last so many days, 1 to 30.
         #[arg(long, default_value_t = 1)]
         days: u32,
+    },
+    /// What the world reports about our domains: DMARC and TLS reports, blocklists, complaints.
+    Reports {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: reports::ReportsCommand,
     },
     /// The suppression list.
     Suppressions {
@@ -275,6 +283,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Source { config, command } => {
             with(&config, async |client| sources::run(client, command).await).await?
+        }
+        Command::Reports { config, command } => {
+            with(&config, async |client| reports::run(client, command).await).await?;
         }
         Command::Suppressions { config, command } => {
             with(&config, async |client| delivery::suppression(client, command).await).await?;

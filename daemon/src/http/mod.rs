@@ -22,6 +22,7 @@ mod people;
 mod public;
 mod queue;
 mod queue_actions;
+mod reports;
 mod reputation;
 mod segments;
 mod session;
@@ -179,6 +180,20 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(ADMIN, routes!(shaping::lift))
         .add(VIEWER, routes!(shaping::test_rule))
         .add(VIEWER, routes!(reputation::list))
+        .add(VIEWER, routes!(reports::dmarc::overview))
+        .add(VIEWER, routes!(reports::dmarc::senders))
+        .add(VIEWER, routes!(reports::dmarc::list))
+        .add(VIEWER, routes!(reports::dmarc::show))
+        .add(VIEWER, routes!(reports::dmarc::rows))
+        .add(VIEWER, routes!(reports::tls::overview))
+        .add(VIEWER, routes!(reports::tls::list))
+        .add(VIEWER, routes!(reports::blocklists::overview))
+        .add(VIEWER, routes!(reports::blocklists::listings))
+        .add_slow(ADMIN, SLOW, routes!(reports::blocklists::check))
+        .add(VIEWER, routes!(reports::feedback::overview))
+        .add(VIEWER, routes!(reports::feedback::unmatched))
+        .add(VIEWER, routes!(reports::alarms::list))
+        .add(ADMIN, routes!(reports::alarms::lift))
         .add(VIEWER, routes!(explain_mail::explain).layer(DefaultBodyLimit::max(explain_mail::MAIL_MAX)))
         .add(VIEWER, routes!(overview::overview))
         .add_slow(ADMIN, SLOW, routes!(overview::doctor))

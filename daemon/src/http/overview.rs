@@ -8,6 +8,7 @@ use crate::http::campaigns;
 use crate::http::error::ApiError;
 use crate::http::extract::Json;
 use crate::http::queue as queue_page;
+use crate::http::reports::notices as reports;
 use crate::http::sources;
 use crate::text::time;
 use api_types::{CheckLevel, CheckPoint, DomainHealth, HourFigures, Notice, Overview, ProviderDay, SuppressionReason};
@@ -70,6 +71,7 @@ struct Found {
     complaints: u64,
     source_checks: Vec<source_check::SourceCheck>,
     alarms: Vec<Automation>,
+    reports: reports::Found,
 }
 
 fn read(c: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<Found, StorageError> {
@@ -88,6 +90,7 @@ fn read(c: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<Found, 
         complaints: suppression::count(c, workspace, &complaints)?,
         source_checks: source_check::all(c)?,
         alarms: automation::page(c, workspace, Which::Open, i64::MAX, ALARMS_MAX)?,
+        reports: reports::read(c, workspace)?,
     })
 }
 
@@ -173,6 +176,7 @@ fn notices(app: &Shared, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
             notices.push(notice("warning", message, Some("/providers")));
         }
     }
+    notices.extend(reports::notices(&found.reports));
     if app.config.smtp.inbound_listen.is_none() {
         let message =
             "There is no return-path listener: bounces that come later are not heard. Set [smtp] inbound_listen.";

@@ -21,7 +21,7 @@ use crate::{domains, http, imports, jobs, pressure};
 use anyhow::{Context, bail};
 use campaign::mailing::{self, Releaser};
 use config::Config;
-use mta::inbound::Inbound;
+use mta::inbound::{Figures, Inbound};
 use mta::submission::Security;
 use mta::tls::TlsParts;
 use mta::{Engine, EngineHandle, Retention};
@@ -194,6 +194,7 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
             events: DAY * config.storage.event_retention_days,
             finished: DAY * config.storage.finished_retention_days,
             unmatched_reports: DAY * config.storage.unmatched_report_days,
+            reports: DAY * config.reports.retention_days,
             conversations: DAY * config.storage.conversation_days,
             conversation_bytes: u64::from(config.storage.conversation_mb) * 1024 * 1024,
         },
@@ -299,6 +300,13 @@ async fn listen_inbound(app: Shared, listener: TcpListener) {
         verp: Arc::new(bounce::verp::Key::new(&app.keys.verp)),
         hostname: app.config.server.hostname.clone(),
         feedback: app.config.smtp.feedback_local_part.to_string(),
+        figures: Figures {
+            dmarc: app.config.smtp.dmarc_local_part.to_string(),
+            tlsrpt: app.config.smtp.tlsrpt_local_part.to_string(),
+            dns: app.dns.clone(),
+            sources: app.config.sources.clone(),
+            settings: app.config.reports.clone(),
+        },
         heard: Box::new({
             let app = Arc::downgrade(&app);
             move |heard| {
