@@ -111,6 +111,7 @@ fn SignedIn() -> impl IntoView {
                 <Route path=path!("/egress") view=pages::EgressPage/>
                 <Route path=path!("/providers") view=pages::Providers/>
                 <Route path=path!("/suppressions") view=pages::Suppressions/>
+                <Route path=path!("/reports") view=pages::Reports/>
                 <Route path=path!("/api-keys") view=pages::ApiKeys/>
                 <Route path=path!("/smtp-credentials") view=pages::SmtpCredentials/>
                 <Route path=path!("/workspace") view=pages::WorkspacePage/>

@@ -30,6 +30,7 @@ const GROUPS: [(&str, &[Entry]); 5] = [
             ("/egress", "Egress", Icon::Egress),
             ("/providers", "Providers", Icon::Providers),
             ("/suppressions", "Suppressions", Icon::Suppressions),
+            ("/reports", "Reports", Icon::Reports),
         ],
     ),
     ("Developers", &[("/api-keys", "API keys", Icon::Keys), ("/smtp-credentials", "SMTP credentials", Icon::Plug)]),

@@ -66,7 +66,8 @@ pub(super) fn sender_of(row: &Row, own: &HashMap<IpAddr, String>, return_path: &
 /// Whether SPF failed. Under a strict policy (`aspf=s`) a return path below the domain never counts, however well SPF
 /// passes; that is the policy's choice and no failure while DKIM passes.
 fn spf_failed(row: &DmarcRow) -> bool {
-    !row.spf_pass && !(row.dkim_pass && row.spf.ends_with("=pass"))
+    let passes_unaligned = row.dkim_pass && row.spf.ends_with("=pass");
+    !(row.spf_pass || passes_unaligned)
 }
 
 /// What a report says of one source of ours, from its rows.
