@@ -5,9 +5,12 @@
 
 use crate::Address;
 use mail_builder::MessageBuilder;
+use mail_builder::encoders::QuotedPrintableEncoder;
 use mail_builder::headers::address::Address as BuilderAddress;
+use mail_builder::headers::content_type::ContentType;
 use mail_builder::headers::raw::Raw;
 use mail_builder::headers::text::Text;
+use mail_builder::mime::MimePart;
 use std::borrow::Cow;
 
 /// What a message is made of. Times and ids are arguments, so that the same draft gives the same bytes.
@@ -90,13 +93,9 @@ pub fn compose(draft: &Draft<'_>) -> Result<Vec<u8>, ComposeError> {
     }
     let (text, html) = (clean(draft.body.text), draft.body.html.map(clean));
     let builder = match html {
-        Some(html) => builder.body(mail_builder::mime::MimePart::new(
-            mail_builder::headers::content_type::ContentType::new("multipart/alternative")
-                .attribute("boundary", draft.boundary.to_owned()),
-            vec![
-                mail_builder::mime::MimePart::new("text/plain", text),
-                mail_builder::mime::MimePart::new("text/html", html),
-            ],
+        Some(html) => builder.body(MimePart::new(
+            ContentType::new("multipart/alternative").attribute("boundary", draft.boundary.to_owned()),
+            vec![part("text/plain", text), part("text/html", html)],
         )),
         None => builder.text_body(text),
     };
@@ -104,6 +103,28 @@ pub fn compose(draft: &Draft<'_>) -> Result<Vec<u8>, ComposeError> {
     // Writing to a Vec cannot fail.
     let _ = builder.write_to(&mut out);
     Ok(out)
+}
+
+/// A line of this length needs no encoding (RFC 2045 §6.7).
+const LINE_MAX: usize = 76;
+
+/// A part as the builder would write it. What is plainly for quoted-printable is encoded here: the builder looks at every
+/// byte by itself before it decides, which took longer than the encoding.
+fn part<'a>(media_type: &'static str, body: Cow<'a, str>) -> MimePart<'a> {
+    if !is_for_quoted_printable(body.as_bytes()) {
+        return MimePart::new(media_type, body);
+    }
+    let mut encoded = Vec::with_capacity(body.len() * 5 / 4);
+    QuotedPrintableEncoder::new().preserve_line_breaks().encode_into(body.as_bytes(), &mut encoded);
+    let content_type = ContentType::new(media_type).attribute("charset", "utf-8");
+    MimePart::new(content_type, encoded).header("Content-Transfer-Encoding", Raw::new("quoted-printable"))
+}
+
+/// Whether a line is too long, and few enough bytes need three that base64 would be longer for certain.
+fn is_for_quoted_printable(body: &[u8]) -> bool {
+    // Counts many bytes at a time.
+    let escaped = body.iter().filter(|b| (**b >= 127) | (**b == b'=')).count();
+    escaped < body.len() / 8 && body.split(|b| *b == b'\n').any(|line| line.len() > LINE_MAX + 1)
 }
 
 /// A body without bare CR and other control characters. The builder takes them for ordinary ones and writes them as they
@@ -163,6 +184,22 @@ mod tests {
         let text = write("Ana, \"the\" First", "Olá", &[("List-Id", "<x.example.com>".to_owned())]).unwrap();
         expect_test::expect_file!["../tests/composed.eml.txt"].assert_eq(&text.replace("\r\n", "\n"));
         assert!(!text.replace("\r\n", "").contains('\n'), "only CRLF line ends");
+    }
+
+    #[test]
+    fn a_part_is_what_the_builder_would_write() {
+        let long = "a=b ".repeat(40);
+        let accents = "é".repeat(100);
+        for body in
+            ["short\n", "", &long, &accents, &format!("{long}\n\n{accents}\n."), &format!("é{}", "x".repeat(90))]
+        {
+            let write = |part: MimePart<'_>| {
+                let mut out = Vec::new();
+                part.write_part(&mut out);
+                String::from_utf8(out).unwrap()
+            };
+            assert_eq!(write(part("text/html", body.into())), write(MimePart::new("text/html", body)), "{body:?}");
+        }
     }
 
     #[test]

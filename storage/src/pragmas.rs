@@ -14,6 +14,8 @@ pub(crate) fn writer(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "wal_autocheckpoint", 4096)?;
     // A WAL that once grew (a long reader) is cut back.
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    // What a savepoint would restore is kept in memory: as a file, one was made, written and deleted in most commits.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     // 16 MiB of page cache: the hot end of queue and indexes.
     connection.pragma_update(None, "cache_size", -16 * 1024)?;
     connection.set_prepared_statement_cache_capacity(128);
