@@ -300,13 +300,12 @@ async fn listen_inbound(app: Shared, listener: TcpListener) {
         verp: Arc::new(bounce::verp::Key::new(&app.keys.verp)),
         hostname: app.config.server.hostname.clone(),
         feedback: app.config.smtp.feedback_local_part.to_string(),
-        figures: Figures {
-            dmarc: app.config.smtp.dmarc_local_part.to_string(),
-            tlsrpt: app.config.smtp.tlsrpt_local_part.to_string(),
-            dns: app.dns.clone(),
-            sources: app.config.sources.clone(),
-            settings: app.config.reports.clone(),
-        },
+        figures: Figures::new(
+            &app.config.smtp,
+            app.config.reports.clone(),
+            app.config.sources.clone(),
+            app.dns.clone(),
+        ),
         heard: Box::new({
             let app = Arc::downgrade(&app);
             move |heard| {

@@ -10,7 +10,7 @@ use super::Inbound;
 use super::report::{Incoming, Settled};
 use crate::metric;
 use bounce::{DmarcFigures, Report, TlsFailure, TlsFigures, TlsPolicyFigures};
-use config::{ReportsSection, Source};
+use config::{ReportsSection, SmtpSection, Source};
 use futures_util::future::join_all;
 use judge::{cut, is_possible, owner, sender_of, told_of_policy, told_of_source};
 use std::collections::{BTreeMap, HashMap};
@@ -23,26 +23,48 @@ use storage::event::{Event, Kind};
 use storage::report_alarm::{self, Change, Told};
 use storage::tls_report::{self, FailureRow, PolicyRow, TlsHeard};
 use storage::{StorageError, WorkspaceId, outbox};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use world::Dns;
 
 /// How long the look for our own public addresses may take; a report is not held up by it.
 const LOOK_UP_MAX: Duration = Duration::from_secs(5);
 
+/// Reports of figures that are held whole in memory at the same time: each may be as large as a message can be.
+const PLACES: usize = 16;
+
 /// What taking reports of figures needs.
 pub struct Figures {
     /// DMARC reports come to this local part at every return-path domain.
-    pub dmarc: String,
+    dmarc: String,
     /// TLS reports likewise.
-    pub tlsrpt: String,
+    tlsrpt: String,
     /// Finds the addresses that our names have in public.
-    pub dns: Arc<dyn Dns>,
+    dns: Arc<dyn Dns>,
     /// `[[source]]`: a report of theirs is about us.
-    pub sources: Vec<Source>,
+    sources: Vec<Source>,
     /// `[reports]`
-    pub settings: ReportsSection,
+    settings: ReportsSection,
+    places: Arc<Semaphore>,
 }
 
 impl Figures {
+    /// Takes reports as the configuration says.
+    pub fn new(smtp: &SmtpSection, settings: ReportsSection, sources: Vec<Source>, dns: Arc<dyn Dns>) -> Figures {
+        Figures {
+            dmarc: smtp.dmarc_local_part.to_string(),
+            tlsrpt: smtp.tlsrpt_local_part.to_string(),
+            dns,
+            sources,
+            settings,
+            places: Arc::new(Semaphore::new(PLACES)),
+        }
+    }
+
+    /// The right to hold one whole in memory, while there is one.
+    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
     /// Whether reports come to this local part.
     pub(super) fn is_address(&self, local: &str) -> bool {
         local.eq_ignore_ascii_case(&self.dmarc) || local.eq_ignore_ascii_case(&self.tlsrpt)

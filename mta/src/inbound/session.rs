@@ -11,6 +11,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 /// Announced as SIZE. Reports carry back at most what we sent, mostly headers.
@@ -36,6 +37,8 @@ struct Transaction {
     /// Absent where it is a report: those have none.
     from: Option<Address>,
     rcpts: Vec<Address>,
+    /// The right to hold a whole report of figures in memory.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 struct Session<'a> {
@@ -152,10 +155,7 @@ impl Session<'_> {
             Ok(Request::Mail { from }) => self.mail(&from.address, from.size),
             Ok(Request::Rcpt { to }) => self.rcpt(&to.address),
             Ok(Request::Data) if self.transaction.rcpts.is_empty() => self.refuse(503, "5.5.1", "RCPT first"),
-            Ok(Request::Data) => {
-                self.replies.push_str("354 end with CRLF.CRLF\r\n");
-                Next::ReadContent
-            }
+            Ok(Request::Data) => self.data(),
             Ok(Request::Rset) => {
                 self.transaction = Transaction::default();
                 self.reply(250, "2.0.0", "forgotten")
@@ -206,9 +206,20 @@ impl Session<'_> {
         self.reply(250, "2.1.5", "go on")
     }
 
-    fn keep_max(&self) -> usize {
+    fn data(&mut self) -> Next {
         let of_figures = |rcpt: &Address| report::is_figures_address(self.inbound, rcpt);
-        if self.transaction.rcpts.iter().any(of_figures) { MESSAGE_MAX } else { KEEP_MAX }
+        if self.transaction.rcpts.iter().any(of_figures) {
+            let Some(place) = self.inbound.figures.place() else {
+                return self.reply(451, "4.3.2", "many reports come at once, try again later");
+            };
+            self.transaction.place = Some(place);
+        }
+        self.replies.push_str("354 end with CRLF.CRLF\r\n");
+        Next::ReadContent
+    }
+
+    fn keep_max(&self) -> usize {
+        if self.transaction.place.is_some() { MESSAGE_MAX } else { KEEP_MAX }
     }
 
     async fn settle(&mut self, message: Vec<u8>) -> Next {

@@ -26,6 +26,11 @@ struct House {
 
 /// A database with one delivered recipient of `ana@example.net` (id 1) and one sending domain.
 async fn house() -> House {
+    house_with("").await
+}
+
+/// The same with more lines in the configuration.
+async fn house_with(more: &str) -> House {
     let dir = tempfile::tempdir().unwrap();
     let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 2 }).unwrap();
     let now_ms = SystemClock.now_ms();
@@ -68,21 +73,15 @@ async fn house() -> House {
         .unwrap();
     let heard = Arc::new(Mutex::new(Vec::new()));
     let sim = sandbox::SimWorld::new(&sandbox::SimOptions::default(), sandbox::Providers::builtin()).unwrap();
-    let text = "[[source]]\nname = \"mx1\"\nip = \"198.51.100.7\"\nehlo = \"mx1.news.example\"\n";
-    let config = config::parse("test.toml", text).unwrap();
+    let text = more.to_owned() + "[[source]]\nname = \"mx1\"\nip = \"198.51.100.7\"\nehlo = \"mx1.news.example\"\n";
+    let config = config::parse("test.toml", &text).unwrap();
     let inbound = Inbound {
         storage,
         clock: Arc::new(SystemClock),
         verp: Arc::new(verp::Key::new(&[7; 32])),
         hostname: Domain::parse("mx.news.example").unwrap(),
         feedback: "fbl".to_owned(),
-        figures: Figures {
-            dmarc: "dmarc".to_owned(),
-            tlsrpt: "tlsrpt".to_owned(),
-            dns: sim.dns.clone(),
-            sources: config.sources,
-            settings: config.reports,
-        },
+        figures: Figures::new(&config.smtp, config.reports, config.sources, sim.dns.clone()),
         heard: Box::new({
             let heard = heard.clone();
             move |what| heard.lock().unwrap().push(what.happened)

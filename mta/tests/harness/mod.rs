@@ -267,13 +267,12 @@ impl Voyage {
             verp: Arc::new(bounce::verp::Key::new(&VERP_SECRET)),
             hostname: mail::Domain::parse("mail.sender.example").unwrap(),
             feedback: "fbl".to_owned(),
-            figures: Figures {
-                dmarc: "dmarc".to_owned(),
-                tlsrpt: "tlsrpt".to_owned(),
-                dns: self.sim.dns.clone(),
-                sources: self.config.sources.clone(),
-                settings: self.config.reports.clone(),
-            },
+            figures: Figures::new(
+                &self.config.smtp,
+                self.config.reports.clone(),
+                self.config.sources.clone(),
+                self.sim.dns.clone(),
+            ),
             heard: Box::new(|_| ()),
         };
         tokio::spawn(async move {

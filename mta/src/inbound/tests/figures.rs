@@ -1,6 +1,6 @@
 //! DMARC and TLS reports over the listener.
 
-use super::{House, TAKEN, house};
+use super::{House, TAKEN, house, house_with};
 use base64::Engine as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -148,8 +148,7 @@ async fn what_is_about_nobody_is_kept_unmatched() {
 
 #[tokio::test]
 async fn a_day_has_room_for_so_many() {
-    let mut house = house().await;
-    house.inbound.figures.settings.daily_max = 2;
+    let house = house_with("[reports]\ndaily_max = 2\n").await;
     for n in 0..4 {
         let report = dmarc(&n.to_string(), "news.example", 1, &[("198.51.100.7", 1, "fail", "fail")]);
         assert_eq!(house.say(&mailed(DMARC, "application/gzip", &report)).await, TAKEN);
@@ -179,6 +178,19 @@ async fn a_tls_report_is_kept_once_and_raises_an_alarm() {
     assert_eq!(alarms[0].text, expected);
     assert_eq!(house.say(&mailed(TLSRPT, "application/tlsrpt+gzip", &tls("2", 99, 1))).await, TAKEN);
     assert_eq!(house.alarms().await.len(), 1, "below the threshold, and of the same time");
+}
+
+#[tokio::test]
+async fn only_so_many_are_held_in_memory() {
+    let house = house().await;
+    let report =
+        mailed(DMARC, "application/gzip", &dmarc("1", "news.example", 1, &[("198.51.100.7", 1, "pass", "pass")]));
+    let places: Vec<_> = std::iter::from_fn(|| house.inbound.figures.place()).collect();
+    assert!(house.say(&report).await.starts_with("220 250 250 250 451"), "it is to come again");
+    drop(places);
+    assert_eq!(house.say(&report).await, TAKEN);
+    let free = std::iter::from_fn(|| house.inbound.figures.place()).count();
+    assert_eq!(free, 16, "a place is given back with its report");
 }
 
 /// A domain is known to be ours however it is written.
