@@ -29,6 +29,7 @@ mod ids;
 pub mod import;
 pub mod job;
 pub mod listing;
+pub mod mailbox;
 pub mod message;
 pub mod meta;
 pub mod notice;
@@ -37,6 +38,8 @@ pub mod outbox;
 pub mod pause;
 mod pragmas;
 pub mod queue;
+pub mod reply;
+pub mod reply_address;
 pub mod report_alarm;
 pub mod report_day;
 pub mod reputation;
@@ -65,7 +68,8 @@ pub use error::StorageError;
 pub use hash::{AddressHash, address_hash, request_hash, secret_hash};
 pub use ids::{
     ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, JobId, MessageId,
-    PauseId, RecipientId, SegmentId, SuppressionId, TemplateId, TemplateVersionId, UserId, WorkspaceId,
+    PauseId, RecipientId, ReplyAddressId, ReplyId, SegmentId, SuppressionId, TemplateId, TemplateVersionId, UserId,
+    WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};

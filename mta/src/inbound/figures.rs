@@ -23,14 +23,10 @@ use storage::event::{Event, Kind};
 use storage::report_alarm::{self, Change, Told};
 use storage::tls_report::{self, FailureRow, PolicyRow, TlsHeard};
 use storage::{StorageError, WorkspaceId, outbox};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use world::Dns;
 
 /// How long the look for our own public addresses may take; a report is not held up by it.
 const LOOK_UP_MAX: Duration = Duration::from_secs(5);
-
-/// Reports of figures that are held whole in memory at the same time: each may be as large as a message can be.
-const PLACES: usize = 16;
 
 /// What taking reports of figures needs.
 pub struct Figures {
@@ -44,7 +40,6 @@ pub struct Figures {
     sources: Vec<Source>,
     /// `[reports]`
     settings: ReportsSection,
-    places: Arc<Semaphore>,
 }
 
 impl Figures {
@@ -56,13 +51,7 @@ impl Figures {
             dns,
             sources,
             settings,
-            places: Arc::new(Semaphore::new(PLACES)),
         }
-    }
-
-    /// The right to hold one whole in memory, while there is one.
-    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
     }
 
     /// Whether reports come to this local part.
@@ -127,7 +116,7 @@ async fn dmarc(inbound: &Inbound, figures: &DmarcFigures, incoming: &Incoming) -
             end_ms,
             received_ms: now_ms,
             bytes: incoming.message.len() as u64,
-            brought_by: incoming.peer.to_string(),
+            brought_by: incoming.peer.clone(),
             sums: Sums::default(),
             rows_left: 0,
         };
@@ -141,7 +130,7 @@ async fn dmarc(inbound: &Inbound, figures: &DmarcFigures, incoming: &Incoming) -
         count("dmarc", kept);
         say(inbound, workspace, changes, now_ms).await?;
     }
-    Ok(Settled::Yes)
+    Ok(Settled::Did { recipient: None, what: "the report is kept" })
 }
 
 /// A row as it is kept.
@@ -206,7 +195,7 @@ async fn tls(inbound: &Inbound, figures: &TlsFigures, incoming: &Incoming) -> Re
             end_ms,
             received_ms: now_ms,
             bytes: incoming.message.len() as u64,
-            brought_by: incoming.peer.to_string(),
+            brought_by: incoming.peer.clone(),
             successful: sum(|policy| policy.successful),
             failed: sum(|policy| policy.failed),
         };
@@ -229,7 +218,7 @@ async fn tls(inbound: &Inbound, figures: &TlsFigures, incoming: &Incoming) -> Re
         count("tls", kept);
         say(inbound, workspace, changes, now_ms).await?;
     }
-    Ok(Settled::Yes)
+    Ok(Settled::Did { recipient: None, what: "the report is kept" })
 }
 
 fn kept_policy(policy: &TlsPolicyFigures) -> PolicyRow {

@@ -273,6 +273,11 @@ impl Voyage {
                 self.config.sources.clone(),
                 self.sim.dns.clone(),
             ),
+            certificate: None,
+            random: Arc::new(world::SystemRandom),
+            streams: config::parse("packetboat.toml", "").unwrap().streams,
+            desk: mta::inbound::Desk::default(),
+            wake: Box::new(|| {}),
             heard: Box::new(|_| ()),
         };
         tokio::spawn(async move {

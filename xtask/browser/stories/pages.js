@@ -37,6 +37,8 @@ const PAGES = [
   { name: 'reports-feedback', path: '/reports?tab=feedback', title: 'Reports' },
   { name: 'suppressions', path: '/suppressions', title: 'Suppressions' },
   { name: 'messages', path: '/messages', title: 'Messages' },
+  { name: 'replies', path: '/replies', title: 'Replies' },
+  { name: 'reply-addresses', path: '/replies?tab=addresses', title: 'Replies' },
   { name: 'providers', path: '/providers', title: 'Providers' },
   { name: 'api-keys', path: '/api-keys', title: 'API keys' },
   { name: 'smtp-credentials', path: '/smtp-credentials', title: 'SMTP credentials' },

@@ -180,19 +180,6 @@ async fn a_tls_report_is_kept_once_and_raises_an_alarm() {
     assert_eq!(house.alarms().await.len(), 1, "below the threshold, and of the same time");
 }
 
-#[tokio::test]
-async fn only_so_many_are_held_in_memory() {
-    let house = house().await;
-    let report =
-        mailed(DMARC, "application/gzip", &dmarc("1", "news.example", 1, &[("198.51.100.7", 1, "pass", "pass")]));
-    let places: Vec<_> = std::iter::from_fn(|| house.inbound.figures.place()).collect();
-    assert!(house.say(&report).await.starts_with("220 250 250 250 451"), "it is to come again");
-    drop(places);
-    assert_eq!(house.say(&report).await, TAKEN);
-    let free = std::iter::from_fn(|| house.inbound.figures.place()).count();
-    assert_eq!(free, 16, "a place is given back with its report");
-}
-
 /// A domain is known to be ours however it is written.
 #[tokio::test]
 async fn names_are_compared_without_regard_to_case() {
