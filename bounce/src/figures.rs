@@ -2,10 +2,11 @@
 //! the bare file. What is zipped is unpacked up to a bound, so that a small file cannot grow without one; entities of XML
 //! are never expanded by the reader.
 
-use crate::report::{DmarcFigures, DmarcRow, Report, Sort, TlsFigures, TlsPolicyFigures};
-use mail_auth::report::{ActionDisposition, Disposition, DmarcResult};
+use crate::report::{DmarcFigures, DmarcRow, DmarcSignature, Report, Sort, TlsFailure, TlsFigures, TlsPolicyFigures};
+use mail_auth::report::{ActionDisposition, Disposition, DkimResult, DmarcResult, Record, SpfResult};
 use mail_parser::{Message, MessagePart, MimeHeaders, PartType};
 use serde::Deserialize;
+use serde_json::Value;
 use std::io::{Cursor, Read};
 
 /// So much is unpacked of a zipped report.
@@ -14,6 +15,10 @@ const UNPACKED_MAX: u64 = 32 * 1024 * 1024;
 const CARRIERS_MAX: usize = 4;
 /// So many rows are kept.
 const ROWS_MAX: usize = 20_000;
+/// So many signatures are kept of a row.
+const SIGNATURES_MAX: usize = 10;
+/// So many sorts of failures are kept of a TLS policy.
+const FAILURES_MAX: usize = 100;
 
 /// A bare file, as one saves it from a mail; `None` where it is none.
 pub(crate) fn of_file(raw: &[u8]) -> Option<Report> {
@@ -111,6 +116,12 @@ fn dmarc(content: &[u8]) -> Option<Report> {
             _ => "none",
         }
         .to_owned(),
+        envelope_from: record.envelope_from().to_owned(),
+        signatures: signatures(record),
+        spf: record
+            .spf_auth_result()
+            .first()
+            .map(|found| (found.domain().to_ascii_lowercase(), spf_word(found.result()).to_owned())),
     });
     let figures = DmarcFigures {
         organization: read.org_name().to_owned(),
@@ -130,6 +141,41 @@ fn dmarc(content: &[u8]) -> Option<Report> {
     Some(Report { sort: Sort::DmarcReport, dmarc: Some(figures), evidence, ..Report::default() })
 }
 
+fn signatures(record: &Record) -> Vec<DmarcSignature> {
+    let signature = |found: &mail_auth::report::DKIMAuthResult| DmarcSignature {
+        domain: found.domain().to_ascii_lowercase(),
+        selector: found.selector().to_owned(),
+        result: dkim_word(found.result()).to_owned(),
+    };
+    record.dkim_auth_result().iter().take(SIGNATURES_MAX).map(signature).collect()
+}
+
+/// The words of RFC 7489 appendix C.
+fn dkim_word(result: DkimResult) -> &'static str {
+    match result {
+        DkimResult::None => "none",
+        DkimResult::Pass => "pass",
+        DkimResult::Fail => "fail",
+        DkimResult::Policy => "policy",
+        DkimResult::Neutral => "neutral",
+        DkimResult::TempError => "temperror",
+        DkimResult::PermError => "permerror",
+    }
+}
+
+/// Likewise.
+fn spf_word(result: SpfResult) -> &'static str {
+    match result {
+        SpfResult::None => "none",
+        SpfResult::Neutral => "neutral",
+        SpfResult::Pass => "pass",
+        SpfResult::Fail => "fail",
+        SpfResult::SoftFail => "softfail",
+        SpfResult::TempError => "temperror",
+        SpfResult::PermError => "permerror",
+    }
+}
+
 /// What is read of a TLS report. Real ones take liberties with everything else: `mx-host` as a text, counts left out.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -138,6 +184,8 @@ struct WrittenTls {
     organization_name: String,
     #[serde(default)]
     report_id: String,
+    #[serde(default)]
+    date_range: Value,
     policies: Vec<WrittenPolicy>,
 }
 
@@ -146,6 +194,8 @@ struct WrittenPolicy {
     policy: WrittenPolicyName,
     #[serde(default)]
     summary: WrittenSummary,
+    #[serde(default, rename = "failure-details")]
+    failures: Value,
 }
 
 #[derive(Deserialize)]
@@ -172,11 +222,32 @@ fn tls(content: &[u8]) -> Option<Report> {
         policy: policy.policy.policy_type,
         successful: policy.summary.successful,
         failed: policy.summary.failed,
+        failures: policy.failures.as_array().into_iter().flatten().take(FAILURES_MAX).map(failure).collect(),
     });
-    let figures =
-        TlsFigures { organization: read.organization_name, report_id: read.report_id, policies: policies.collect() };
+    let figures = TlsFigures {
+        organization: read.organization_name,
+        report_id: read.report_id,
+        begin: word(&read.date_range, "start-datetime"),
+        end: word(&read.date_range, "end-datetime"),
+        policies: policies.collect(),
+    };
     let evidence = vec!["it brings a TLS report (RFC 8460)".to_owned()];
     Some(Report { sort: Sort::TlsReport, tls: Some(figures), evidence, ..Report::default() })
+}
+
+fn failure(written: &Value) -> TlsFailure {
+    TlsFailure {
+        result: word(written, "result-type"),
+        mx: word(written, "receiving-mx-hostname").to_ascii_lowercase(),
+        sending_ip: word(written, "sending-mta-ip"),
+        sessions: written.get("failed-session-count").and_then(Value::as_u64).unwrap_or(0),
+        detail: word(written, "failure-reason-code"),
+    }
+}
+
+/// A text where there is one; what is of another sort counts as left out.
+fn word(written: &Value, name: &str) -> String {
+    written.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 fn contains(content: &[u8], word: &[u8]) -> bool {

@@ -34,7 +34,8 @@ pub use explain::explain;
 pub use normal::{Event, NormalForm, class_of_text, normal_form};
 pub use own::{Fault, OWN_RULES_MAX};
 pub use report::{
-    Action, DmarcFigures, DmarcRow, Feedback, RecipientReport, Report, Sort, TlsFigures, TlsPolicyFigures,
+    Action, DmarcFigures, DmarcRow, DmarcSignature, Feedback, RecipientReport, Report, Sort, TlsFailure, TlsFigures,
+    TlsPolicyFigures,
 };
 pub use rules::{Part, Rules, RulesAt, WrittenRule};
 pub use shape::shape;

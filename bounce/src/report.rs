@@ -154,6 +154,23 @@ pub struct DmarcRow {
     pub spf_pass: bool,
     /// What was done with them: `none`, `quarantine`, `reject`.
     pub disposition: String,
+    /// The domain of their return path, where it is told.
+    pub envelope_from: String,
+    /// The signatures that were looked at; at most ten.
+    pub signatures: Vec<DmarcSignature>,
+    /// The domain that SPF was asked about, and what came of it: `pass`, `fail`, `softfail` ...
+    pub spf: Option<(String, String)>,
+}
+
+/// A DKIM signature, as a DMARC report tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DmarcSignature {
+    /// `d=`.
+    pub domain: String,
+    /// `s=`, where it is told.
+    pub selector: String,
+    /// What came of it: `pass`, `fail`, `neutral` ...
+    pub result: String,
 }
 
 /// A TLS report in figures (RFC 8460 §4).
@@ -163,6 +180,10 @@ pub struct TlsFigures {
     pub organization: String,
     /// Their name for the report.
     pub report_id: String,
+    /// The first moment of the time told of: RFC 3339, as written.
+    pub begin: String,
+    /// The last one.
+    pub end: String,
     /// One entry per policy.
     pub policies: Vec<TlsPolicyFigures>,
 }
@@ -178,6 +199,23 @@ pub struct TlsPolicyFigures {
     pub successful: u64,
     /// Sessions that failed.
     pub failed: u64,
+    /// Why they did; at most a hundred.
+    pub failures: Vec<TlsFailure>,
+}
+
+/// One sort of failed sessions (RFC 8460 §4.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFailure {
+    /// What went wrong: `certificate-expired`, `starttls-not-supported`, `sts-policy-fetch-error` ...
+    pub result: String,
+    /// The receiving host, where it is told.
+    pub mx: String,
+    /// The sender's address, where it is told.
+    pub sending_ip: String,
+    /// How many sessions.
+    pub sessions: u64,
+    /// More about it, where it is told.
+    pub detail: String,
 }
 
 /// What a report says of one recipient.

@@ -12,7 +12,8 @@ use crate::sections::{
     StorageSection, StreamEntry,
 };
 use crate::sections::{
-    HealthSection, MailboxEntry, NoticeSection, ReputationSection, RouteEntry, SuppressionSection, WebhookSection,
+    HealthSection, MailboxEntry, NoticeSection, ReportsSection, ReputationSection, RouteEntry, SuppressionSection,
+    WebhookSection,
 };
 use crate::shaping::{self, ShapingEntry};
 use crate::stream::{self, Streams};
@@ -58,6 +59,8 @@ pub struct Config {
     pub notice: NoticeSection,
     /// `[health]`
     pub health: HealthSection,
+    /// `[reports]`
+    pub reports: ReportsSection,
     /// `[reputation]`
     pub reputation: ReputationSection,
     /// `[suppression]`
@@ -155,7 +158,8 @@ macro_rules! default_section {
 }
 default_section!(ServerSection => server, StorageSection => storage, HttpSection => http, SmtpSection => smtp,
     SubmissionSection => submission, DomainsSection => domains, NoticeSection => notice, HealthSection => health,
-    SuppressionSection => suppression, WebhookSection => webhook, ReputationSection => reputation, DnsSection => dns, LogSection => log);
+    SuppressionSection => suppression, WebhookSection => webhook, ReportsSection => reports,
+    ReputationSection => reputation, DnsSection => dns, LogSection => log);
 
 /// Reads and checks a file.
 ///
@@ -213,6 +217,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let health = table(root, problems);
     let suppression = table(root, problems);
     let webhook = table(root, problems);
+    let reports = table(root, problems);
     let reputation = table(root, problems);
     let dns = table(root, problems);
     let log = table(root, problems);
@@ -259,6 +264,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
         health: health?,
         suppression: suppression?,
         webhook: webhook?,
+        reports: reports?,
         reputation: reputation?,
         domains: domains?,
         shaping,
@@ -321,13 +327,14 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<HealthSection>(name))
         .or_else(|| has::<SuppressionSection>(name))
         .or_else(|| has::<WebhookSection>(name))
+        .or_else(|| has::<ReportsSection>(name))
         .or_else(|| has::<ReputationSection>(name))
         .or_else(|| has::<ShapingEntry>(name))
         .or_else(|| has::<WarmupPlanEntry>(name))
         .or_else(|| has::<BounceRuleEntry>(name))
 }
 
-const SECTIONS: [&str; 20] = [
+const SECTIONS: [&str; 22] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
@@ -344,6 +351,7 @@ const SECTIONS: [&str; 20] = [
     HealthSection::KEY,
     SuppressionSection::KEY,
     WebhookSection::KEY,
+    ReportsSection::KEY,
     ReputationSection::KEY,
     ShapingEntry::KEY,
     BounceRuleEntry::KEY,

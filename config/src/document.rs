@@ -7,7 +7,8 @@ use crate::sections::{
     StorageSection, StreamEntry,
 };
 use crate::sections::{
-    HealthSection, MailboxEntry, NoticeSection, ReputationSection, RouteEntry, SuppressionSection, WebhookSection,
+    HealthSection, MailboxEntry, NoticeSection, ReportsSection, ReputationSection, RouteEntry, SuppressionSection,
+    WebhookSection,
 };
 use crate::shaping::ShapingEntry;
 use crate::submission::SubmissionSection;
@@ -34,7 +35,7 @@ fn entry<S: Section>(times: Times) -> Entry {
 }
 
 /// All sections in reading order.
-fn entries() -> [Entry; 20] {
+fn entries() -> [Entry; 22] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),
@@ -52,6 +53,7 @@ fn entries() -> [Entry; 20] {
         entry::<HealthSection>(Times::Once),
         entry::<SuppressionSection>(Times::Once),
         entry::<WebhookSection>(Times::Once),
+        entry::<ReportsSection>(Times::Once),
         entry::<ReputationSection>(Times::Once),
         entry::<ShapingEntry>(Times::Many),
         entry::<BounceRuleEntry>(Times::Many),

@@ -33,7 +33,7 @@ pub use rate::Rate;
 pub use route::{DomainPattern, Route, RouteHost, RouteTls};
 pub use sections::{
     ConversationMode, DnsSection, DomainsSection, HealthSection, HttpSection, LogFormat, LogLevel, LogSection,
-    NoticeMode, NoticeSection, ReputationSection, ServerSection, SmtpSection, StorageSection, TlsMode,
+    NoticeMode, NoticeSection, ReportsSection, ReputationSection, ServerSection, SmtpSection, StorageSection, TlsMode,
 };
 pub use shaping::{ShapingEntry, TlsNeed};
 pub use stream::{Stream, Streams};

@@ -4,6 +4,7 @@ mod domains;
 mod health;
 mod mailbox;
 mod notice;
+mod reports;
 mod reputation;
 mod route;
 mod stream;
@@ -25,6 +26,7 @@ use std::time::Duration;
 pub use health::HealthSection;
 pub(crate) use mailbox::MailboxEntry;
 pub use notice::{NoticeMode, NoticeSection};
+pub use reports::ReportsSection;
 pub use reputation::ReputationSection;
 pub(crate) use route::RouteEntry;
 pub(crate) use stream::StreamEntry;
@@ -131,6 +133,11 @@ section! {
         /// Local part at each return-path domain that feedback loops report complaints to: with "fbl" those of
         /// example.com go to fbl@bounce.example.com. Register this address with the providers' feedback loops.
         feedback_local_part: Label = "fbl";
+        /// Local part at each return-path domain that DMARC reports come to: with "dmarc" those about example.com go to
+        /// dmarc@bounce.example.com, which the DMARC record of example.com names.
+        dmarc_local_part: Label = "dmarc";
+        /// The same for TLS reports (RFC 8460), named by the return-path domain's record.
+        tlsrpt_local_part: Label = "tlsrpt";
         /// Connections to all servers together.
         connections_max: u32 = 500 in 1..=20_000;
         /// Connections from one source to one site (the domains that share their mail servers), where neither the

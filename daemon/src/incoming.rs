@@ -5,7 +5,7 @@ use crate::app::{App, Shared};
 use anyhow::Context;
 use config::{Config, Mailbox};
 use mta::inbound::pull::{MailboxStatus, Outside, Puller, Setup};
-use mta::inbound::{Desk, Inbound};
+use mta::inbound::{Desk, Figures, Inbound};
 use mta::submission::Certificate;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +32,12 @@ pub(crate) fn begin(app: &Shared, certificate: Option<Arc<Certificate>>) -> Arc<
         feedback: app.config.smtp.feedback_local_part.to_string(),
         shaping: app.shaping.clone(),
         unknown_texts: app.unknown_texts.clone(),
+        figures: Figures::new(
+            &app.config.smtp,
+            app.config.reports.clone(),
+            app.config.sources.clone(),
+            app.dns.clone(),
+        ),
         certificate,
         random: app.random.clone(),
         streams: app.config.streams.clone(),

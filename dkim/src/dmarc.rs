@@ -20,8 +20,8 @@ pub struct Policy {
     pub strict_dkim: bool,
     /// So must the return-path domain.
     pub strict_spf: bool,
-    /// Somebody gets the aggregate reports.
-    pub has_reports: bool,
+    /// Who gets the aggregate reports (`rua`), as written; empty for nobody.
+    pub reports: String,
 }
 
 /// The names under which the policy of a domain may stand, the nearest first.
@@ -87,7 +87,7 @@ fn policy(record: &[(String, String)], at: &str, own: bool) -> Result<Policy, St
         policy: holds,
         strict_dkim: strict("adkim"),
         strict_spf: strict("aspf"),
-        has_reports: word("rua").is_some_and(|addresses| !addresses.is_empty()),
+        reports: tag(record, "rua").unwrap_or_default().to_owned(),
     })
 }
 
@@ -102,10 +102,26 @@ fn note(policy: &Policy, domain: &Domain, return_path: &Domain, own: bool) -> St
     } else {
         out += &format!(" SPF is not: aspf=s wants the return path at {domain} itself, so DKIM must pass.");
     }
-    if !policy.has_reports {
+    if policy.reports.is_empty() {
         out += " Nobody gets the reports; add rua=mailto: with an address to learn who sends in this name.";
     }
     out
+}
+
+/// What is good to know where reports go to others than the mailbox of ours; empty where they come to it, or to nobody.
+#[must_use]
+pub fn hint(policy: &Policy, mailbox: &str) -> String {
+    let takes = |uri: &str| {
+        // RFC 7489 §6.2: a size may follow, as in `mailto:a@example.com!10m`.
+        let address = uri.trim().split('!').next().unwrap_or("");
+        address.split_once(':').is_some_and(|(scheme, address)| {
+            scheme.eq_ignore_ascii_case("mailto") && address.eq_ignore_ascii_case(mailbox)
+        })
+    };
+    if policy.reports.is_empty() || policy.reports.split(',').any(takes) {
+        return String::new();
+    }
+    format!("Its reports go elsewhere; add mailto:{mailbox} to rua= to see them under Reports.")
 }
 
 /// Whether the return path counts for the From domain (RFC 9989 §4.4): ours lies below it.

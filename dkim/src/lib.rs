@@ -19,6 +19,8 @@ pub mod spf;
 
 pub use compare::{Verdict, compare, judge_spf, sight};
 pub use key::{Algorithm, Key, KeyError};
-pub use records::{DnsRecord, DomainSetup, Need, PublishedKey, Purpose, RecordKind, records, source_records};
+pub use records::{
+    DnsRecord, DomainSetup, Need, PublishedKey, Purpose, RecordKind, ReportMailboxes, records, source_records,
+};
 pub use seal::{MasterKey, MasterKeyError, OpenError};
 pub use sign::{SignError, Signer, SigningKey};

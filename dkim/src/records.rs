@@ -165,6 +165,17 @@ pub struct DomainSetup<'a> {
     pub keys: &'a [PublishedKey],
     /// Addresses that mail is sent from; empty when the system chooses (the host's own addresses stand in then).
     pub source_ips: &'a [IpAddr],
+    /// Where reports about the domain are taken, if anywhere.
+    pub reports: Option<ReportMailboxes<'a>>,
+}
+
+/// Local parts at the return-path domain that take reports.
+#[derive(Clone, Copy, Debug)]
+pub struct ReportMailboxes<'a> {
+    /// DMARC aggregate reports.
+    pub dmarc: &'a str,
+    /// TLS reports.
+    pub tlsrpt: &'a str,
 }
 
 /// Every record that the domain wants, the most important first.
@@ -176,13 +187,23 @@ pub fn records(setup: &DomainSetup<'_>) -> Vec<DnsRecord> {
         out.push(DnsRecord { name, kind, value, purpose, need });
     };
     add(return_path.clone(), RecordKind::Txt, spf(setup), Purpose::Spf, Need::Required);
-    let dmarc = "v=DMARC1; p=none".to_owned();
+    // The return path lies below the domain, so it is of the same organization, and no record has to allow that reports
+    // go there (RFC 7489 §7.1).
+    let mailbox = |local: &str| format!("mailto:{local}@{return_path}");
+    let dmarc = match setup.reports {
+        Some(reports) => format!("v=DMARC1; p=none; rua={}", mailbox(reports.dmarc)),
+        None => "v=DMARC1; p=none".to_owned(),
+    };
     add(format!("_dmarc.{}", setup.domain), RecordKind::Txt, dmarc, Purpose::Dmarc, Need::Required);
     let mx = format!("10 {}", setup.return_path_host);
     add(return_path.clone(), RecordKind::Mx, mx, Purpose::ReturnPathMx, Need::Required);
     let sts = "v=STSv1; id=1".to_owned();
     add(format!("_mta-sts.{return_path}"), RecordKind::Txt, sts, Purpose::MtaSts, Need::Recommended);
-    let reports = format!("v=TLSRPTv1; rua=mailto:tls-reports@{}", setup.domain);
+    let reports = match setup.reports {
+        Some(reports) => mailbox(reports.tlsrpt),
+        None => format!("mailto:tls-reports@{}", setup.domain),
+    };
+    let reports = format!("v=TLSRPTv1; rua={reports}");
     add(format!("_smtp._tls.{return_path}"), RecordKind::Txt, reports, Purpose::TlsRpt, Need::Recommended);
     let logo = format!("v=BIMI1; l=https://{}/logo.svg", setup.domain);
     add(format!("default._bimi.{}", setup.domain), RecordKind::Txt, logo, Purpose::Bimi, Need::Optional);

@@ -1,6 +1,6 @@
 //! DMARC policies, and the demands of the large providers.
 
-use dkim::dmarc::{judge, names};
+use dkim::dmarc::{hint, judge, names};
 use dkim::requirements::{self, Facts, Met, Standing};
 use expect_test::expect;
 use mail::Domain;
@@ -55,19 +55,19 @@ fn policies_in_words() {
             ""
         ["other"] ["v=DMARC1; p=none; sp=reject; rua=mailto:d@example.com"]
             Found
-            Some(Policy { at: "_dmarc.example.com", policy: "reject", strict_dkim: false, strict_spf: false, has_reports: true })
+            Some(Policy { at: "_dmarc.example.com", policy: "reject", strict_dkim: false, strict_spf: false, reports: "mailto:d@example.com" })
             "The policy is reject, inherited from _dmarc.example.com. Our signatures are aligned: they name the From domain itself. So is SPF."
         [] ["v=DMARC1; p=quarantine"]
             Found
-            Some(Policy { at: "_dmarc.example.com", policy: "quarantine", strict_dkim: false, strict_spf: false, has_reports: false })
+            Some(Policy { at: "_dmarc.example.com", policy: "quarantine", strict_dkim: false, strict_spf: false, reports: "" })
             "The policy is quarantine, inherited from _dmarc.example.com. Our signatures are aligned: they name the From domain itself. So is SPF. Nobody gets the reports; add rua=mailto: with an address to learn who sends in this name."
         ["v=DMARC1;p=Reject; rua=mailto:x@example.com"] ["v=DMARC1; p=none"]
             Found
-            Some(Policy { at: "_dmarc.news.example.com", policy: "reject", strict_dkim: false, strict_spf: false, has_reports: true })
+            Some(Policy { at: "_dmarc.news.example.com", policy: "reject", strict_dkim: false, strict_spf: false, reports: "mailto:x@example.com" })
             "The policy is reject. Our signatures are aligned: they name the From domain itself. So is SPF."
         ["v=DMARC1; p=none; aspf=s; adkim=s"] []
             Found
-            Some(Policy { at: "_dmarc.news.example.com", policy: "none", strict_dkim: true, strict_spf: true, has_reports: false })
+            Some(Policy { at: "_dmarc.news.example.com", policy: "none", strict_dkim: true, strict_spf: true, reports: "" })
             "The policy is none. Our signatures are aligned: they name the From domain itself. SPF is not: aspf=s wants the return path at news.example.com itself, so DKIM must pass. Nobody gets the reports; add rua=mailto: with an address to learn who sends in this name."
         ["v=DMARC1; rua=mailto:x@example.com"] []
             Differs { why: "it has no policy; add p=none at least" }
@@ -86,6 +86,23 @@ fn policies_in_words() {
             None
             ""
     "#]].assert_eq(&out);
+}
+
+#[test]
+fn reports_that_go_elsewhere() {
+    let domain = domain("example.com");
+    let mailbox = "dmarc@bounce.example.com";
+    for (rua, is_hinted) in [
+        ("", false),
+        ("; rua=mailto:dmarc@bounce.example.com", false),
+        ("; rua=mailto:a@example.com, MAILTO:Dmarc@bounce.example.com!10m", false),
+        ("; rua=mailto:a@example.com", true),
+        ("; rua=dmarc@bounce.example.com", true),
+    ] {
+        let found = [("_dmarc.example.com".to_owned(), vec![format!("v=DMARC1; p=none{rua}")])];
+        let policy = judge(&domain, &domain, &found).1.unwrap();
+        assert_eq!(!hint(&policy, mailbox).is_empty(), is_hinted, "{rua}");
+    }
 }
 
 fn facts() -> Facts {

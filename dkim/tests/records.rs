@@ -1,7 +1,10 @@
 //! The records to publish, and how what is found compares with them.
 
 use dkim::rotation::{Sight, Step};
-use dkim::{Algorithm, DnsRecord, DomainSetup, Need, PublishedKey, Verdict, compare, records, sight, source_records};
+use dkim::{
+    Algorithm, DnsRecord, DomainSetup, Need, PublishedKey, ReportMailboxes, Verdict, compare, records, sight,
+    source_records,
+};
 use expect_test::expect;
 use mail::Domain;
 
@@ -24,6 +27,7 @@ fn setup(source_ips: &[&str]) -> Vec<DnsRecord> {
         return_path_host: &domain("mail.example.org"),
         keys: &keys,
         source_ips: &ips,
+        reports: Some(ReportMailboxes { dmarc: "dmarc", tlsrpt: "tlsrpt" }),
     })
 }
 
@@ -46,10 +50,10 @@ fn what_to_publish() {
         pb1r._domainkey.example.com TXT "v=DKIM1; k=rsa; p=MIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBM" "IIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIB" ; DKIM key (RSA), required
         pb1e._domainkey.example.com TXT "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=" ; DKIM key (Ed25519), useful
         bounce.example.com TXT "v=spf1 ip4:198.51.100.7 ip6:2001:db8::7 -all" ; SPF of the return-path domain, required
-        _dmarc.example.com TXT "v=DMARC1; p=none" ; DMARC policy, required
+        _dmarc.example.com TXT "v=DMARC1; p=none; rua=mailto:dmarc@bounce.example.com" ; DMARC policy, required
         bounce.example.com MX 10 mail.example.org. ; Return-path mail exchanger, required
         _mta-sts.bounce.example.com TXT "v=STSv1; id=1" ; MTA-STS of the return-path domain, useful
-        _smtp._tls.bounce.example.com TXT "v=TLSRPTv1; rua=mailto:tls-reports@example.com" ; TLS reports of the return-path domain, useful
+        _smtp._tls.bounce.example.com TXT "v=TLSRPTv1; rua=mailto:tlsrpt@bounce.example.com" ; TLS reports of the return-path domain, useful
         default._bimi.example.com TXT "v=BIMI1; l=https://example.com/logo.svg" ; BIMI logo, optional
     "#]].assert_eq(&print(&setup(&["198.51.100.7", "2001:db8::7", "198.51.100.7"])));
     assert_eq!(setup(&[])[2].value, "v=spf1 a:mail.example.org -all");

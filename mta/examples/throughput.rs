@@ -152,6 +152,7 @@ fn parts(storage: &Storage, connections: u32) -> Parts {
             finished: day,
             unmatched_reports: day,
             unknown_texts: day,
+            reports: day,
             conversations: day,
             conversation_bytes: 1 << 20,
         },

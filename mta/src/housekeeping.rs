@@ -10,8 +10,9 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use storage::automation::{Automation, Scope};
 use storage::{
-    RecipientId, Storage, StorageError, automation, bounces, conversation, event, idempotency, job, message, outbox,
-    queue, reputation, soft_bounce, standing, unknown_text, unmatched_report,
+    RecipientId, Storage, StorageError, automation, bounces, conversation, dmarc_report, event, idempotency, job,
+    listing, message, outbox, queue, report_alarm, report_day, reputation, soft_bounce, standing, tls_report,
+    unknown_text, unmatched_report,
 };
 
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.
@@ -34,6 +35,8 @@ const EVENTS_CHUNK: u32 = 2_000;
 const EVENTS_LOOK: Duration = Duration::from_secs(1);
 const RETENTION_EVERY: Duration = Duration::from_hours(1);
 const RETENTION_CHUNK: u32 = 1_000;
+/// Of reports, each of which has up to thousands of rows.
+const REPORTS_CHUNK: u32 = 10;
 /// Between chunks, so that deleting history never holds up the present.
 const RETENTION_PAUSE: Duration = Duration::from_millis(50);
 
@@ -51,6 +54,8 @@ pub struct Retention {
     pub unmatched_reports: Duration,
     /// Texts that no rule knows, since they were last seen.
     pub unknown_texts: Duration,
+    /// What others report about our domains.
+    pub reports: Duration,
     /// Conversations with other servers.
     pub conversations: Duration,
     /// Bytes of conversations, all together.
@@ -188,6 +193,14 @@ enum Old {
     Answers,
     UnmatchedReports,
     UnknownTexts,
+    DmarcReports,
+    TlsReports,
+    /// How many of them came.
+    ReportDays,
+    /// Alarms of reports that have ended.
+    ReportAlarms,
+    /// Listings on blocklists that nobody sees any more.
+    Listings,
     /// Automations that have ended, as long as the events that tell of them.
     Automations,
     /// Actions on many recipients that have ended.
@@ -215,6 +228,11 @@ async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageErr
         (Old::UnknownTexts, retention.unknown_texts),
         // What has been acted on is known as long as its figures count.
         (Old::Automations, retention.events.max(AUTOMATIONS_KEEP_MIN)),
+        (Old::DmarcReports, retention.reports),
+        (Old::TlsReports, retention.reports),
+        (Old::ReportDays, retention.reports),
+        (Old::ReportAlarms, retention.reports),
+        (Old::Listings, retention.reports),
         (Old::Jobs, JOBS_KEEP),
         (Old::SoftBounces, SOFT_BOUNCES_KEEP),
         (Old::Reputation, REPUTATION_KEEP),
@@ -246,6 +264,11 @@ async fn forget_some(storage: &Storage, old: Old, before_ms: i64) -> Result<usiz
         Old::UnknownTexts => {
             storage.events().write(move |tx| unknown_text::forget(tx, before_ms, RETENTION_CHUNK)).await
         }
+        Old::DmarcReports => dmarc_report::forget(storage, before_ms, REPORTS_CHUNK).await,
+        Old::TlsReports => tls_report::forget(storage, before_ms, REPORTS_CHUNK).await,
+        Old::ReportDays => report_day::forget(storage, before_ms, RETENTION_CHUNK).await,
+        Old::ReportAlarms => report_alarm::forget(storage, before_ms, RETENTION_CHUNK).await,
+        Old::Listings => listing::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Jobs => storage.queue().write(move |tx| job::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::Reputation => reputation::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Standing => standing::forget(storage, before_ms, RETENTION_CHUNK).await,

@@ -97,6 +97,14 @@ kinds! {
     Resumed = "resumed",
     /// A lane has work and makes no progress.
     LaneStalled = "lane_stalled",
+    /// Reports say that something of ours fails.
+    AlarmBegan = "alarm_began",
+    /// They do not any more, or a person ended the alarm.
+    AlarmEnded = "alarm_ended",
+    /// A sending domain is on a blocklist.
+    Listed = "listed",
+    /// It is not any more.
+    Delisted = "delisted",
 }
 
 /// An event to write. What does not apply is `None`.

@@ -16,9 +16,11 @@ pub mod complaint;
 pub mod contact;
 pub mod conversation;
 pub mod credential;
+pub mod dmarc_report;
 pub mod domain;
 mod error;
 pub mod event;
+pub mod feedback;
 pub mod field;
 pub mod filter;
 mod functions;
@@ -29,6 +31,7 @@ mod ids;
 pub mod import;
 pub mod job;
 pub mod list;
+pub mod listing;
 pub mod mailbox;
 pub mod message;
 pub mod meta;
@@ -42,6 +45,8 @@ pub mod preference_centre;
 pub mod queue;
 pub mod reply;
 pub mod reply_address;
+pub mod report_alarm;
+pub mod report_day;
 pub mod reputation;
 mod schema;
 pub mod segment;
@@ -56,6 +61,7 @@ pub mod tag;
 pub mod tally;
 pub mod template;
 pub mod tls;
+pub mod tls_report;
 pub mod unknown_text;
 pub mod unmatched_report;
 pub mod unsubscribe;
@@ -69,12 +75,9 @@ mod writer;
 pub use error::StorageError;
 pub use hash::{AddressHash, address_hash, request_hash, secret_hash};
 pub use ids::{
-    ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, JobId, MessageId,
-    PauseId, RecipientId, ReplyAddressId, ReplyId, SegmentId, SuppressionId, TemplateId, TemplateVersionId, UserId,
-    WebhookId, WorkspaceId,
     ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, JobId, ListId,
     MessageId, PauseId, RecipientId, ReplyAddressId, ReplyId, SegmentId, SuppressionId, TemplateId, TemplateVersionId,
-    UserId, WorkspaceId,
+    UserId, WebhookId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};

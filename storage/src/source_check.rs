@@ -20,7 +20,7 @@ macro_rules! words {
                 match self { $($name::$variant => $text,)* }
             }
 
-            fn parse(text: &str) -> Option<$name> {
+            pub(crate) fn parse(text: &str) -> Option<$name> {
                 match text { $($text => Some($name::$variant),)* _ => None }
             }
         }

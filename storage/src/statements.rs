@@ -13,6 +13,7 @@ fn every_statement_prepares() {
     let message = crate::message::statements();
     let contact = crate::contact::statements();
     let webhook = crate::webhook::statements();
+    let dmarc_report = crate::dmarc_report::statements();
     let modules: &[(&str, &[&str])] = &[
         ("api_key", crate::api_key::STATEMENTS),
         ("automation", crate::automation::STATEMENTS),
@@ -20,7 +21,9 @@ fn every_statement_prepares() {
         ("standing", crate::standing::STATEMENTS),
         ("campaign_run", crate::campaign_run::STATEMENTS),
         ("conversation", crate::conversation::STATEMENTS),
+        ("dmarc_report", &dmarc_report),
         ("event", crate::event::STATEMENTS),
+        ("feedback", crate::feedback::STATEMENTS),
         ("idempotency", crate::idempotency::STATEMENTS),
         ("message", &message),
         ("notice", crate::notice::STATEMENTS),
@@ -32,10 +35,13 @@ fn every_statement_prepares() {
         ("hygiene", crate::hygiene::STATEMENTS),
         ("preference", crate::preference::STATEMENTS),
         ("preference_centre", crate::preference_centre::STATEMENTS),
+        ("listing", crate::listing::STATEMENTS),
         ("pause", crate::pause::STATEMENTS),
         ("mailbox", crate::mailbox::STATEMENTS),
         ("reply", crate::reply::STATEMENTS),
         ("reply_address", crate::reply_address::STATEMENTS),
+        ("report_alarm", crate::report_alarm::STATEMENTS),
+        ("report_day", crate::report_day::STATEMENTS),
         ("reputation", crate::reputation::STATEMENTS),
         ("soft_bounce", crate::soft_bounce::STATEMENTS),
         ("suppression", crate::suppression::STATEMENTS),
@@ -59,6 +65,7 @@ fn every_statement_prepares() {
         ("template", crate::template::STATEMENTS),
         ("tls", crate::tls::STATEMENTS),
         ("webhook", &webhook),
+        ("tls_report", crate::tls_report::STATEMENTS),
         ("workspace", crate::workspace::STATEMENTS),
     ];
     storage

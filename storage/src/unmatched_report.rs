@@ -1,6 +1,6 @@
 //! Reports that no recipient could be found for: kept for reading, counted, deleted after a while.
 
-use crate::{Storage, StorageError};
+use crate::{Storage, StorageError, WorkspaceId};
 use rusqlite::{Connection, named_params, params};
 
 /// How much of a report is kept.
@@ -48,23 +48,35 @@ pub async fn keep(
 }
 
 const PAGE: &str = "
-    SELECT id, received_ms, peer, rcpt, why FROM unmatched_report WHERE id < :before ORDER BY id DESC LIMIT :limit";
+    SELECT id, received_ms, peer, rcpt, why FROM unmatched_report
+    WHERE id < :before AND (:why IS NULL OR why = :why) AND EXISTS (SELECT 1 FROM domain d
+        WHERE d.workspace_id = :workspace_id AND d.return_path_domain = substr(rcpt, instr(rcpt, '@') + 1))
+    ORDER BY id DESC LIMIT :limit";
 
-/// Reports with ids below `before` (`i64::MAX` for the first page), newest first.
+/// Reports that came to a return-path domain of the workspace, or those with one reason, with ids below `before` (`i64::MAX` for the first page), newest first.
 ///
 /// # Errors
 /// The database's.
-pub fn page(connection: &Connection, before: i64, limit: u32) -> Result<Vec<UnmatchedReport>, StorageError> {
+pub fn page(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    why: Option<&str>,
+    before: i64,
+    limit: u32,
+) -> Result<Vec<UnmatchedReport>, StorageError> {
     let mut statement = connection.prepare_cached(PAGE)?;
-    let rows = statement.query_map(named_params! { ":before": before, ":limit": limit }, |row| {
-        Ok(UnmatchedReport {
-            id: row.get(0)?,
-            received_ms: row.get(1)?,
-            peer: row.get(2)?,
-            rcpt: row.get(3)?,
-            why: row.get(4)?,
-        })
-    })?;
+    let rows = statement.query_map(
+        named_params! { ":workspace_id": workspace, ":why": why, ":before": before, ":limit": limit },
+        |row| {
+            Ok(UnmatchedReport {
+                id: row.get(0)?,
+                received_ms: row.get(1)?,
+                peer: row.get(2)?,
+                rcpt: row.get(3)?,
+                why: row.get(4)?,
+            })
+        },
+    )?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -76,6 +88,24 @@ const COUNT: &str = "SELECT count(*) FROM unmatched_report";
 /// The database's.
 pub fn count(connection: &Connection) -> Result<u64, StorageError> {
     Ok(connection.prepare_cached(COUNT)?.query_row([], |row| crate::words::count(row, 0))?)
+}
+
+const REASONS: &str = "
+    SELECT why, count(*) FROM unmatched_report
+    WHERE EXISTS (SELECT 1 FROM domain d
+        WHERE d.workspace_id = :workspace_id AND d.return_path_domain = substr(rcpt, instr(rcpt, '@') + 1))
+    GROUP BY why ORDER BY 2 DESC, why";
+
+/// How many that came to return-path domains of the workspace are kept for each reason, most first.
+///
+/// # Errors
+/// The database's.
+pub fn reasons(connection: &Connection, workspace: WorkspaceId) -> Result<Vec<(String, u64)>, StorageError> {
+    let mut statement = connection.prepare_cached(REASONS)?;
+    let rows = statement.query_map(named_params! { ":workspace_id": workspace }, |row| {
+        Ok((row.get(0)?, crate::words::count(row, 1)?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 const FORGET: &str = "
@@ -91,4 +121,4 @@ pub async fn forget(storage: &Storage, before_ms: i64, limit: u32) -> Result<usi
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[INSERT, PAGE, COUNT, FORGET];
+pub(crate) const STATEMENTS: &[&str] = &[INSERT, PAGE, COUNT, REASONS, FORGET];

@@ -24,3 +24,11 @@ pub(crate) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     let n: i64 = row.get(column)?;
     u64::try_from(n).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, n))
 }
+
+/// The largest count of somebody else's that is stored: what reports claim has no bound, and sums over it must have one.
+const FOREIGN_MAX: i64 = 10_000_000_000_000;
+
+/// A count that somebody else claims, as it is stored.
+pub(crate) fn foreign(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(FOREIGN_MAX).min(FOREIGN_MAX)
+}

@@ -36,6 +36,7 @@ const GROUPS: [(&str, &[Entry]); 5] = [
             ("/unknown-texts", "Unknown texts", Icon::Unknown),
             ("/bounces", "Bounces", Icon::Bounces),
             ("/suppressions", "Suppressions", Icon::Suppressions),
+            ("/reports", "Reports", Icon::Reports),
         ],
     ),
     (

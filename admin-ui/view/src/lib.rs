@@ -14,6 +14,7 @@ pub mod progress;
 pub mod query;
 pub mod queue;
 pub mod reply;
+pub mod report;
 pub mod setup;
 pub mod shaping;
 pub mod source;

@@ -10,7 +10,7 @@ section! {
     pub struct HealthSection in "health" {
         /// Time between two looks.
         every: Duration = "6h" in "10m"..="7d";
-        /// Whether blocklists are asked about the sources. Private addresses are never asked about.
+        /// Whether blocklists are asked about the sources and the sending domains. Private addresses are never asked about.
         blocklists: bool = true;
         /// A mail server that each source tries to reach at port 25, to see whether the network lets it: name it only if
         /// its owner agrees. Unset: that is not looked at.

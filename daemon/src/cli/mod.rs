@@ -22,6 +22,7 @@ mod people;
 mod preference_centre;
 mod queue;
 mod replies;
+mod reports;
 mod reputation;
 mod shaping;
 mod sources;
@@ -175,6 +176,13 @@ enum Command {
         config: ConfigFile,
         #[command(flatten)]
         args: bounces::BouncesArgs,
+    },
+    /// What the world reports about our domains: DMARC and TLS reports, blocklists, complaints.
+    Reports {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: reports::ReportsCommand,
     },
     /// The suppression list.
     Suppressions {
@@ -356,6 +364,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Source { config, command } => {
             with(&config, async |client| sources::run(client, command).await).await?
+        }
+        Command::Reports { config, command } => {
+            with(&config, async |client| reports::run(client, command).await).await?;
         }
         Command::Suppressions { config, command } => {
             with(&config, async |client| delivery::suppression(client, command).await).await?;

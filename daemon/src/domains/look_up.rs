@@ -55,7 +55,7 @@ async fn one(app: &App, names: &Names, wanted: &Wanted) -> (DomainRecord, Sight)
     let sight = dkim::sight(&wanted.record, &found);
     let judged = match wanted.record.purpose {
         Purpose::Spf => judge_spf(app, names, wanted, &found).await,
-        Purpose::Dmarc => return (judge_dmarc(dns, names, wanted, found).await, sight),
+        Purpose::Dmarc => return (judge_dmarc(app, names, wanted, found).await, sight),
         Purpose::ReturnPathMx => judge_mx(app, names, wanted, &found).await,
         _ => Ok((dkim::compare(&wanted.record, &found), String::new())),
     };
@@ -181,7 +181,8 @@ async fn answer(dns: &dyn Dns, question: &Question) -> Answer {
 }
 
 /// The policy may stand at the domain or above it.
-async fn judge_dmarc(dns: &dyn Dns, names: &Names, wanted: &Wanted, own: Vec<String>) -> DomainRecord {
+async fn judge_dmarc(app: &App, names: &Names, wanted: &Wanted, own: Vec<String>) -> DomainRecord {
+    let dns = &*app.record_dns;
     let mut found = vec![(wanted.record.name.clone(), own)];
     let mut judged = dmarc::judge(&names.domain, &names.return_path, &found);
     for name in dmarc::names(&names.domain).into_iter().skip(1) {
@@ -194,7 +195,11 @@ async fn judge_dmarc(dns: &dyn Dns, names: &Names, wanted: &Wanted, own: Vec<Str
         }
         judged = dmarc::judge(&names.domain, &names.return_path, &found);
     }
-    let (verdict, policy, note) = judged;
+    let (verdict, policy, mut note) = judged;
+    if let Some(policy) = policy.as_ref().filter(|_| app.config.smtp.inbound_listen.is_some()) {
+        let mailbox = format!("{}@{}", app.config.smtp.dmarc_local_part, names.return_path);
+        note = format!("{note} {}", dmarc::hint(policy, &mailbox)).trim().to_owned();
+    }
     let holds = |(name, _): &(String, Vec<String>)| policy.as_ref().is_none_or(|policy| policy.at == *name);
     let shown = found.into_iter().find(holds).map(|(_, texts)| texts).unwrap_or_default();
     record(wanted, shown, verdict, note)

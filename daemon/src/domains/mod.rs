@@ -7,6 +7,7 @@ mod check;
 mod health;
 mod keys;
 mod look_up;
+mod reports;
 mod shape;
 mod wanted;
 mod watch;
@@ -20,6 +21,7 @@ use storage::{Connection, DomainId, StorageError, WorkspaceId, suppression};
 
 pub use check::verify;
 pub(crate) use keys::{remove_key, rotate, schedule, sign_anyway, signer};
+pub(crate) use reports::{dmarc_record, tlsrpt_record};
 pub(crate) use watch::watch;
 
 /// Events shown of a domain.

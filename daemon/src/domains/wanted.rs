@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::http::error::ApiError;
 use api_types::{DomainRecord, KeyStep, RecordNeed, RecordStatus};
 use dkim::rotation::Step;
-use dkim::{Algorithm, DnsRecord, DomainSetup, Need, PublishedKey, Purpose, RecordKind};
+use dkim::{Algorithm, DnsRecord, DomainSetup, Need, PublishedKey, Purpose, RecordKind, ReportMailboxes};
 use mail::Domain;
 use std::net::IpAddr;
 use storage::DkimKeyId;
@@ -58,6 +58,10 @@ pub(super) fn wanted(app: &App, row: &SendingDomain, keys: &[DkimKey]) -> Result
         return_path_host: &app.config.server.hostname,
         keys: &[],
         source_ips: &source_ips,
+        reports: app.config.smtp.inbound_listen.map(|_| ReportMailboxes {
+            dmarc: app.config.smtp.dmarc_local_part.as_str(),
+            tlsrpt: app.config.smtp.tlsrpt_local_part.as_str(),
+        }),
     };
     let of_key = |key: &DkimKey| {
         let mut record = published(key)?.record(&names.domain)?;
@@ -137,7 +141,9 @@ pub(super) fn advice(purpose: Purpose, record: &DnsRecord) -> String {
             )
         }
         Purpose::TlsRpt => {
-            "Other servers then report trouble with TLS to this address; choose one that is read.".to_owned()
+            "Other servers then report trouble with TLS to this address. What comes to the mailbox at the return-path \
+             domain is shown under Reports; another one must be read by somebody."
+                .to_owned()
         }
         Purpose::Bimi => {
             "Put the address of your logo (SVG Tiny PS) there. Shown only under a DMARC policy of quarantine or reject."

@@ -12,7 +12,9 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::sync::OnceLock;
+use storage::listing::{self, Subject};
 use storage::queue::{self, Ledger};
+use storage::report_alarm::{self, Kind};
 use storage::{WorkspaceId, outbox, unmatched_report};
 
 /// One recorder for the process, which several daemons of a test share.
@@ -38,6 +40,8 @@ gauges! {
     LEDGER_HOLDS = "packetboat_ledger_holds", "1 while the ledger's sum holds.";
     OUTBOX = "packetboat_outbox_events", "Events on their way to events.db.";
     UNMATCHED = "packetboat_unmatched_reports", "Returned mails that no recipient was found for.";
+    LISTED = "packetboat_blocklist_listings", "Listings on blocklists now, of sources and of sending domains.";
+    REPORT_ALARMS = "packetboat_report_alarms", "Alarms of DMARC and TLS reports in force.";
     DISK_FREE = "packetboat_disk_free_bytes", "Free space on the disk of the data folder.";
     LANE_CONNECTIONS = "packetboat_connections", "Open connections to receiving servers, by source.";
 }
@@ -93,6 +97,20 @@ async fn refresh(app: &App) -> Result<(), ApiError> {
     metrics::gauge!(LEDGER_HOLDS).set(if ledger.holds() { 1.0 } else { 0.0 });
     metrics::gauge!(OUTBOX).set(waiting as f64);
     metrics::gauge!(UNMATCHED).set(unmatched as f64);
+    let alarms = app.storage.read(|c| {
+        let listed = [Subject::Source, Subject::Domain].map(|of| listing::open_count(c, of).map(|n| (of, n)));
+        let alarms = [Kind::Dmarc, Kind::Tls].map(|kind| report_alarm::open_count(c, kind).map(|n| (kind, n)));
+        let listed: Result<Vec<_>, _> = listed.into_iter().collect();
+        let alarms: Result<Vec<_>, _> = alarms.into_iter().collect();
+        Ok((listed?, alarms?))
+    });
+    let (listed, alarms) = alarms.await?;
+    for (subject, count) in listed {
+        metrics::gauge!(LISTED, "subject" => subject.as_str()).set(count as f64);
+    }
+    for (kind, count) in alarms {
+        metrics::gauge!(REPORT_ALARMS, "kind" => kind.as_str()).set(count as f64);
+    }
     if let Some(free) = crate::disk::free_bytes(app.storage.dir()) {
         metrics::gauge!(DISK_FREE).set(free as f64);
     }

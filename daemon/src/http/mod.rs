@@ -29,6 +29,7 @@ mod queue;
 mod queue_actions;
 mod replies;
 mod reply_addresses;
+mod reports;
 mod reputation;
 mod segments;
 mod session;
@@ -219,6 +220,20 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(bounces::figures))
         .add(VIEWER, routes!(bounces::recipients))
         .add(VIEWER, routes!(reputation::limits))
+        .add(VIEWER, routes!(reports::dmarc::overview))
+        .add(VIEWER, routes!(reports::dmarc::senders))
+        .add(VIEWER, routes!(reports::dmarc::list))
+        .add(VIEWER, routes!(reports::dmarc::show))
+        .add(VIEWER, routes!(reports::dmarc::rows))
+        .add(VIEWER, routes!(reports::tls::overview))
+        .add(VIEWER, routes!(reports::tls::list))
+        .add(VIEWER, routes!(reports::blocklists::overview))
+        .add(VIEWER, routes!(reports::blocklists::listings))
+        .add_slow(ADMIN, SLOW, routes!(reports::blocklists::check))
+        .add(VIEWER, routes!(reports::feedback::overview))
+        .add(VIEWER, routes!(reports::feedback::unmatched))
+        .add(VIEWER, routes!(reports::alarms::list))
+        .add(ADMIN, routes!(reports::alarms::lift))
         .add(VIEWER, routes!(explain_mail::explain).layer(DefaultBodyLimit::max(explain_mail::MAIL_MAX)))
         .add(VIEWER, routes!(reply_addresses::list))
         .add(ADMIN, routes!(reply_addresses::create))

@@ -8,6 +8,7 @@ use crate::http::campaigns;
 use crate::http::error::ApiError;
 use crate::http::extract::Json;
 use crate::http::queue as queue_page;
+use crate::http::reports::notices as reports;
 use crate::http::sources;
 use crate::incoming;
 use crate::text::time;
@@ -75,6 +76,7 @@ struct Found {
     source_checks: Vec<source_check::SourceCheck>,
     alarms: Vec<Automation>,
     webhooks: Vec<webhook::Webhook>,
+    reports: reports::Found,
 }
 
 fn read(c: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<Found, StorageError> {
@@ -94,6 +96,7 @@ fn read(c: &Connection, workspace: WorkspaceId, since_ms: i64) -> Result<Found, 
         source_checks: source_check::all(c)?,
         alarms: automation::page(c, workspace, Which::Open, i64::MAX, ALARMS_MAX)?,
         webhooks: webhook::disabled(c, workspace, ALARMS_MAX)?,
+        reports: reports::read(c, workspace)?,
     })
 }
 
@@ -178,6 +181,7 @@ fn notices(app: &Shared, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
         }
     }
     notices.extend(found.webhooks.iter().map(|row| notice("danger", webhooks::notice(row), Some("/webhooks"))));
+    notices.extend(reports::notices(&found.reports));
     for mailbox in incoming::statuses(app) {
         if let Some(trouble) = &mailbox.trouble {
             let message = format!("The mailbox {} cannot be read: {trouble}.", mailbox.name);

@@ -92,17 +92,22 @@ fn shape_check(check: &source_check::SourceCheck) -> SourceCheck {
     SourceCheck {
         subject: check.finding.subject.as_str().to_owned(),
         item: check.finding.item.clone(),
-        level: match check.finding.level {
-            Level::Good => SourceLevel::Good,
-            Level::Off => SourceLevel::Off,
-            Level::Unsure => SourceLevel::Unsure,
-            Level::Warning => SourceLevel::Warning,
-            Level::Bad => SourceLevel::Bad,
-        },
+        level: level(check.finding.level),
         found: check.finding.found.clone(),
         advice: check.finding.advice.clone(),
         since: time(check.since_ms),
         checked_at: time(check.checked_ms),
+    }
+}
+
+/// How something stands, as the API has it.
+pub(crate) fn level(level: Level) -> SourceLevel {
+    match level {
+        Level::Good => SourceLevel::Good,
+        Level::Off => SourceLevel::Off,
+        Level::Unsure => SourceLevel::Unsure,
+        Level::Warning => SourceLevel::Warning,
+        Level::Bad => SourceLevel::Bad,
     }
 }
 

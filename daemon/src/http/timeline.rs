@@ -119,7 +119,13 @@ fn summary(event: &EventRow) -> String {
         }
         Kind::Replied => "Answered the mail.".to_owned(),
         // Of no contact, and so in nobody's timeline.
-        Kind::SourceOut | Kind::SourceBack | Kind::SourceCheck => event.text.clone().unwrap_or_default(),
+        Kind::SourceOut
+        | Kind::SourceBack
+        | Kind::SourceCheck
+        | Kind::AlarmBegan
+        | Kind::AlarmEnded
+        | Kind::Listed
+        | Kind::Delisted => event.text.clone().unwrap_or_default(),
         Kind::AutomationBegan => format!("Mail to {at} is held or slowed down."),
         Kind::AutomationEnded => format!("Mail to {at} goes as before{by}."),
         Kind::Held => format!("Held{by}{why}."),

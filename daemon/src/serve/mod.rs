@@ -203,6 +203,7 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
             finished: DAY * config.storage.finished_retention_days,
             unmatched_reports: DAY * config.storage.unmatched_report_days,
             unknown_texts: DAY * config.storage.unknown_text_days,
+            reports: DAY * config.reports.retention_days,
             conversations: DAY * config.storage.conversation_days,
             conversation_bytes: u64::from(config.storage.conversation_mb) * 1024 * 1024,
         },

@@ -1,4 +1,4 @@
-//! Blocklists of addresses (RFC 5782): how they are asked and what their answers mean. Which ones there are is data,
+//! Blocklists of addresses and of domains (RFC 5782): how they are asked and what their answers mean. Which ones there are is data,
 //! `data/dnsbl.toml`.
 
 use serde::Deserialize;
@@ -36,6 +36,20 @@ struct Meaning {
 #[serde(deny_unknown_fields)]
 struct File {
     list: Vec<Blocklist>,
+    domain_list: Vec<DomainList>,
+}
+
+/// A blocklist of domains.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DomainList {
+    name: String,
+    zone: String,
+    grave: bool,
+    lookup: String,
+    /// What it says to resolvers that are public, or ask too much, where that lies among its listings.
+    refusals: Vec<Ipv4Addr>,
+    listing: Vec<Meaning>,
 }
 
 /// What an answer means.
@@ -49,14 +63,18 @@ pub(super) enum Listing {
     Senseless,
 }
 
-/// The built-in lists.
+// A test reads the file, so this holds for every build that passed the tests.
+static LISTS: LazyLock<File> =
+    LazyLock::new(|| toml::from_str(include_str!("../../data/dnsbl.toml")).expect("the built-in blocklists read"));
+
+/// The built-in lists of addresses.
 pub(super) fn all() -> &'static [Blocklist] {
-    // A test reads the file, so this holds for every build that passed the tests.
-    static LISTS: LazyLock<Vec<Blocklist>> = LazyLock::new(|| {
-        let file: File = toml::from_str(include_str!("../../data/dnsbl.toml")).expect("the built-in blocklists read");
-        file.list
-    });
-    &LISTS
+    &LISTS.list
+}
+
+/// The built-in lists of domains.
+pub(super) fn of_domains() -> &'static [DomainList] {
+    &LISTS.domain_list
 }
 
 impl Blocklist {
@@ -85,30 +103,66 @@ impl Blocklist {
 
     /// What its answers mean; at least one.
     pub fn read(&self, answers: &[IpAddr]) -> Listing {
-        let four = |answer: &IpAddr| match answer {
-            IpAddr::V4(four) => Some(*four),
-            IpAddr::V6(_) => None,
-        };
-        let answers: Vec<Ipv4Addr> = answers.iter().filter_map(four).collect();
-        // What lists say to resolvers that are public, or ask too much: 127.255.255.0/24.
-        if answers.iter().any(|answer| answer.octets()[..3] == [127, 255, 255]) {
-            return Listing::Refused;
-        }
-        // RFC 5782 §2.1: answers lie within 127.0.0.0/8. Others come from resolvers that invent addresses.
-        if answers.is_empty() || !answers.iter().all(Ipv4Addr::is_loopback) {
-            return Listing::Senseless;
-        }
-        let meaning = |answer: &Ipv4Addr| {
-            let known = self.listing.iter().find(|meaning| meaning.answer == *answer);
-            known.map_or_else(|| format!("answer {answer}"), |meaning| meaning.means.clone())
-        };
-        Listing::Listed(answers.iter().map(meaning).collect::<Vec<_>>().join("; "))
+        read(answers, &[], &self.listing)
     }
 
     /// Where to have a listing removed.
     pub fn lookup(&self, ip: IpAddr) -> String {
         self.lookup.replace("{ip}", &ip.to_string())
     }
+}
+
+impl DomainList {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether mail is refused at many places while a domain is listed.
+    pub fn is_grave(&self) -> bool {
+        self.grave
+    }
+
+    /// The name to ask for (RFC 5782 §2.2).
+    pub fn question(&self, name: &str) -> String {
+        format!("{name}.{}", self.zone)
+    }
+
+    /// The name that no list of domains may have (RFC 5782 §5).
+    pub fn counter_question(&self) -> String {
+        self.question("invalid")
+    }
+
+    /// What its answers mean; at least one.
+    pub fn read(&self, answers: &[IpAddr]) -> Listing {
+        read(answers, &self.refusals, &self.listing)
+    }
+
+    /// Where to have a listing removed.
+    pub fn lookup(&self, name: &str) -> String {
+        self.lookup.replace("{name}", name)
+    }
+}
+
+fn read(answers: &[IpAddr], refusals: &[Ipv4Addr], listing: &[Meaning]) -> Listing {
+    let four = |answer: &IpAddr| match answer {
+        IpAddr::V4(four) => Some(*four),
+        IpAddr::V6(_) => None,
+    };
+    let answers: Vec<Ipv4Addr> = answers.iter().filter_map(four).collect();
+    // What lists say to resolvers that are public, or ask too much: 127.255.255.0/24.
+    let refused = |answer: &Ipv4Addr| answer.octets()[..3] == [127, 255, 255] || refusals.contains(answer);
+    if answers.iter().any(refused) {
+        return Listing::Refused;
+    }
+    // RFC 5782 §2.1: answers lie within 127.0.0.0/8. Others come from resolvers that invent addresses.
+    if answers.is_empty() || !answers.iter().all(Ipv4Addr::is_loopback) {
+        return Listing::Senseless;
+    }
+    let meaning = |answer: &Ipv4Addr| {
+        let known = listing.iter().find(|meaning| meaning.answer == *answer);
+        known.map_or_else(|| format!("answer {answer}"), |meaning| meaning.means.clone())
+    };
+    Listing::Listed(answers.iter().map(meaning).collect::<Vec<_>>().join("; "))
 }
 
 /// Whether the world can see the address, so that a list may have heard of it.
@@ -169,6 +223,25 @@ mod tests {
     }
 
     #[test]
+    fn domains_are_asked_about_by_name() {
+        let dbl = of_domains().iter().find(|list| list.name() == "Spamhaus DBL").unwrap();
+        let surbl = of_domains().iter().find(|list| list.name() == "SURBL").unwrap();
+        assert_eq!(dbl.question("news.example"), "news.example.dbl.spamhaus.org");
+        assert_eq!(dbl.counter_question(), "invalid.dbl.spamhaus.org");
+        assert_eq!(dbl.lookup("news.example"), "https://check.spamhaus.org/results/?query=news.example");
+        for (list, answer, expected) in [
+            (dbl, "127.0.1.4", Listing::Listed("phishing".to_owned())),
+            (dbl, "127.0.1.255", Listing::Refused),
+            (dbl, "127.255.255.254", Listing::Refused),
+            (dbl, "198.51.100.1", Listing::Senseless),
+            (surbl, "127.0.0.1", Listing::Refused),
+            (surbl, "127.0.0.80", Listing::Listed("answer 127.0.0.80".to_owned())),
+        ] {
+            assert_eq!(list.read(&[answer.parse().unwrap()]), expected, "{answer}");
+        }
+    }
+
+    #[test]
     fn only_public_addresses_are_asked_about() {
         for ip in ["198.51.100.7", "100.128.0.1", "2001:db8::1"] {
             assert!(is_public(ip.parse().unwrap()), "{ip}");
@@ -194,6 +267,10 @@ mod tests {
         for list in all() {
             assert!(list.lookup.contains("{ip}") && list.lookup.starts_with("https://"), "{}", list.name);
             assert!(!list.families.is_empty() && mail::Domain::parse(&list.zone).is_ok(), "{}", list.name);
+        }
+        for list in of_domains() {
+            assert!(list.lookup.starts_with("https://") && !list.listing.is_empty(), "{}", list.name);
+            assert!(mail::Domain::parse(&list.zone).is_ok(), "{}", list.name);
         }
     }
 }

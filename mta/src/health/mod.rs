@@ -1,7 +1,9 @@
 //! The look at the sources, on a schedule and on demand: is the address on this host, what is it called and does EHLO say
 //! so, do blocklists know it, does the network let mail out from it. What was found is kept with what to do about it.
+//! The sending domains are asked about at blocklists on the same schedule.
 
 mod blocklist;
+mod domains;
 mod names;
 
 use blocklist::{Blocklist, Listing, is_public};
@@ -51,14 +53,14 @@ impl Checker {
     pub async fn run(&self) {
         self.clock.sleep(START_WAIT).await;
         loop {
-            let wait = match self.round().await {
-                Ok(wait) => wait,
-                Err(error) => {
-                    tracing::error!(%error, "what was found about the sources cannot be kept; trying again later");
+            let sources = self.round().await;
+            let waits = [sources, self.domains_round().await].map(|round| {
+                round.unwrap_or_else(|error| {
+                    tracing::error!(%error, "what was found about sources and domains cannot be kept; trying again later");
                     self.health.every
-                }
-            };
-            self.clock.sleep(wait).await;
+                })
+            });
+            self.clock.sleep(waits[0].min(waits[1])).await;
         }
     }
 
@@ -98,6 +100,7 @@ impl Checker {
         for trouble in findings.iter().filter(|finding| finding.level == Level::Bad) {
             tracing::warn!(source = name, "{}", trouble.found);
         }
+        self.note_listings(&name, &findings).await?;
         self.storage.queue().write(move |tx| source_check::save(tx, &name, &findings, now_ms)).await?;
         Ok(())
     }

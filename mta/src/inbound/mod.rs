@@ -7,6 +7,7 @@
 
 mod feed;
 mod feedback;
+mod figures;
 mod forward;
 mod guard;
 mod head;
@@ -20,6 +21,7 @@ mod session;
 mod tests;
 
 pub use feed::{Fed, FeedError, feed};
+pub use figures::Figures;
 pub use reply::{Desk, may_answer_for};
 
 use crate::peers::Peers;
@@ -59,6 +61,8 @@ pub struct Inbound {
     pub shaping: Arc<Snapshot>,
     /// Where texts are noted that no rule knows.
     pub unknown_texts: Arc<UnknownTexts>,
+    /// DMARC and TLS reports.
+    pub figures: Figures,
     /// With it TLS is offered (STARTTLS, RFC 3207).
     pub certificate: Option<Arc<Certificate>>,
     /// Message-IDs of forwarded answers.
@@ -112,7 +116,7 @@ pub enum Happened {
 pub struct Told {
     /// The address; empty where none of the mail's is ours.
     pub rcpt: String,
-    /// What that is for: `return_path`, `feedback`, `unsubscribe`, `reply`; else `elsewhere`.
+    /// What that is for: `return_path`, `feedback`, `figures`, `unsubscribe`, `reply`; else `elsewhere`.
     pub purpose: &'static str,
     /// What sort of mail it was.
     pub sort: bounce::Sort,

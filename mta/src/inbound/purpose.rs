@@ -20,6 +20,8 @@ pub(super) enum Purpose {
     ReturnPath(Result<Named, VerpError>),
     /// Complaints.
     Feedback,
+    /// DMARC and TLS reports.
+    Figures,
     /// Mail to it unsubscribes.
     Unsubscribe(Result<RecipientId, VerpError>),
     /// People answer to it.
@@ -40,6 +42,7 @@ impl Purpose {
         match self {
             Purpose::ReturnPath(_) => "return_path",
             Purpose::Feedback => "feedback",
+            Purpose::Figures => "figures",
             Purpose::Unsubscribe(_) => "unsubscribe",
             Purpose::Reply(_) => "reply",
         }
@@ -73,6 +76,9 @@ pub(super) async fn of(
 pub(super) fn by_local_part(inbound: &Inbound, local: &str) -> Option<Purpose> {
     if local.eq_ignore_ascii_case(&inbound.feedback) {
         return Some(Purpose::Feedback);
+    }
+    if inbound.figures.is_address(local) {
+        return Some(Purpose::Figures);
     }
     let (key, now_ms) = (&inbound.verp, inbound.clock.now_ms());
     let recipient = verp::decode(key, local, now_ms, VERP_AGE_MAX).map(|id| Named::Recipient(RecipientId(id)));

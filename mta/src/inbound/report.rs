@@ -1,7 +1,7 @@
 //! From a mail that came in to what it changes: the recipient named by the address, and what the report says of it.
 
 use super::purpose::{Named, Purpose};
-use super::{Happened, Inbound, Told, feedback, reply};
+use super::{Happened, Inbound, Told, feedback, figures, reply};
 use crate::metric;
 use crate::unknown_text::Said;
 use bounce::verp::VerpError;
@@ -104,7 +104,13 @@ async fn settle_for(
     report: &Report,
     incoming: &Incoming,
 ) -> Result<Settled, StorageError> {
+    // Whatever address of ours a record names; what comes to people is theirs.
+    let is_figures = matches!(report.sort, Sort::DmarcReport | Sort::TlsReport);
+    if is_figures && purpose.trouble().is_none() && !matches!(purpose, Purpose::Reply(_)) {
+        return figures::settle(inbound, report, incoming).await;
+    }
     Ok(match purpose {
+        Purpose::Figures => Settled::No("it is no DMARC or TLS report"),
         Purpose::ReturnPath(Err(VerpError::Expired)) | Purpose::Unsubscribe(Err(VerpError::Expired)) => {
             Settled::No("the return path has expired")
         }
@@ -153,6 +159,9 @@ pub(super) async fn settle_by_marks(
 ) -> Result<Settled, StorageError> {
     if let Some(found) = &report.feedback {
         return feedback::settle(inbound, None, report, found).await;
+    }
+    if matches!(report.sort, Sort::DmarcReport | Sort::TlsReport) {
+        return figures::settle(inbound, report, incoming).await;
     }
     if report.recipients.is_empty() {
         return Ok(Settled::No("it is not a report about a delivery"));

@@ -146,8 +146,9 @@ async fn read_content<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     write: &mut W,
 ) -> io::Result<bool> {
     let inbound = session.inbound;
-    // Answers go on whole; of reports the beginning says everything.
-    let whole = session.transaction.rcpts.iter().any(|(_, purpose)| matches!(purpose, Purpose::Reply(_)));
+    // Answers go on whole, and half a zipped report is none; of other reports the beginning says everything.
+    let is_whole = |(_, purpose): &(Address, Purpose)| matches!(purpose, Purpose::Reply(_) | Purpose::Figures);
+    let whole = session.transaction.rcpts.iter().any(is_whole);
     let room = whole.then(|| inbound.desk.room.try_acquire());
     if matches!(room, Some(Err(_))) {
         session.reply(452, "4.3.1", "too many mails at once, try again later");

@@ -1,8 +1,9 @@
 //! Whole sessions with the listener, over in-memory pipes, against a real database.
 
+mod figures;
 mod purposes;
 
-use super::{Happened, Inbound, session};
+use super::{Figures, Happened, Inbound, session};
 use bounce::verp;
 use mail::{Address, Domain, StreamKind};
 use std::net::IpAddr;
@@ -19,12 +20,18 @@ use world::{Clock, SystemClock};
 pub(super) struct House {
     pub(super) inbound: Arc<Inbound>,
     heard: Arc<Mutex<Vec<Happened>>>,
+    zone: sandbox::Zone,
     accepted_ms: i64,
     _dir: tempfile::TempDir,
 }
 
 /// A database with one delivered recipient of `ana@example.net` (id 1) and one sending domain.
 pub(super) async fn house() -> House {
+    house_with("").await
+}
+
+/// The same with more lines in the configuration.
+async fn house_with(more: &str) -> House {
     let dir = tempfile::tempdir().unwrap();
     let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 2 }).unwrap();
     let now_ms = SystemClock.now_ms();
@@ -66,6 +73,9 @@ pub(super) async fn house() -> House {
         .await
         .unwrap();
     let heard = Arc::new(Mutex::new(Vec::new()));
+    let sim = sandbox::SimWorld::new(&sandbox::SimOptions::default(), sandbox::Providers::builtin()).unwrap();
+    let text = more.to_owned() + "[[source]]\nname = \"mx1\"\nip = \"198.51.100.7\"\nehlo = \"mx1.news.example\"\n";
+    let config = config::parse("test.toml", &text).unwrap();
     let inbound = Inbound {
         storage,
         clock: Arc::new(SystemClock),
@@ -74,6 +84,7 @@ pub(super) async fn house() -> House {
         feedback: "fbl".to_owned(),
         shaping: Arc::new(crate::shaping::Snapshot::compile(&config::SmtpSection::default(), &[])),
         unknown_texts: Arc::default(),
+        figures: Figures::new(&config.smtp, config.reports, config.sources, sim.dns.clone()),
         certificate: None,
         random: Arc::new(world::SystemRandom),
         streams: config::parse("packetboat.toml", "").unwrap().streams,
@@ -84,7 +95,7 @@ pub(super) async fn house() -> House {
             move |what| heard.lock().unwrap().push(what.happened)
         }),
     };
-    House { inbound: Arc::new(inbound), heard, accepted_ms: now_ms, _dir: dir }
+    House { inbound: Arc::new(inbound), heard, zone: sim.zone, accepted_ms: now_ms, _dir: dir }
 }
 
 impl House {

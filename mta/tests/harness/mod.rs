@@ -3,7 +3,7 @@
 
 use config::{Config, Source};
 use mail::{Address, RecipientState};
-use mta::inbound::Inbound;
+use mta::inbound::{Figures, Inbound};
 use mta::tls::TlsParts;
 use mta::{ContentMaker, Engine, EngineHandle, Made, MakeError, Parts, Retention, RouteSetup};
 use sandbox::{Manners, Provider, Providers, SimOptions, SimWorld};
@@ -184,6 +184,7 @@ impl Voyage {
                 finished: YEAR,
                 unmatched_reports: YEAR,
                 unknown_texts: YEAR,
+                reports: YEAR,
                 conversations: YEAR,
                 conversation_bytes: 1 << 30,
             },
@@ -276,6 +277,12 @@ impl Voyage {
             feedback: "fbl".to_owned(),
             shaping: self.shaping(),
             unknown_texts: Arc::default(),
+            figures: Figures::new(
+                &self.config.smtp,
+                self.config.reports.clone(),
+                self.config.sources.clone(),
+                self.sim.dns.clone(),
+            ),
             certificate: None,
             random: Arc::new(world::SystemRandom),
             streams: config::parse("packetboat.toml", "").unwrap().streams,

@@ -1,8 +1,10 @@
 //! Sending domains, their signing keys, and what happened to both.
 
+mod about;
 mod event;
 mod key;
 
+pub use about::{OwnDomain, about, names};
 pub use event::{DomainEvent, events, note};
 pub use key::{DkimKey, NewDkimKey, StepDates, delete_key, insert_key, keys, set_step};
 
@@ -232,7 +234,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<SendingDomain> {
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static str> {
     let own = [INSERT, FIND, FIND_BY_NAME, LIST, RETURN_PATHS, CHECKED, NEXT_CHECK, DUE, ROTATE_DAYS, IN_USE, DELETE];
-    [&own[..], key::STATEMENTS, event::STATEMENTS].concat()
+    [&own[..], about::STATEMENTS, key::STATEMENTS, event::STATEMENTS].concat()
 }
 
 #[cfg(test)]
