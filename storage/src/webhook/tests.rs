@@ -209,16 +209,17 @@ async fn what_is_queued_becomes_a_delivery_once() {
         };
         house.storage.queue().write(put)
     };
-    assert!(!drain(&house.storage, 10).await.unwrap());
+    assert!(!drain(&house.storage, 10, 70).await.unwrap());
     assert!(put("Re: Hello".to_owned()).await.unwrap());
     assert!(put("Re: Again".to_owned()).await.unwrap());
     assert!(!put("x".repeat(DATA_MAX)).await.unwrap(), "too long");
     // A crash between moving and deleting: it is moved again.
-    let moved = house.storage.events().write(|tx| Ok(tx.prepare_cached(super::outbox::STATEMENTS[3])?.execute([1])?));
+    let moved =
+        house.storage.events().write(|tx| Ok(tx.prepare_cached(super::outbox::STATEMENTS[3])?.execute([1, 60])?));
     assert_eq!(moved.await.unwrap(), 1);
-    assert!(drain(&house.storage, 10).await.unwrap());
-    assert!(!drain(&house.storage, 10).await.unwrap());
-    let due = house.storage.read_blocking(|c| delivery::due(c, MAIN, hook, 50, 10)).unwrap();
+    assert!(drain(&house.storage, 10, 70).await.unwrap());
+    assert!(!drain(&house.storage, 10, 70).await.unwrap());
+    let due = house.storage.read_blocking(|c| delivery::due(c, MAIN, hook, 70, 10)).unwrap();
     let told: Vec<_> = due.iter().map(|d| (d.about, d.attempts, d.data.clone().unwrap())).collect();
     let expected = |n, text: &str| (About::Queued(n), 0, format!("{{\"subject\":\"{text}\"}}"));
     assert_eq!(told, [expected(1, "Re: Hello"), expected(2, "Re: Again")]);
