@@ -106,6 +106,8 @@ fn SignedIn() -> impl IntoView {
                 <Route path=path!("/queue") view=pages::Queue/>
                 <Route path=path!("/messages") view=pages::Messages/>
                 <Route path=path!("/messages/:id") view=pages::MessagePage/>
+                <Route path=path!("/replies") view=pages::Replies/>
+                <Route path=path!("/replies/:id") view=pages::ReplyPage/>
                 <Route path=path!("/domains") view=pages::Domains/>
                 <Route path=path!("/domains/:id") view=pages::DomainPage/>
                 <Route path=path!("/egress") view=pages::EgressPage/>

@@ -11,6 +11,8 @@ use std::time::Duration;
 const PREFIX: &str = "b-";
 /// Where it names a message and not one of its recipients.
 const MESSAGE_PREFIX: &str = "m-";
+/// Where a mail to it unsubscribes the recipient.
+const UNSUBSCRIBE_PREFIX: &str = "u-";
 /// RFC 4648 §6, in lower case.
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// Bytes of the signature: 16 digits.
@@ -54,6 +56,12 @@ pub fn encode_message(key: &Key, message_id: i64, at_ms: i64) -> String {
     signed(key, MESSAGE_PREFIX, message_id, at_ms)
 }
 
+/// The local part at which a mail unsubscribes a recipient.
+#[must_use]
+pub fn encode_unsubscribe(key: &Key, recipient_id: i64, at_ms: i64) -> String {
+    signed(key, UNSUBSCRIBE_PREFIX, recipient_id, at_ms)
+}
+
 fn signed(key: &Key, prefix: &str, id: i64, at_ms: i64) -> String {
     // 16 bits of day last until 2149.
     let day = u128::from(at_ms.div_euclid(DAY_MS) as u16);
@@ -81,6 +89,14 @@ pub fn decode(key: &Key, local: &str, now_ms: i64, max_age: Duration) -> Result<
 /// When it isn't ours or is too old.
 pub fn decode_message(key: &Key, local: &str, now_ms: i64, max_age: Duration) -> Result<i64, VerpError> {
     read(key, MESSAGE_PREFIX, local, now_ms, max_age)
+}
+
+/// The recipient that a local part of [`encode_unsubscribe`] names.
+///
+/// # Errors
+/// When it isn't ours or is too old.
+pub fn decode_unsubscribe(key: &Key, local: &str, now_ms: i64, max_age: Duration) -> Result<i64, VerpError> {
+    read(key, UNSUBSCRIBE_PREFIX, local, now_ms, max_age)
 }
 
 fn read(key: &Key, prefix: &str, local: &str, now_ms: i64, max_age: Duration) -> Result<i64, VerpError> {
@@ -166,6 +182,10 @@ mod tests {
         // One is never taken for the other.
         assert_eq!(decode(&key(), &message, NOW_MS, WEEK), Err(VerpError::NotVerp));
         assert_eq!(decode_message(&key(), &local, NOW_MS, WEEK), Err(VerpError::NotVerp));
+        let wish = encode_unsubscribe(&key(), 42, NOW_MS);
+        assert_eq!(decode_unsubscribe(&key(), &wish, NOW_MS, WEEK), Ok(42));
+        assert_eq!(decode(&key(), &wish, NOW_MS, WEEK), Err(VerpError::NotVerp));
+        assert_eq!(decode_unsubscribe(&key(), &local.replacen('b', "u", 1), NOW_MS, WEEK), Err(VerpError::Forged));
         assert_eq!(decode(&key(), &message.replacen('m', "b", 1), NOW_MS, WEEK), Err(VerpError::Forged));
         for odd in ["", "b-", "b--", "ana", "b-x-y", "news-2024", "b-aaaa-!!!!!!!!!!!!!!!!", "bounce+ana=example.com"] {
             assert_eq!(decode(&key(), odd, NOW_MS, WEEK), Err(VerpError::NotVerp), "{odd}");

@@ -164,17 +164,18 @@ impl Renderer {
         Ok(Rendered { message, from_domain: settings.from.domain().clone(), domain_id: settings.domain_id })
     }
 
-    /// The From domain of a launched campaign: the right side of its Message-IDs.
+    /// The From domain of a launched campaign, which is the right side of its Message-IDs, and the row whose keys sign.
     ///
     /// # Errors
     /// No such campaign, or the database's.
-    pub fn from_domain(
+    pub fn sender(
         &self,
         connection: &Connection,
         workspace: WorkspaceId,
         campaign: CampaignId,
-    ) -> Result<Domain, RenderError> {
-        Ok(self.settings(connection, workspace, campaign)?.from.domain().clone())
+    ) -> Result<(Domain, DomainId), RenderError> {
+        let settings = self.settings(connection, workspace, campaign)?;
+        Ok((settings.from.domain().clone(), settings.domain_id))
     }
 
     fn settings(

@@ -1,6 +1,7 @@
 //! The whole file: its sections read, and what only shows when they are seen together.
 
 use crate::declare::Section;
+use crate::mailbox::{self, Mailbox};
 use crate::problem::{Collector, Problem, Problems};
 use crate::rate::Rate;
 use crate::read::Reader;
@@ -10,7 +11,7 @@ use crate::sections::{
     StorageSection, StreamEntry,
 };
 use crate::sections::{
-    HealthSection, NoticeSection, ReputationSection, RouteEntry, SuppressionSection, WebhookSection,
+    HealthSection, MailboxEntry, NoticeSection, ReputationSection, RouteEntry, SuppressionSection, WebhookSection,
 };
 use crate::shaping::{self, ShapingEntry};
 use crate::stream::{self, Streams};
@@ -49,6 +50,8 @@ pub struct Config {
     pub domains: DomainsSection,
     /// `[[route]]`, in the order in which they are tried; names are unique, streams exist.
     pub routes: Vec<Route>,
+    /// `[[mailbox]]`; names are unique.
+    pub mailboxes: Vec<Mailbox>,
     /// `[notice]`
     pub notice: NoticeSection,
     /// `[health]`
@@ -211,6 +214,8 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     unique_sources(&source_entries, problems);
     check_pools(&pool_entries, &names_in::<SourceEntry>(root, &["default"]), problems);
     stream::check(&stream_entries, &names_in::<PoolEntry>(root, &["default"]), problems);
+    let mailbox_entries: Vec<(MailboxEntry, &DeTable<'_>)> = tables(root, problems);
+    mailbox::check(&mailbox_entries, problems);
     route::check(&route_entries, &stream_names(root), problems);
     let warmup_plans = warmup::plans(root, problems);
     warmup::check_sources(&source_entries, root, problems);
@@ -235,6 +240,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
         pools,
         streams,
         routes,
+        mailboxes: mailbox_entries.into_iter().map(|(entry, _)| Mailbox::of(entry)).collect(),
         warmup_plans,
         notice: notice?,
         health: health?,
@@ -296,6 +302,7 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<PoolEntry>(name))
         .or_else(|| has::<StreamEntry>(name))
         .or_else(|| has::<RouteEntry>(name))
+        .or_else(|| has::<MailboxEntry>(name))
         .or_else(|| has::<NoticeSection>(name))
         .or_else(|| has::<HealthSection>(name))
         .or_else(|| has::<SuppressionSection>(name))
@@ -305,7 +312,7 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<WarmupPlanEntry>(name))
 }
 
-const SECTIONS: [&str; 19] = [
+const SECTIONS: [&str; 20] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,
@@ -317,6 +324,7 @@ const SECTIONS: [&str; 19] = [
     StreamEntry::KEY,
     DomainsSection::KEY,
     RouteEntry::KEY,
+    MailboxEntry::KEY,
     NoticeSection::KEY,
     HealthSection::KEY,
     SuppressionSection::KEY,

@@ -6,7 +6,7 @@ use crate::sections::{
     StorageSection, StreamEntry,
 };
 use crate::sections::{
-    HealthSection, NoticeSection, ReputationSection, RouteEntry, SuppressionSection, WebhookSection,
+    HealthSection, MailboxEntry, NoticeSection, ReputationSection, RouteEntry, SuppressionSection, WebhookSection,
 };
 use crate::shaping::ShapingEntry;
 use crate::submission::SubmissionSection;
@@ -33,7 +33,7 @@ fn entry<S: Section>(times: Times) -> Entry {
 }
 
 /// All sections in reading order.
-fn entries() -> [Entry; 19] {
+fn entries() -> [Entry; 20] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),
@@ -46,6 +46,7 @@ fn entries() -> [Entry; 19] {
         entry::<StreamEntry>(Times::Many),
         entry::<DomainsSection>(Times::Once),
         entry::<RouteEntry>(Times::Many),
+        entry::<MailboxEntry>(Times::Many),
         entry::<NoticeSection>(Times::Once),
         entry::<HealthSection>(Times::Once),
         entry::<SuppressionSection>(Times::Once),

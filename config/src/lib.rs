@@ -8,6 +8,7 @@ mod check;
 mod declare;
 mod document;
 mod inline;
+mod mailbox;
 mod problem;
 mod rate;
 mod read;
@@ -24,6 +25,7 @@ mod warmup;
 
 pub use check::{Config, Pool, Source, load, parse};
 pub use document::{example, reference};
+pub use mailbox::{AfterTaking, Mailbox, MailboxProtocol, MailboxTls};
 pub use problem::{Place, Problem, Problems};
 pub use rate::Rate;
 pub use route::{DomainPattern, Route, RouteHost, RouteTls};

@@ -113,7 +113,8 @@ impl Setting for DomainPattern {
 }
 
 /// The name of a host, or its address.
-struct HostName(String);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HostName(pub String);
 
 impl Setting for HostName {
     fn kind() -> String {

@@ -2,6 +2,7 @@
 
 mod domains;
 mod health;
+mod mailbox;
 mod notice;
 mod reputation;
 mod route;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use health::HealthSection;
+pub(crate) use mailbox::MailboxEntry;
 pub use notice::{NoticeMode, NoticeSection};
 pub use reputation::ReputationSection;
 pub(crate) use route::RouteEntry;
@@ -58,6 +60,8 @@ section! {
         finished_retention_days: u32 = 400 in 1..=3650;
         /// Days that a returned mail which could not be assigned to a recipient is kept for reading.
         unmatched_report_days: u32 = 30 in 1..=365;
+        /// Days that answers to reply addresses are kept for reading; at most 5,000 of each workspace.
+        reply_days: u32 = 90 in 1..=3650;
         /// Days that conversations with other servers are kept (`smtp.conversation`).
         conversation_days: u32 = 30 in 1..=365;
         /// Room for all of them together, in MiB; the oldest go first.
@@ -115,8 +119,9 @@ section! {
     pub struct SmtpSection in "smtp" {
         /// Port of the other servers. Anything but 25 is for tests against servers of your own.
         remote_port: u16 = 25 in 1..=65535;
-        /// Address and port of the return-path listener, which takes bounces and nothing else. Unset: none, and
-        /// what is returned later is not heard.
+        /// Address and port of the return-path listener, which takes returned mail, complaints, wishes to unsubscribe
+        /// and answers to reply addresses, and nothing else. Unset: none; what is returned later is heard only where a
+        /// `[[mailbox]]` is read.
         inbound_listen: Option<SocketAddr> = none example "0.0.0.0:25";
         /// First label of the return-path domain: with "bounce" the mail of example.com returns to
         /// bounce.example.com, whose MX is this host.

@@ -100,7 +100,7 @@ return_path_label = "a.b"
 level = "verbose"
 "#,
         expect![[r#"
-            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, submission, source, pool, warmup_plan, stream, domains, route, notice, health, suppression, webhook, reputation, shaping, dns, log
+            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, submission, source, pool, warmup_plan, stream, domains, route, mailbox, notice, health, suppression, webhook, reputation, shaping, dns, log
             packetboat.toml:2:2: unknown section htpp; did you mean http?
             packetboat.toml:4:1: unknown key http.lisen; did you mean listen?
             packetboat.toml:5:16: http.session_days must be a whole number, 1 to 365, is 0
@@ -345,6 +345,59 @@ fn submission_wants_a_certificate_where_it_listens() {
 }
 
 #[test]
+fn mailboxes() {
+    let text = r#"
+        [[mailbox]]
+        name = "b-1"
+        protocol = "pop3"
+        host = "POP.example.com"
+        user = "me"
+        password_file = "/x"
+        [[mailbox]]
+        name = "replies"
+        protocol = "imap"
+        host = "192.0.2.1"
+        tls = "starttls"
+        user = "me"
+        move_to = "Taken"
+    "#;
+    let config = config::parse("packetboat.toml", text).unwrap();
+    let shown: Vec<String> =
+        config.mailboxes.iter().map(|one| format!("{} {} {}", one.host, one.port, one.after.as_str())).collect();
+    assert_eq!(shown, ["pop.example.com 995 delete", "192.0.2.1 143 delete"]);
+    let error = config.mailboxes[0].password(|_| None).unwrap_err().to_string();
+    assert_eq!(error, "the secret mailbox_password_b_1 cannot be read from /x");
+    let env = |name: &str| (name == "PACKETBOAT_MAILBOX_PASSWORD_REPLIES").then(|| "secret".into());
+    assert_eq!(config.mailboxes[1].password(env).unwrap(), "secret");
+    check(
+        r#"[[mailbox]]
+name = "a"
+protocol = "pop3"
+host = "x"
+user = ""
+[[mailbox]]
+name = "b"
+protocol = "pop3"
+host = "pop.example.com"
+user = "me\nyou"
+move_to = "Taken"
+[[mailbox]]
+name = "b"
+protocol = "imap"
+host = "imap.example.com"
+user = "me"
+folder = ""
+"#,
+        expect![[r#"
+            packetboat.toml:4:8: mailbox[0].host must be a host name such as "smtp.example.com", or an IP address, is "x"
+            packetboat.toml:10:8: mailbox b: user must not be empty, and must have no line ends
+            packetboat.toml:11:11: mailbox b: POP3 knows no folders; take move_to away
+            packetboat.toml:13:8: two mailboxes are named b; names must be unique
+            packetboat.toml:17:10: mailbox b: folder must not be empty, and must have no line ends"#]],
+    );
+}
+
+#[test]
 fn routes() {
     let config = config::parse(
         "x",
@@ -565,6 +618,8 @@ fn the_example_shows_the_defaults() {
     config.streams = defaults.streams.clone();
     assert_eq!(config.routes[0].hosts[0].port, 587);
     config.routes.clear();
+    assert_eq!(config.mailboxes[0].move_to.as_deref(), Some("Taken"));
+    config.mailboxes.clear();
     assert_eq!(config.shaping[0].provider.as_deref(), Some("Google"));
     config.shaping = defaults.shaping.clone();
     assert_eq!(config, defaults);

@@ -61,6 +61,10 @@ pub struct App {
     pub(crate) pressure: Arc<Pressure>,
     /// The submission service, where mail can be handed in by SMTP.
     pub(crate) submission: OnceLock<Arc<mta::submission::Submission>>,
+    /// What settles mail that comes in, over the listener or another way.
+    pub(crate) inbound: OnceLock<Arc<mta::inbound::Inbound>>,
+    /// The mailboxes elsewhere that are read, where there are any.
+    pub(crate) puller: OnceLock<Arc<mta::inbound::pull::Puller>>,
     /// The releaser, likewise.
     pub(crate) releaser: OnceLock<mailing::Waker>,
     /// Samples for the campaigns' rates.
@@ -135,6 +139,8 @@ impl App {
             engine: OnceLock::new(),
             pressure: Arc::default(),
             submission: OnceLock::new(),
+            inbound: OnceLock::new(),
+            puller: OnceLock::new(),
             releaser: OnceLock::new(),
             rates: mailing::Rates::default(),
             tasks: TaskTracker::new(),

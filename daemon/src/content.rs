@@ -18,7 +18,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use storage::message::{Message, Submission};
 use storage::queue::{Claimed, Origin};
-use storage::{CampaignId, ContactId, DomainId, MessageId, WorkspaceId, domain, message};
+use storage::{CampaignId, Connection, ContactId, DomainId, MessageId, WorkspaceId, domain, message};
 
 /// Domains kept ready to sign.
 const SIGNERS_MAX: u64 = 256;
@@ -81,15 +81,12 @@ impl Content {
         }
     }
 
-    fn sender(&self, app: &App, workspace: WorkspaceId, id: DomainId) -> anyhow::Result<Arc<Sender>> {
+    fn sender(&self, app: &App, c: &Connection, workspace: WorkspaceId, id: DomainId) -> anyhow::Result<Arc<Sender>> {
         if let Some(sender) = self.senders.get(&(workspace, id)) {
             return Ok(sender);
         }
-        let opened = app.storage.read_blocking(|c| {
-            let row = domain::find(c, workspace, id)?;
-            Ok(domains::signer(c, &app.keys, workspace, id).map(|signer| (signer, row)))
-        })?;
-        let (signer, row) = opened?;
+        let row = domain::find(c, workspace, id)?;
+        let signer = domains::signer(c, &app.keys, workspace, id)?;
         let (domain, return_path) = row.map(|row| (row.domain, row.return_path_domain)).unwrap_or_default();
         let sender = Arc::new(Sender { signer, domain: domain.into(), return_path: Domain::parse(&return_path)? });
         self.senders.insert((workspace, id), Arc::clone(&sender));
@@ -119,29 +116,26 @@ impl Content {
         let now_ms = app.now_ms();
         let unsubscribe_url = format!("{}/u/{}", self.base_url, self.links.encode(recipient.id));
         let message_id = format!("{:x}.{:x}.{:x}", recipient.id.0, campaign.0, recipient.accepted_ms);
-        let rendered = app
-            .storage
-            .read_blocking(|c| {
-                let from_domain = match self.renderer.from_domain(c, recipient.workspace_id, campaign) {
-                    Ok(from_domain) => from_domain,
-                    Err(e) => return Ok(Err(e)),
-                };
-                let request = Request {
-                    workspace: recipient.workspace_id,
-                    campaign,
-                    contact,
-                    recipient: recipient.id,
-                    to: &recipient.address,
-                    now_ms,
-                    message_id: &format!("{message_id}@{from_domain}"),
-                    unsubscribe_url: &unsubscribe_url,
-                    unsubscribe_mailto: None,
-                };
-                Ok(self.renderer.render(c, &request))
-            })
-            .map_err(|e| MakeError::Temporary(e.to_string()))?
-            .map_err(refused)?;
-        let sender = self.ready(app, recipient.workspace_id, rendered.domain_id)?;
+        let workspace = recipient.workspace_id;
+        let make = |c: &Connection| {
+            let (from_domain, domain_id) = self.renderer.sender(c, workspace, campaign).map_err(refused)?;
+            let sender = self.sender(app, c, workspace, domain_id).map_err(|e| cannot_sign(domain_id, &e))?;
+            let mailto = self.mailto(&sender, recipient, now_ms);
+            let request = Request {
+                workspace,
+                campaign,
+                contact,
+                recipient: recipient.id,
+                to: &recipient.address,
+                now_ms,
+                message_id: &format!("{message_id}@{from_domain}"),
+                unsubscribe_url: &unsubscribe_url,
+                unsubscribe_mailto: mailto.as_deref(),
+            };
+            Ok((self.renderer.render(c, &request).map_err(refused)?, sender))
+        };
+        let made = app.storage.read_blocking(|c| Ok(make(c)));
+        let (rendered, sender) = made.map_err(|e| MakeError::Temporary(e.to_string()))??;
         let marked = [self.feedback(&sender, Some(recipient), now_ms).as_bytes(), &rendered.message].concat();
         let message = sealed(&sender, "", &marked, now_ms)?;
         self.addressed(recipient, message, &sender, recipient.address.needs_smtputf8(), now_ms)
@@ -176,7 +170,7 @@ impl Content {
         };
         let sender = self.ready(app, workspace, row.domain_id)?;
         let own_link = recipient.kind == StreamKind::Bulk && !mail::submission::has_field(&content, "List-Unsubscribe");
-        let content = if own_link { self.unsubscribable(recipient, &content) } else { content };
+        let content = if own_link { self.unsubscribable(&sender, recipient, &content, now_ms) } else { content };
         // Where several share the message, its return path tells them apart.
         let own = (row.recipients == 1 || own_link).then_some(recipient);
         let content = [self.feedback(&sender, own, now_ms).as_bytes(), &content[..]].concat();
@@ -206,19 +200,32 @@ impl Content {
         fields
     }
 
-    /// The message with this recipient's link to unsubscribe (RFC 2369 §3.2, RFC 8058 §3.1).
-    fn unsubscribable(&self, recipient: &Claimed, content: &[u8]) -> Vec<u8> {
+    /// The address at which a mail unsubscribes the recipient, where there is a listener that takes it.
+    fn mailto(&self, sender: &Sender, recipient: &Claimed, now_ms: i64) -> Option<String> {
+        self.feedback.as_ref()?;
+        let local = bounce::verp::encode_unsubscribe(&self.verp, recipient.id.0, now_ms);
+        Some(format!("{local}@{}", sender.return_path))
+    }
+
+    /// The message with this recipient's ways to unsubscribe (RFC 2369 §3.2, RFC 8058 §3.1).
+    fn unsubscribable(&self, sender: &Sender, recipient: &Claimed, content: &[u8], now_ms: i64) -> Vec<u8> {
         let token = self.links.encode(recipient.id);
+        let mailto = self.mailto(sender, recipient, now_ms);
+        let mailto = mailto.map(|address| format!(",\r\n <mailto:{address}>")).unwrap_or_default();
         let fields = format!(
-            "List-Unsubscribe: <{}/u/{token}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+            "List-Unsubscribe: <{}/u/{token}>{mailto}\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
             self.base_url
         );
         [fields.as_bytes(), content].concat()
     }
 
     fn ready(&self, app: &App, workspace: WorkspaceId, id: DomainId) -> Result<Arc<Sender>, MakeError> {
-        let sender = self.sender(app, workspace, id);
-        sender.map_err(|e| MakeError::Temporary(format!("cannot sign for sending domain {id}: {e:#}")))
+        if let Some(sender) = self.senders.get(&(workspace, id)) {
+            return Ok(sender);
+        }
+        let sender = app.storage.read_blocking(|c| Ok(self.sender(app, c, workspace, id)));
+        let sender = sender.map_err(|e| MakeError::Temporary(e.to_string()))?;
+        sender.map_err(|e| cannot_sign(id, &e))
     }
 
     fn addressed(
@@ -271,6 +278,10 @@ fn sealed(sender: &Sender, trace: &str, message: &[u8], now_ms: i64) -> Result<V
     sealed.extend_from_slice(trace.as_bytes());
     sealed.extend_from_slice(message);
     Ok(sealed)
+}
+
+fn cannot_sign(id: DomainId, e: &anyhow::Error) -> MakeError {
+    MakeError::Temporary(format!("cannot sign for sending domain {id}: {e:#}"))
 }
 
 fn refused(e: RenderError) -> MakeError {

@@ -10,6 +10,7 @@ pub mod domains;
 mod figures;
 pub mod http;
 mod imports;
+mod incoming;
 mod jobs;
 pub mod ops;
 mod passwords;

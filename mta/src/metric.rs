@@ -25,7 +25,9 @@ metrics_named! {
     histogram ATTEMPT_SECONDS = "packetboat_attempt_seconds": "Time from MAIL FROM to the answer, by source.";
     histogram MAKE_SECONDS = "packetboat_make_seconds": "Time to render and sign one message.";
     histogram COMMIT_ENTRIES = "packetboat_commit_entries": "Marks and outcomes that shared one commit.";
-    counter REPORTS = "packetboat_inbound_reports_total": "Mail to return paths, by whether its recipient was found.";
+    counter REPORTS = "packetboat_inbound_reports_total": "Mail that came in, by the purpose of its address and by whether it was matched.";
+    counter FALSE_PATHS = "packetboat_inbound_false_paths_total": "Mail to addresses that look like ours and are not good, by why: forged or expired.";
+    counter REPLIES = "packetboat_replies_total": "Answers to reply addresses, by what was done.";
     counter NOTICES = "packetboat_delivery_reports_total": "Reports (DSN) to submitters: sent, over the limit, or not sent to a return path of ours.";
     counter SUBMISSIONS = "packetboat_submissions_total": "Messages handed in by SMTP: accepted, refused, or put off (later).";
     counter LOGINS = "packetboat_submission_logins_total": "Logins for submission, right and wrong.";

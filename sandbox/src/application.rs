@@ -54,30 +54,30 @@ impl Application {
 }
 
 async fn session(application: Arc<Application>, next: Arc<AtomicUsize>, parts: Arc<Vec<Part>>) -> io::Result<()> {
-    let mut session = Session::open(&application).await?;
+    let mut session = Session::open(application.server, application.login.as_ref()).await?;
     loop {
         let n = next.fetch_add(1, Relaxed);
         if n >= application.messages {
-            return session.command("QUIT\r\n", "221").await;
+            return session.end().await;
         }
         let recipient = format!("r{n}@d{}.example", n % DOMAINS);
-        session.send(&recipient, &personal(&parts, &recipient, n)).await?;
+        session.send("news@bench.example", &recipient, &personal(&parts, &recipient, n)).await?;
     }
 }
 
-struct Session {
+pub(crate) struct Session {
     io: Box<dyn Io>,
     buffer: Vec<u8>,
 }
 
 impl Session {
-    async fn open(application: &Application) -> io::Result<Session> {
-        let stream = TcpStream::connect(application.server).await?;
+    pub async fn open(server: SocketAddr, login: Option<&(String, String)>) -> io::Result<Session> {
+        let stream = TcpStream::connect(server).await?;
         stream.set_nodelay(true)?;
-        let io: Box<dyn Io> = match &application.login {
+        let io: Box<dyn Io> = match login {
             Some(_) => {
                 let connector = tokio_rustls::TlsConnector::from(Arc::new(any_certificate()?));
-                let name = ServerName::from(application.server.ip());
+                let name = ServerName::from(server.ip());
                 Box::new(connector.connect(name, stream).await?)
             }
             None => Box::new(stream),
@@ -85,7 +85,7 @@ impl Session {
         let mut session = Session { io, buffer: Vec::new() };
         session.reply("220").await?;
         session.command("EHLO app.bench.example\r\n", "250").await?;
-        if let Some((user, secret)) = &application.login {
+        if let Some((user, secret)) = login {
             let plain = BASE64_STANDARD.encode(format!("\0{user}\0{secret}"));
             session.command(&format!("AUTH PLAIN {plain}\r\n"), "235").await?;
         }
@@ -93,14 +93,18 @@ impl Session {
     }
 
     /// With PIPELINING (RFC 2920), which every server here has.
-    async fn send(&mut self, recipient: &str, message: &[u8]) -> io::Result<()> {
-        let envelope = format!("MAIL FROM:<news@bench.example>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n");
+    pub async fn send(&mut self, sender: &str, recipient: &str, message: &[u8]) -> io::Result<()> {
+        let envelope = format!("MAIL FROM:<{sender}>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n");
         self.write(envelope.as_bytes()).await?;
         for expected in ["250", "250", "354"] {
             self.reply(expected).await?;
         }
         self.write(message).await?;
         self.reply("250").await
+    }
+
+    pub async fn end(&mut self) -> io::Result<()> {
+        self.command("QUIT\r\n", "221").await
     }
 
     async fn command(&mut self, line: &str, expected: &str) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! The simulated internet as a program: for benchmarks, and for trying a daemon by hand.
 
-use sandbox::{Application, DkimCheck, Internet, LedgerOptions, Options, Providers, dkim_verify};
+use sandbox::{Application, DkimCheck, Flood, Internet, LedgerOptions, Options, Providers, dkim_verify};
 use std::collections::HashMap;
 use std::error::Error;
 use std::net::SocketAddr;
@@ -42,6 +42,20 @@ enum Command {
         /// The message
         template: PathBuf,
     },
+    /// Tells every return path of a list that its recipient does not exist
+    Flood {
+        /// The server that takes reports
+        #[arg(long)]
+        server: SocketAddr,
+        /// Sessions at a time
+        #[arg(long, default_value_t = 20)]
+        sessions: usize,
+        /// Reports a second at most; 0 for as many as are taken
+        #[arg(long, default_value_t = 0)]
+        per_second: u32,
+        /// The return paths, one a line
+        return_paths: PathBuf,
+    },
     /// Makes a certificate that nobody vouches for, and its key, both in PEM form
     Certificate {
         /// The host's name
@@ -66,6 +80,9 @@ fn main() -> ExitCode {
         Command::Serve { providers, smtp_port, dns } => serve(providers, smtp_port, dns),
         Command::Submit { server, messages, sessions, login, template } => {
             submit(server, messages, sessions, login, &template)
+        }
+        Command::Flood { server, sessions, per_second, return_paths } => {
+            flood(server, sessions, per_second, &return_paths)
         }
         Command::Certificate { host, certificate, key } => make_certificate(host, &certificate, &key),
         Command::Verify { keys, files } => verify(&keys, &files),
@@ -108,6 +125,17 @@ async fn submit(
     };
     let template = std::fs::read(template)?;
     Ok(Application { server, messages, sessions, template, login }.run().await?)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn flood(
+    server: SocketAddr,
+    sessions: usize,
+    per_second: u32,
+    return_paths: &Path,
+) -> Result<(), Box<dyn Error>> {
+    let return_paths = std::fs::read_to_string(return_paths)?.lines().map(str::to_owned).collect();
+    Ok(Flood { server, sessions, per_second, return_paths }.run().await?)
 }
 
 fn make_certificate(host: String, certificate: &Path, key: &Path) -> Result<(), Box<dyn Error>> {

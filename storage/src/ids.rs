@@ -63,6 +63,10 @@ ids! {
     PauseId
     /// An action on many recipients.
     JobId
+    /// An address that recipients answer to.
+    ReplyAddressId
+    /// An answer that came to one.
+    ReplyId
     /// Where what happens is told to.
     WebhookId
 }

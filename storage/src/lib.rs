@@ -26,6 +26,7 @@ pub mod idempotency;
 mod ids;
 pub mod import;
 pub mod job;
+pub mod mailbox;
 pub mod message;
 pub mod meta;
 pub mod notice;
@@ -34,6 +35,8 @@ pub mod outbox;
 pub mod pause;
 mod pragmas;
 pub mod queue;
+pub mod reply;
+pub mod reply_address;
 pub mod reputation;
 mod schema;
 pub mod segment;
@@ -60,7 +63,8 @@ pub use error::StorageError;
 pub use hash::{AddressHash, address_hash, request_hash, secret_hash};
 pub use ids::{
     ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, JobId, MessageId,
-    PauseId, RecipientId, SegmentId, SuppressionId, TemplateId, TemplateVersionId, UserId, WebhookId, WorkspaceId,
+    PauseId, RecipientId, ReplyAddressId, ReplyId, SegmentId, SuppressionId, TemplateId, TemplateVersionId, UserId,
+    WebhookId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};

@@ -49,6 +49,19 @@ pub fn find(connection: &Connection, id: RecipientId) -> Result<Option<Subscribe
 /// # Errors
 /// The database's.
 pub fn apply(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Subscriber>, StorageError> {
+    apply_because(tx, id, "unsubscribed by the link in a mail", now_ms)
+}
+
+/// As [`apply`], with what stands beside the suppression for people.
+///
+/// # Errors
+/// The database's.
+pub fn apply_because(
+    tx: &Connection,
+    id: RecipientId,
+    origin: &str,
+    now_ms: i64,
+) -> Result<Option<Subscriber>, StorageError> {
     let Some(subscriber) = find(tx, id)? else { return Ok(None) };
     let address = Address::parse(&subscriber.address)
         .map_err(|_| StorageError::Damaged { what: "recipient.address", value: subscriber.address.clone() })?;
@@ -59,7 +72,7 @@ pub fn apply(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Sub
             address: &address,
             covers: usual_covers(SuppressionReason::Unsubscribe),
             reason: SuppressionReason::Unsubscribe,
-            origin: "unsubscribed by the link in a mail",
+            origin,
             recipient_id: Some(id),
             campaign_id: subscriber.campaign_id,
             contact_id: subscriber.contact_id,

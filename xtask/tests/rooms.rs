@@ -155,6 +155,7 @@ fn every_table_of_somebody_carries_its_workspace() {
         "import_error",
         "meta",
         "unmatched_report",
+        "mailbox_seen",
         "source_check",
         "sts_policy",
         "tls_result",

@@ -26,6 +26,7 @@ const GROUPS: [(&str, &[Entry]); 5] = [
         &[
             ("/queue", "Queue", Icon::Queue),
             ("/messages", "Messages", Icon::Messages),
+            ("/replies", "Replies", Icon::Replies),
             ("/domains", "Domains", Icon::Domains),
             ("/egress", "Egress", Icon::Egress),
             ("/providers", "Providers", Icon::Providers),

@@ -12,6 +12,7 @@ pub mod number;
 pub mod progress;
 pub mod query;
 pub mod queue;
+pub mod reply;
 pub mod setup;
 pub mod shaping;
 pub mod source;

@@ -86,6 +86,9 @@ async fn host_warnings(config: &Config) -> Vec<String> {
             ));
         }
     }
+    if let Err(e) = crate::incoming::setups(config) {
+        warnings.push(format!("{e:#}; the daemon does not start without it"));
+    }
     if let Err(e) = crate::routes::routes(config) {
         warnings.push(format!("{e:#}; the daemon does not start without it"));
     }

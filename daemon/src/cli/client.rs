@@ -72,6 +72,11 @@ impl Client {
         read(self.request(Method::DELETE, path)).await
     }
 
+    /// A mail as it is.
+    pub async fn feed<T: DeserializeOwned>(&self, path: &str, mail: Vec<u8>) -> anyhow::Result<T> {
+        read(self.request(Method::POST, path).header("content-type", "message/rfc822").body(mail)).await
+    }
+
     pub async fn upload<T: DeserializeOwned>(&self, path: &str, file: &Path) -> anyhow::Result<T> {
         let form = multipart::Form::new().file("file", file).await;
         let form = form.with_context(|| format!("cannot read {}", file.display()))?;

@@ -12,10 +12,12 @@ mod credentials;
 mod delivery;
 mod domains;
 mod explain_mail;
+mod inbound;
 mod messages;
 mod pauses;
 mod people;
 mod queue;
+mod replies;
 mod reputation;
 mod shaping;
 mod sources;
@@ -192,6 +194,27 @@ enum Command {
     },
     /// Says what a mail that came back means, and why: bounces, complaints, automatic answers, DMARC and TLS reports.
     ExplainMail(explain_mail::ExplainMail),
+    /// Settles mail that came by another way: bounces, complaints, wishes to unsubscribe, answers.
+    Inbound {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(flatten)]
+        args: inbound::InboundArgs,
+    },
+    /// Addresses that recipients answer to.
+    ReplyAddress {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: replies::ReplyAddressCommand,
+    },
+    /// Answers that came.
+    Replies {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: replies::RepliesCommand,
+    },
     /// The rules for replies.
     Rule {
         #[command(flatten)]
@@ -305,6 +328,16 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Explain { config, args } => with(&config, async |client| shaping::explain(client, args).await).await?,
         Command::ExplainMail(asked) => {
             return Ok(if explain_mail::run(&asked)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Inbound { config, args } => {
+            let all_good = with(&config, async |client| inbound::run(client, args).await).await?;
+            return Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::ReplyAddress { config, command } => {
+            with(&config, async |client| replies::addresses(client, command).await).await?;
+        }
+        Command::Replies { config, command } => {
+            with(&config, async |client| replies::replies(client, command).await).await?;
         }
         Command::Rule { config, command } => with(&config, async |client| shaping::rule(client, command).await).await?,
         Command::Automation { config, command } => {

@@ -13,6 +13,7 @@ pub mod error;
 mod explain_mail;
 mod extract;
 mod imports;
+mod inbound;
 pub(crate) mod limits;
 pub(crate) mod messages;
 pub(crate) mod metrics;
@@ -22,6 +23,8 @@ mod people;
 mod public;
 mod queue;
 mod queue_actions;
+mod replies;
+mod reply_addresses;
 mod reputation;
 mod segments;
 mod session;
@@ -191,6 +194,13 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(shaping::test_rule))
         .add(VIEWER, routes!(reputation::list))
         .add(VIEWER, routes!(explain_mail::explain).layer(DefaultBodyLimit::max(explain_mail::MAIL_MAX)))
+        .add(VIEWER, routes!(reply_addresses::list))
+        .add(ADMIN, routes!(reply_addresses::create))
+        .add(ADMIN, routes!(reply_addresses::update))
+        .add(ADMIN, routes!(reply_addresses::delete))
+        .add(VIEWER, routes!(replies::list))
+        .add(VIEWER, routes!(replies::show))
+        .add(ADMIN, routes!(inbound::feed).layer(DefaultBodyLimit::max(inbound::MAIL_MAX)))
         .add(VIEWER, routes!(overview::overview))
         .add_slow(ADMIN, SLOW, routes!(overview::doctor))
         .finish()

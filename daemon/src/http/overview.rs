@@ -9,10 +9,12 @@ use crate::http::error::ApiError;
 use crate::http::extract::Json;
 use crate::http::queue as queue_page;
 use crate::http::sources;
+use crate::incoming;
 use crate::text::time;
 use crate::webhooks;
 use api_types::{CheckLevel, CheckPoint, DomainHealth, HourFigures, Notice, Overview, ProviderDay, SuppressionReason};
 use axum::extract::State;
+use mta::inbound::pull::MailboxStatus;
 use std::collections::BTreeMap;
 use storage::automation::{self, Automation, Which};
 use storage::event::{self, Kind, Sum};
@@ -178,9 +180,15 @@ fn notices(app: &Shared, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
         }
     }
     notices.extend(found.webhooks.iter().map(|row| notice("danger", webhooks::notice(row), Some("/webhooks"))));
-    if app.config.smtp.inbound_listen.is_none() {
-        let message =
-            "There is no return-path listener: bounces that come later are not heard. Set [smtp] inbound_listen.";
+    for mailbox in incoming::statuses(app) {
+        if let Some(trouble) = &mailbox.trouble {
+            let message = format!("The mailbox {} cannot be read: {trouble}.", mailbox.name);
+            notices.push(notice("warning", message, None));
+        }
+    }
+    if app.config.smtp.inbound_listen.is_none() && app.config.mailboxes.is_empty() {
+        let message = "There is no return-path listener: bounces that come later are not heard. Set [smtp] inbound_listen, or name a \
+             [[mailbox]] that they come to.";
         notices.push(notice("info", message.to_owned(), None));
     }
     if found.complaints > 0 {
@@ -226,7 +234,23 @@ pub(crate) async fn doctor(State(app): State<Shared>, actor: Actor) -> Result<Js
         (None, Some(free)) => point("disk", CheckLevel::Ok, format!("{} MiB are free", free / (1024 * 1024))),
         (None, None) => point("disk", CheckLevel::Warning, "the system does not say how much is free".to_owned()),
     });
+    points.extend(incoming::statuses(&app).into_iter().map(mailbox_point));
     Ok(Json(points))
+}
+
+fn mailbox_point(status: MailboxStatus) -> CheckPoint {
+    let name = format!("mailbox {}", status.name);
+    match (status.trouble, status.good_ms) {
+        (Some(trouble), _) => {
+            let since = status.trouble_ms.map(time).unwrap_or_default();
+            point(&name, CheckLevel::Warning, format!("cannot be read since {since}: {trouble}"))
+        }
+        (None, Some(good_ms)) => {
+            let message = format!("read at {}, {} mails taken since the start", time(good_ms), status.taken);
+            point(&name, CheckLevel::Ok, message)
+        }
+        (None, None) => point(&name, CheckLevel::Ok, "not read yet".to_owned()),
+    }
 }
 
 fn ledger_point(ledger: &Ledger) -> CheckPoint {

@@ -17,11 +17,10 @@ pub(crate) use tls::warnings as tls_warnings;
 
 use crate::app::{App, Shared, World};
 use crate::content::Content;
-use crate::{domains, http, imports, jobs, pressure, webhooks};
+use crate::{domains, http, imports, incoming, jobs, pressure, webhooks};
 use anyhow::{Context, bail};
 use campaign::mailing::{self, Releaser};
 use config::Config;
-use mta::inbound::Inbound;
 use mta::submission::Security;
 use mta::tls::TlsParts;
 use mta::{Engine, EngineHandle, Retention};
@@ -139,9 +138,13 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
     let router = http::router(&app);
     listen::serve_local(&app, router.clone());
     listen::serve_http(&app, http, router);
+    let certificate = submission.as_ref().map(submission::Listeners::certificate);
+    let settling = incoming::begin(&app, certificate);
     if let Some(listener) = inbound {
-        app.tasks.spawn(listen_inbound(app.clone(), listener));
+        app.tasks.spawn(mta::inbound::serve(listener, Arc::clone(&settling), app.stop.clone()));
     }
+    incoming::begin_reading(&app, settling)?;
+    app.tasks.spawn(incoming::tidy(app.clone()));
     if let Some(listeners) = submission {
         listeners.serve(&app);
     }
@@ -168,6 +171,7 @@ pub(crate) async fn start_offline(config: Config) -> anyhow::Result<Running> {
     let http_addr = config.http.listen;
     let world = real_world(&config, Overrides::default())?;
     let app: Shared = Arc::new(App::new(config, storage, keys, world));
+    incoming::begin(&app, None);
     let router = http::router(&app);
     listen::serve_local(&app, router);
     imports::resume(&app).await?;
@@ -292,26 +296,6 @@ fn notify(state: &[sd_notify::NotifyState<'_>]) {
     if let Err(e) = sd_notify::notify(state) {
         tracing::warn!(error = %e, "systemd could not be told about the state");
     }
-}
-
-/// Hears what comes back.
-async fn listen_inbound(app: Shared, listener: TcpListener) {
-    let inbound = Inbound {
-        storage: app.storage.clone(),
-        clock: app.clock.clone(),
-        verp: Arc::new(bounce::verp::Key::new(&app.keys.verp)),
-        hostname: app.config.server.hostname.clone(),
-        feedback: app.config.smtp.feedback_local_part.to_string(),
-        heard: Box::new({
-            let app = Arc::downgrade(&app);
-            move |heard| {
-                if let Some(engine) = app.upgrade().as_ref().and_then(|app| app.engine.get()) {
-                    engine.heard(heard);
-                }
-            }
-        }),
-    };
-    mta::inbound::serve(listener, Arc::new(inbound), app.stop.clone()).await;
 }
 
 /// Looks at the sources again and again.

@@ -40,6 +40,11 @@ impl Listeners {
         self.bound.iter().map(|(security, listener)| Ok((*security, listener.local_addr()?))).collect()
     }
 
+    /// The certificate in force, for other listeners of this host.
+    pub fn certificate(&self) -> Arc<Certificate> {
+        Arc::clone(&self.certificate)
+    }
+
     /// Serves them until the daemon stops.
     pub fn serve(self, app: &Shared) {
         let engine = app.engine.get().cloned();

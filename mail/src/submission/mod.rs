@@ -138,13 +138,18 @@ fn unfolded(value: &[u8]) -> String {
     String::from_utf8_lossy(value).replace("\r\n", "").trim().to_owned()
 }
 
-/// The subject as people read it (RFC 2047).
 fn decoded(field: &Field<'_>) -> String {
-    let plain = unfolded(field.value);
+    subject(field.value)
+}
+
+/// A Subject field's value as people read it (RFC 2047).
+#[must_use]
+pub fn subject(value: &[u8]) -> String {
+    let plain = unfolded(value);
     if !plain.contains("=?") {
         return plain;
     }
-    let line = [b"Subject:", field.value, b"\r\n\r\n"].concat();
+    let line = [b"Subject:", value, b"\r\n\r\n"].concat();
     let parsed = MessageParser::new().header_text(HeaderName::Subject).parse_headers(&line[..]);
     let subject = parsed.as_ref().and_then(|message| message.subject()).map(str::to_owned);
     // Decoded words may hide line ends and the like.

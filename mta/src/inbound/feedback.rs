@@ -13,7 +13,8 @@ use storage::complaint::{self, Complaint, Way};
 use storage::event::{Event, Kind};
 use storage::queue::Origin;
 use storage::{
-    CampaignId, Connection, RecipientId, StorageError, address_hash, contact, domain, outbox, unsubscribe, warmup,
+    AddressHash, CampaignId, Connection, RecipientId, StorageError, address_hash, contact, domain, outbox, unsubscribe,
+    warmup,
 };
 
 /// What a report wants of us.
@@ -47,10 +48,9 @@ pub(super) async fn settle(
     if wish == Wish::Nothing {
         return Ok(Settled::No("the feedback is no complaint"));
     }
-    let named = named.or_else(|| marked(inbound, report, feedback));
     let found = match named {
         Some(id) => Some(id),
-        None => by_message_id(inbound, report, feedback).await?,
+        None => recipient(inbound, report, Some(feedback)).await?,
     };
     let Some(id) = found else {
         return Ok(Settled::No("the feedback names no recipient of ours"));
@@ -58,7 +58,10 @@ pub(super) async fn settle(
     let now_ms = inbound.clock.now_ms();
     if wish == Wish::Unsubscribe {
         let found = inbound.storage.queue().write(move |tx| unsubscribe::apply(tx, id, now_ms)).await?;
-        return Ok(if found.is_some() { Settled::Yes } else { Settled::No(GONE) });
+        return Ok(match found {
+            Some(_) => Settled::Did { recipient: Some(id), what: "unsubscribed" },
+            None => Settled::No(GONE),
+        });
     }
     let Some((way, sender)) = inbound.storage.read(move |c| found_way(c, id)).await? else {
         return Ok(Settled::No(GONE));
@@ -67,11 +70,12 @@ pub(super) async fn settle(
     let complaint = Complaint { id, at_ms: now_ms, domain: sender.clone(), text };
     if inbound.storage.queue().write(move |tx| complaint::settle(tx, &complaint)).await? {
         hear(inbound, Happened::Complained, &way, sender);
+        return Ok(Settled::Did { recipient: Some(id), what: "complained" });
     }
-    Ok(Settled::Yes)
+    Ok(Settled::Did { recipient: Some(id), what: "known already" })
 }
 
-const GONE: &str = "there is no such recipient any more";
+pub(super) const GONE: &str = "there is no such recipient any more";
 
 /// Tells the engine what happened to a recipient's mail.
 pub(super) fn hear(inbound: &Inbound, happened: Happened, way: &Way, sender: Option<String>) {
@@ -94,12 +98,24 @@ pub(super) fn found_way(c: &Connection, id: RecipientId) -> Result<Option<(Way, 
     Ok(Some((way, found.map(|row| row.domain))))
 }
 
+/// The recipient that the returned message is about: a mark of ours in it says so, or its Message-ID.
+pub(super) async fn recipient(
+    inbound: &Inbound,
+    report: &Report,
+    feedback: Option<&Feedback>,
+) -> Result<Option<RecipientId>, StorageError> {
+    match marked(inbound, report, feedback) {
+        Some(id) => Ok(Some(id)),
+        None => by_message_id(inbound, report, feedback).await,
+    }
+}
+
 /// The recipient that a mark of ours in the report names.
-fn marked(inbound: &Inbound, report: &Report, feedback: &Feedback) -> Option<RecipientId> {
+fn marked(inbound: &Inbound, report: &Report, feedback: Option<&Feedback>) -> Option<RecipientId> {
     let marks = [
         report.original_header(mail::FEEDBACK_MARK),
-        feedback.feedback_id.as_deref(),
-        feedback.original_mail_from.as_deref(),
+        feedback.and_then(|feedback| feedback.feedback_id.as_deref()),
+        feedback.and_then(|feedback| feedback.original_mail_from.as_deref()),
         report.original_header("Return-Path"),
     ];
     let now_ms = inbound.clock.now_ms();
@@ -109,27 +125,34 @@ fn marked(inbound: &Inbound, report: &Report, feedback: &Feedback) -> Option<Rec
     })
 }
 
-/// The recipient that the Message-ID names: a campaign's has three numbers before the `@`.
+/// The recipient that the Message-ID names.
 async fn by_message_id(
     inbound: &Inbound,
     report: &Report,
-    feedback: &Feedback,
+    feedback: Option<&Feedback>,
 ) -> Result<Option<RecipientId>, StorageError> {
     let Some(header_id) = report.original_message_id.clone() else { return Ok(None) };
-    let hash = feedback.recipients.iter().find_map(|text| Address::parse(text).ok()).map(|a| address_hash(&a));
-    inbound
-        .storage
-        .read(move |c| {
-            let of_campaign = match numbers(&header_id) {
-                Some((id, campaign, accepted_ms)) => complaint::of_campaign(c, id, campaign, accepted_ms)?,
-                None => None,
-            };
-            match of_campaign {
-                Some(id) => Ok(Some(id)),
-                None => complaint::of_message(c, &header_id, hash.as_ref()),
-            }
-        })
-        .await
+    let groups = report.recipients.iter().flat_map(|group| [&group.original_recipient, &group.final_recipient]);
+    let named = feedback.map(|feedback| &feedback.recipients).into_iter().flatten().chain(groups.flatten());
+    let hash = named.filter_map(|text| Address::parse(text).ok()).next().map(|address| address_hash(&address));
+    inbound.storage.read(move |c| of_header_id(c, &header_id, hash.as_ref())).await
+}
+
+/// The recipient that a Message-ID names: a campaign's has three numbers before the `@`, all of which must be true; of a
+/// submitted message it is the one with this address, or the only one.
+pub(super) fn of_header_id(
+    c: &Connection,
+    header_id: &str,
+    hash: Option<&AddressHash>,
+) -> Result<Option<RecipientId>, StorageError> {
+    let of_campaign = match numbers(header_id) {
+        Some((id, campaign, accepted_ms)) => complaint::of_campaign(c, id, campaign, accepted_ms)?,
+        None => None,
+    };
+    match of_campaign {
+        Some(id) => Ok(Some(id)),
+        None => complaint::of_message(c, header_id, hash),
+    }
 }
 
 fn numbers(header_id: &str) -> Option<(RecipientId, CampaignId, i64)> {
@@ -148,30 +171,35 @@ fn told(feedback: &Feedback, report: &Report) -> String {
     }
 }
 
-/// Somebody answered to the return path, from the address that the mail went to: nobody is more engaged.
+/// Somebody answered to the return path, from the address that the mail went to.
 pub(super) async fn answered(inbound: &Inbound, id: RecipientId, from: Option<&Address>) -> Result<(), StorageError> {
     let now_ms = inbound.clock.now_ms();
     let Some(way) = inbound.storage.read(move |c| complaint::way(c, id)).await? else { return Ok(()) };
-    let Origin::Campaign { campaign, contact } = way.origin else { return Ok(()) };
-    let sent_to = Address::parse(&way.address).ok();
-    if from.map(address_hash) != sent_to.as_ref().map(address_hash) {
-        return Ok(());
-    }
-    let workspace = way.workspace_id;
-    let newer = inbound.storage.main().write(move |tx| contact::engaged(tx, workspace, contact, now_ms)).await?;
-    if newer {
+    if engaged(inbound, &way, from).await? {
         let told = move |tx: &storage::Transaction<'_>| {
             let event = Event {
                 recipient_id: Some(id),
-                campaign_id: Some(campaign),
-                contact_id: Some(contact),
-                ..Event::new(now_ms, workspace, Kind::Replied)
+                campaign_id: way.origin.campaign(),
+                contact_id: way.origin.contact(),
+                ..Event::new(now_ms, way.workspace_id, Kind::Replied)
             };
             outbox::put(tx, &event)
         };
         inbound.storage.queue().write(told).await?;
     }
     Ok(())
+}
+
+/// Nobody is more engaged than a contact that answers, from the address that the mail went to. `false` when that is not
+/// so, or nothing new.
+pub(super) async fn engaged(inbound: &Inbound, way: &Way, from: Option<&Address>) -> Result<bool, StorageError> {
+    let Origin::Campaign { contact, .. } = way.origin else { return Ok(false) };
+    let sent_to = Address::parse(&way.address).ok();
+    if from.map(address_hash) != sent_to.as_ref().map(address_hash) {
+        return Ok(false);
+    }
+    let (workspace, now_ms) = (way.workspace_id, inbound.clock.now_ms());
+    inbound.storage.main().write(move |tx| contact::engaged(tx, workspace, contact, now_ms)).await
 }
 
 #[cfg(test)]

@@ -46,6 +46,11 @@ impl<S: AsyncRead + Unpin> Reader<S> {
         !self.buffer.is_empty()
     }
 
+    /// The stream; what was read and not yet asked for is gone.
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
+
     async fn fill(&mut self) -> io::Result<bool> {
         self.buffer.reserve(CHUNK);
         Ok(self.stream.read_buf(&mut self.buffer).await? > 0)

@@ -1,26 +1,40 @@
-//! The return-path listener: takes what comes back to our VERP addresses, and what feedback loops report, nothing else.
+//! What comes in: returned mail at our VERP addresses, complaints at the feedback address, wishes to get no more, and
+//! answers at reply addresses. Over the listener, or fed from elsewhere: both end in the same settling.
 //!
 //! It never relays and never sends a bounce of its own (no backscatter): every refusal is a reply in the session.
-//! Strategies: refuse at RCPT what is not a return path of ours; answer 250 only after the report is settled or kept.
+//! Strategies: each address has one purpose, and what has none is refused at RCPT; 250 is answered only after the mail is
+//! settled or kept; forged and expired addresses are counted, their mail is kept, and nothing follows from it.
 
+mod feed;
 mod feedback;
+mod forward;
+mod guard;
+mod head;
 mod lines;
+pub mod pull;
+mod purpose;
+mod reply;
 mod report;
 mod session;
 #[cfg(test)]
 mod tests;
 
+pub use feed::{Fed, FeedError, feed};
+pub use reply::{Desk, may_answer_for};
+
 use crate::peers::Peers;
+use crate::submission::Certificate;
 use bounce::verp;
-use mail::Domain;
+use config::Streams;
+use mail::{Address, BounceClass, Domain};
 use std::net::IpAddr;
 use std::sync::Arc;
-use storage::{Storage, WorkspaceId};
+use storage::{RecipientId, Storage, WorkspaceId};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use world::Clock;
+use world::{Clock, Random};
 
 /// Connections served at the same time.
 const CONNECTIONS_MAX: usize = 200;
@@ -39,8 +53,26 @@ pub struct Inbound {
     pub hostname: Domain,
     /// Feedback loops report to this local part at every return-path domain.
     pub feedback: String,
+    /// With it TLS is offered (STARTTLS, RFC 3207).
+    pub certificate: Option<Arc<Certificate>>,
+    /// Message-IDs of forwarded answers.
+    pub random: Arc<dyn Random>,
+    /// The streams that mail can take.
+    pub streams: Streams,
+    /// What is remembered of answers.
+    pub desk: Desk,
+    /// Called when something new may be due.
+    pub wake: Box<dyn Fn() + Send + Sync>,
     /// Told what is heard of mail that had left.
     pub heard: Box<dyn Fn(&Heard) + Send + Sync>,
+}
+
+impl Inbound {
+    /// Whether the local part has a purpose of its own at every return-path domain.
+    #[must_use]
+    pub fn has_purpose(&self, address: &Address) -> bool {
+        purpose::by_local_part(self, address.local().as_str()).is_some()
+    }
 }
 
 /// What is heard of mail that had left.
@@ -67,6 +99,25 @@ pub enum Happened {
     Bounced,
     /// It was reported as spam.
     Complained,
+}
+
+/// What was done with a mail, for one of the addresses that it came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The address; empty where none of the mail's is ours.
+    pub rcpt: String,
+    /// What that is for: `return_path`, `feedback`, `unsubscribe`, `reply`; else `elsewhere`.
+    pub purpose: &'static str,
+    /// What sort of mail it was.
+    pub sort: bounce::Sort,
+    /// Whom it was about, where that was found.
+    pub recipient: Option<RecipientId>,
+    /// What the report says of the delivery.
+    pub class: Option<BounceClass>,
+    /// Whether anything follows from it, or did already.
+    pub matched: bool,
+    /// What was done, or why nothing.
+    pub what: &'static str,
 }
 
 /// Serves until `stop`; sessions under way end after their present command.

@@ -1,11 +1,11 @@
-//! From a returned mail to what it changes: the recipient named by the return path, and what the report says of it.
+//! From a mail that came in to what it changes: the recipient named by the address, and what the report says of it.
 
-use super::{Happened, Inbound, feedback};
+use super::purpose::{Named, Purpose};
+use super::{Happened, Inbound, Told, feedback, reply};
 use crate::metric;
-use bounce::verp::{self, VerpError};
+use bounce::verp::VerpError;
 use bounce::{Action, Kind, RecipientReport, Report, Sort, Stage};
 use mail::{Address, BounceClass};
-use std::net::IpAddr;
 use std::time::Duration;
 use storage::queue::{self, Answer, ReportKind, ReportMatch};
 use storage::{MessageId, RecipientId, StorageError, address_hash, message};
@@ -17,74 +17,96 @@ const BUSY_RETRIES: u32 = 20;
 /// Between two of those.
 const BUSY_WAIT: Duration = Duration::from_millis(50);
 
-/// A mail that came back.
+/// A mail that came in.
 pub(super) struct Incoming {
-    pub(super) peer: IpAddr,
+    /// The address that brought it, or where else it comes from.
+    pub(super) peer: String,
     /// The reverse path, where there is one.
     pub(super) from: Option<Address>,
-    pub(super) rcpts: Vec<Address>,
+    /// It is known that the reverse path is empty.
+    pub(super) null_path: bool,
+    /// Each address with what it is for.
+    pub(super) rcpts: Vec<(Address, Purpose)>,
     pub(super) message: Vec<u8>,
 }
 
-/// Whether the local part has the form of a return path of ours, or is where feedback comes to. Forged and expired return
-/// paths pass: they are counted and kept.
-pub(super) fn is_ours(inbound: &Inbound, address: &Address) -> bool {
-    is_feedback_address(inbound, address) || decode(inbound, address) != Err(VerpError::NotVerp)
-}
-
-fn is_feedback_address(inbound: &Inbound, address: &Address) -> bool {
-    address.local().as_str().eq_ignore_ascii_case(&inbound.feedback)
-}
-
-/// What a return path names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Named {
-    Recipient(RecipientId),
-    /// Of several recipients that shared a transaction: the report says which.
-    Message(MessageId),
-}
-
-fn decode(inbound: &Inbound, address: &Address) -> Result<Named, VerpError> {
-    let (key, local, now_ms) = (&inbound.verp, address.local().as_str(), inbound.clock.now_ms());
-    match verp::decode(key, local, now_ms, VERP_AGE_MAX) {
-        Err(VerpError::NotVerp) => {
-            verp::decode_message(key, local, now_ms, VERP_AGE_MAX).map(|id| Named::Message(MessageId(id)))
+impl Incoming {
+    /// The reverse path, empty for reports; `None` where nobody knows it.
+    pub(super) fn reverse_path(&self) -> Option<String> {
+        match &self.from {
+            Some(from) => Some(from.to_string()),
+            None => self.null_path.then(String::new),
         }
-        decoded => decoded.map(|id| Named::Recipient(RecipientId(id))),
     }
 }
 
-/// Settles a returned mail for each return path that it was sent to. Returns when all of it is on disk; `false` when it
-/// is to come again.
-pub(super) async fn settle(inbound: &Inbound, incoming: Incoming) -> Result<bool, StorageError> {
+/// Settles a mail for each address that it was sent to. Returns when all of it is on disk; `None` when it is to come
+/// again.
+pub(super) async fn settle(inbound: &Inbound, incoming: &Incoming) -> Result<Option<Vec<Told>>, StorageError> {
     let report = bounce::parse(&incoming.message);
-    for rcpt in &incoming.rcpts {
-        let settled = match decode(inbound, rcpt) {
-            _ if is_feedback_address(inbound, rcpt) => match &report.feedback {
-                Some(found) => feedback::settle(inbound, None, &report, found).await?,
-                None => Settled::No("it is no feedback report"),
-            },
-            Err(VerpError::Expired) => Settled::No("the return path has expired"),
-            Err(_) => Settled::No("the return path is forged"),
-            Ok(Named::Recipient(id)) => settle_named(inbound, id, &report, incoming.from.as_ref()).await?,
-            Ok(Named::Message(id)) => match &report.feedback {
-                Some(found) => feedback::settle(inbound, None, &report, found).await?,
-                None => settle_several(inbound, id, &report).await?,
-            },
-        };
-        let why = match settled {
-            Settled::Yes => None,
-            Settled::No(why) => Some(why),
-            Settled::Busy => return Ok(false),
-        };
-        metrics::counter!(metric::REPORTS, "matched" => if why.is_none() { "yes" } else { "no" }).increment(1);
-        if let Some(why) = why {
-            let from = (inbound.clock.now_ms(), incoming.peer.to_string());
-            storage::unmatched_report::keep(&inbound.storage, from, rcpt.to_string(), why, incoming.message.clone())
-                .await?;
+    let mut told = Vec::with_capacity(incoming.rcpts.len());
+    for (rcpt, purpose) in &incoming.rcpts {
+        if let Some(trouble) = purpose.trouble() {
+            let why = if trouble == VerpError::Expired { "expired" } else { "forged" };
+            metrics::counter!(metric::FALSE_PATHS, "why" => why).increment(1);
         }
+        let settled = settle_for(inbound, purpose, &report, incoming).await?;
+        let Some(one) = note(inbound, incoming, &report, (Some(rcpt), purpose.as_str()), settled).await? else {
+            return Ok(None);
+        };
+        told.push(one);
     }
-    Ok(true)
+    Ok(Some(told))
+}
+
+/// Counts what became of a mail, and keeps it where nothing could follow from it. `None` when it is to come again.
+pub(super) async fn note(
+    inbound: &Inbound,
+    incoming: &Incoming,
+    report: &Report,
+    (rcpt, purpose): (Option<&Address>, &'static str),
+    settled: Settled,
+) -> Result<Option<Told>, StorageError> {
+    let (recipient, matched, what) = match settled {
+        Settled::Did { recipient, what } => (recipient, true, what),
+        Settled::No(why) => (None, false, why),
+        Settled::Busy => return Ok(None),
+    };
+    let word = if matched { "yes" } else { "no" };
+    metrics::counter!(metric::REPORTS, "purpose" => purpose, "matched" => word).increment(1);
+    let rcpt = rcpt.map(Address::to_string).unwrap_or_default();
+    if !matched {
+        let from = (inbound.clock.now_ms(), incoming.peer.clone());
+        storage::unmatched_report::keep(&inbound.storage, from, rcpt.clone(), what, incoming.message.clone()).await?;
+    }
+    let class = worst(&report.recipients).and_then(|said| meaning(said).1.class);
+    Ok(Some(Told { rcpt, purpose, sort: report.sort, recipient, class, matched, what }))
+}
+
+/// What follows from a mail to an address of this purpose.
+async fn settle_for(
+    inbound: &Inbound,
+    purpose: &Purpose,
+    report: &Report,
+    incoming: &Incoming,
+) -> Result<Settled, StorageError> {
+    Ok(match purpose {
+        Purpose::ReturnPath(Err(VerpError::Expired)) | Purpose::Unsubscribe(Err(VerpError::Expired)) => {
+            Settled::No("the return path has expired")
+        }
+        Purpose::ReturnPath(Err(_)) | Purpose::Unsubscribe(Err(_)) => Settled::No("the return path is forged"),
+        Purpose::ReturnPath(Ok(Named::Recipient(id))) => settle_named(inbound, *id, report, incoming).await?,
+        Purpose::ReturnPath(Ok(Named::Message(id))) => match &report.feedback {
+            Some(found) => feedback::settle(inbound, None, report, found).await?,
+            None => settle_several(inbound, *id, report).await?,
+        },
+        Purpose::Feedback => match &report.feedback {
+            Some(found) => feedback::settle(inbound, None, report, found).await?,
+            None => Settled::No("it is no feedback report"),
+        },
+        Purpose::Unsubscribe(Ok(id)) => unsubscribe(inbound, *id, report, incoming).await?,
+        Purpose::Reply(row) => reply::settle(inbound, incoming, row, report).await?,
+    })
 }
 
 /// What came to the return path of a recipient.
@@ -92,20 +114,71 @@ async fn settle_named(
     inbound: &Inbound,
     id: RecipientId,
     report: &Report,
-    from: Option<&Address>,
+    incoming: &Incoming,
 ) -> Result<Settled, StorageError> {
     if let Some(found) = &report.feedback {
         return feedback::settle(inbound, Some(id), report, found).await;
     }
+    if report.sort == Sort::Unsubscribe {
+        return unsubscribe(inbound, id, report, incoming).await;
+    }
     if report.sort == Sort::Ordinary && report.recipients.is_empty() {
-        feedback::answered(inbound, id, from).await?;
+        feedback::answered(inbound, id, incoming.from.as_ref()).await?;
     }
     settle_one(inbound, id, worst(&report.recipients)).await
 }
 
-/// What became of a report.
+/// A mail whose address is none of ours, or says nothing of whom: marks in what it returns name the recipient.
+pub(super) async fn settle_by_marks(
+    inbound: &Inbound,
+    report: &Report,
+    incoming: &Incoming,
+) -> Result<Settled, StorageError> {
+    if let Some(found) = &report.feedback {
+        return feedback::settle(inbound, None, report, found).await;
+    }
+    if report.recipients.is_empty() {
+        return Ok(Settled::No("it is not a report about a delivery"));
+    }
+    match feedback::recipient(inbound, report, None).await? {
+        Some(id) => settle_named(inbound, id, report, incoming).await,
+        None => Ok(Settled::No("it names no recipient of ours")),
+    }
+}
+
+/// Somebody wants no more of it. What a program answers is no wish of anybody.
+async fn unsubscribe(
+    inbound: &Inbound,
+    id: RecipientId,
+    report: &Report,
+    incoming: &Incoming,
+) -> Result<Settled, StorageError> {
+    if let Some(found) = &report.feedback {
+        return feedback::settle(inbound, Some(id), report, found).await;
+    }
+    if !matches!(report.sort, Sort::Ordinary | Sort::Unsubscribe) || incoming.null_path {
+        return Ok(Settled::No("a program wrote it: that unsubscribes nobody"));
+    }
+    let now_ms = inbound.clock.now_ms();
+    let apply = move |tx: &storage::Transaction<'_>| {
+        storage::unsubscribe::apply_because(tx, id, "unsubscribed by a mail", now_ms)
+    };
+    let found = inbound.storage.queue().write(apply).await?;
+    Ok(match found {
+        Some(_) => Settled::Did { recipient: Some(id), what: "unsubscribed" },
+        None => Settled::No(feedback::GONE),
+    })
+}
+
+/// What became of a mail.
 pub(super) enum Settled {
-    Yes,
+    /// Something follows from it, or did already.
+    Did {
+        recipient: Option<RecipientId>,
+        /// What was done, for people.
+        what: &'static str,
+    },
+    /// Nothing follows from it.
     No(&'static str),
     /// Its recipient is still being sent.
     Busy,
@@ -123,7 +196,7 @@ async fn settle_several(inbound: &Inbound, message: MessageId, report: &Report) 
         let Some(id) = found else { continue };
         match settle_one(inbound, id, Some(group)).await? {
             Settled::Busy => return Ok(Settled::Busy),
-            Settled::Yes => settled = Settled::Yes,
+            did @ Settled::Did { .. } => settled = did,
             Settled::No(_) => {}
         }
     }
@@ -146,10 +219,14 @@ async fn settle_one(
                 if let Some((way, sender)) = inbound.storage.read(move |c| feedback::found_way(c, id)).await? {
                     feedback::hear(inbound, Happened::Bounced, &way, sender);
                 }
-                return Ok(Settled::Yes);
+                return Ok(Settled::Did { recipient: Some(id), what: "bounced" });
             }
-            ReportMatch::Applied | ReportMatch::Known => return Ok(Settled::Yes),
-            ReportMatch::NoRecipient => return Ok(Settled::No("there is no such recipient any more")),
+            ReportMatch::Applied => {
+                let what = if kind == ReportKind::Delayed { "delayed" } else { "arrived" };
+                return Ok(Settled::Did { recipient: Some(id), what });
+            }
+            ReportMatch::Known => return Ok(Settled::Did { recipient: Some(id), what: "known already" }),
+            ReportMatch::NoRecipient => return Ok(Settled::No(feedback::GONE)),
             ReportMatch::Busy => inbound.clock.sleep(BUSY_WAIT).await,
         }
     }

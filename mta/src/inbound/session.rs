@@ -1,7 +1,8 @@
-//! One client's session with the return-path listener (RFC 5321 §4).
+//! One client's session with the return-path listener (RFC 5321 §4), over TLS where the client wants it (RFC 3207).
 
 use super::Inbound;
 use super::lines::{Content, Line, Reader};
+use super::purpose::{self, Purpose};
 use super::report::{self, Incoming};
 use mail::Address;
 use smtp_proto::Request;
@@ -28,13 +29,17 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(300);
 /// A whole message may take this long.
 const CONTENT_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// TLS has to be agreed on within this time.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// What the session is in the middle of.
 #[derive(Default)]
 struct Transaction {
     mail: bool,
     /// Absent where it is a report: those have none.
     from: Option<Address>,
-    rcpts: Vec<Address>,
+    null_path: bool,
+    rcpts: Vec<(Address, Purpose)>,
 }
 
 struct Session<'a> {
@@ -42,9 +47,11 @@ struct Session<'a> {
     peer: IpAddr,
     return_paths: HashSet<String>,
     greeted: bool,
+    secured: bool,
     transaction: Transaction,
     replies: String,
     errors: u32,
+    commands: u32,
 }
 
 /// What happens after a command's reply.
@@ -52,6 +59,7 @@ struct Session<'a> {
 enum Next {
     GoOn,
     ReadContent,
+    StartTls,
     HangUp,
 }
 
@@ -72,45 +80,92 @@ where
 
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(inbound: &Inbound, stream: S, peer: IpAddr) -> io::Result<()> {
     let return_paths = inbound.storage.read(storage::domain::return_paths).await.map_err(io::Error::other)?;
-    let (read, mut write) = tokio::io::split(stream);
-    let mut reader = Reader::new(read);
     let mut session = Session {
         inbound,
         peer,
         return_paths: return_paths.into_iter().collect(),
         greeted: false,
+        secured: false,
         transaction: Transaction::default(),
         replies: format!("220 {} ESMTP Packetboat return path\r\n", inbound.hostname),
         errors: 0,
+        commands: 0,
     };
-    for _ in 0..COMMANDS_MAX {
+    let Some(stream) = converse(&mut session, stream).await? else { return Ok(()) };
+    let Some(certificate) = &inbound.certificate else { return Ok(()) };
+    let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, certificate.acceptor().accept(stream));
+    let stream = handshake.await.map_err(|_| io::ErrorKind::TimedOut)??;
+    // RFC 3207 §4.2: what was said before is forgotten.
+    (session.secured, session.greeted) = (true, false);
+    session.transaction = Transaction::default();
+    converse(&mut session, stream).await?;
+    Ok(())
+}
+
+/// Talks until the session is over; gives the stream back where TLS begins.
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(session: &mut Session<'_>, stream: S) -> io::Result<Option<S>> {
+    let (read, mut write) = tokio::io::split(stream);
+    let mut reader = Reader::new(read);
+    while session.commands < COMMANDS_MAX {
+        session.commands += 1;
         if !reader.has_more() {
             write.write_all(session.replies.as_bytes()).await?;
             session.replies.clear();
         }
         let line = tokio::time::timeout(COMMAND_TIMEOUT, reader.line()).await;
         let next = match line.map_err(|_| io::ErrorKind::TimedOut)?? {
-            Line::Closed => return Ok(()),
+            Line::Closed => return Ok(None),
             Line::Bad(why) => session.refuse(500, "5.5.2", why),
-            Line::Command(line) => session.command(&line),
+            Line::Command(line) => session.command(&line).await,
         };
-        if next == Next::ReadContent {
+        if next == Next::ReadContent && !read_content(session, &mut reader, &mut write).await? {
+            return Ok(None);
+        }
+        if next == Next::StartTls {
+            // What was sent along in plain text could come from anybody, and would be taken for said under TLS.
+            if reader.has_more() {
+                return Ok(None);
+            }
             write.write_all(session.replies.as_bytes()).await?;
             session.replies.clear();
-            let content = tokio::time::timeout(CONTENT_TIMEOUT, reader.content(KEEP_MAX, MESSAGE_MAX)).await;
-            match content.map_err(|_| io::ErrorKind::TimedOut)?? {
-                Content::Closed => return Ok(()),
-                Content::TooLarge => session.reply(552, "5.3.4", "message too large"),
-                Content::Message(message) => session.settle(message).await,
-            };
-            session.transaction = Transaction::default();
+            return Ok(Some(reader.into_inner().unsplit(write)));
         }
         if next == Next::HangUp || session.errors > ERRORS_MAX {
             break;
         }
     }
     write.write_all(session.replies.as_bytes()).await?;
-    write.shutdown().await
+    write.shutdown().await?;
+    Ok(None)
+}
+
+/// Reads and settles the message after DATA; `false` when the client has gone.
+async fn read_content<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
+    session: &mut Session<'_>,
+    reader: &mut Reader<R>,
+    write: &mut W,
+) -> io::Result<bool> {
+    let inbound = session.inbound;
+    // Answers go on whole; of reports the beginning says everything.
+    let whole = session.transaction.rcpts.iter().any(|(_, purpose)| matches!(purpose, Purpose::Reply(_)));
+    let room = whole.then(|| inbound.desk.room.try_acquire());
+    if matches!(room, Some(Err(_))) {
+        session.reply(452, "4.3.1", "too many mails at once, try again later");
+        session.transaction = Transaction::default();
+        return Ok(true);
+    }
+    session.replies.push_str("354 end with CRLF.CRLF\r\n");
+    write.write_all(session.replies.as_bytes()).await?;
+    session.replies.clear();
+    let keep = if whole { MESSAGE_MAX } else { KEEP_MAX };
+    let content = tokio::time::timeout(CONTENT_TIMEOUT, reader.content(keep, MESSAGE_MAX)).await;
+    match content.map_err(|_| io::ErrorKind::TimedOut)?? {
+        Content::Closed => return Ok(false),
+        Content::TooLarge => session.reply(552, "5.3.4", "message too large"),
+        Content::Message(message) => session.settle(message).await,
+    };
+    session.transaction = Transaction::default();
+    Ok(true)
 }
 
 impl Session<'_> {
@@ -130,14 +185,16 @@ impl Session<'_> {
         Next::GoOn
     }
 
-    fn command(&mut self, line: &[u8]) -> Next {
+    async fn command(&mut self, line: &[u8]) -> Next {
         match Request::parse(&mut line.iter()) {
             Ok(Request::Ehlo { .. }) => {
                 self.greeted = true;
                 self.transaction = Transaction::default();
+                let starttls = if self.may_start_tls() { "250-STARTTLS\r\n" } else { "" };
                 let _ = write!(
                     self.replies,
-                    "250-{}\r\n250-PIPELINING\r\n250-SIZE {MESSAGE_MAX}\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n",
+                    "250-{}\r\n250-PIPELINING\r\n250-SIZE {MESSAGE_MAX}\r\n250-8BITMIME\r\n{starttls}\
+                     250 ENHANCEDSTATUSCODES\r\n",
                     self.inbound.hostname
                 );
                 Next::GoOn
@@ -149,11 +206,12 @@ impl Session<'_> {
                 Next::GoOn
             }
             Ok(Request::Mail { from }) => self.mail(&from.address, from.size),
-            Ok(Request::Rcpt { to }) => self.rcpt(&to.address),
+            Ok(Request::Rcpt { to }) => self.rcpt(&to.address).await,
             Ok(Request::Data) if self.transaction.rcpts.is_empty() => self.refuse(503, "5.5.1", "RCPT first"),
-            Ok(Request::Data) => {
-                self.replies.push_str("354 end with CRLF.CRLF\r\n");
-                Next::ReadContent
+            Ok(Request::Data) => Next::ReadContent,
+            Ok(Request::StartTls) if self.may_start_tls() => {
+                self.reply(220, "2.0.0", "go ahead");
+                Next::StartTls
             }
             Ok(Request::Rset) => {
                 self.transaction = Transaction::default();
@@ -182,36 +240,46 @@ impl Session<'_> {
         }
         self.transaction.mail = true;
         self.transaction.from = Address::parse(from).ok();
+        self.transaction.null_path = from.is_empty();
         self.reply(250, "2.1.0", "go on")
     }
 
-    fn rcpt(&mut self, address: &str) -> Next {
+    async fn rcpt(&mut self, address: &str) -> Next {
         if !self.transaction.mail {
             return self.refuse(503, "5.5.1", "MAIL first");
         }
         let Ok(address) = Address::parse(address) else {
             return self.refuse(553, "5.1.3", "not a mail address");
         };
-        if !self.return_paths.contains(address.domain().as_str()) {
-            return self.refuse(550, "5.7.1", "no mail is relayed here");
-        }
-        if !report::is_ours(self.inbound, &address) {
-            return self.refuse(550, "5.1.1", "no such return path");
-        }
+        let purpose = match purpose::of(self.inbound, &self.return_paths, &address).await {
+            Ok(Some(purpose)) => purpose,
+            Ok(None) if self.return_paths.contains(address.domain().as_str()) => {
+                return self.refuse(550, "5.1.1", "no such return path");
+            }
+            Ok(None) => return self.refuse(550, "5.7.1", "no mail is relayed here"),
+            Err(error) => {
+                tracing::error!(%error, "whether an address is ours cannot be told; the other side will try again");
+                return self.reply(451, "4.3.0", "try again later");
+            }
+        };
         if self.transaction.rcpts.len() >= RCPT_MAX {
             return self.reply(452, "4.5.3", "too many recipients");
         }
-        self.transaction.rcpts.push(address);
+        self.transaction.rcpts.push((address, purpose));
         self.reply(250, "2.1.5", "go on")
+    }
+
+    fn may_start_tls(&self) -> bool {
+        self.inbound.certificate.is_some() && !self.secured
     }
 
     async fn settle(&mut self, message: Vec<u8>) -> Next {
         let rcpts = std::mem::take(&mut self.transaction.rcpts);
-        let from = self.transaction.from.take();
-        let incoming = Incoming { peer: self.peer, from, rcpts, message };
-        match report::settle(self.inbound, incoming).await {
-            Ok(true) => self.reply(250, "2.6.0", "taken"),
-            Ok(false) => self.reply(451, "4.3.0", "try again later"),
+        let (from, null_path) = (self.transaction.from.take(), self.transaction.null_path);
+        let incoming = Incoming { peer: self.peer.to_string(), from, null_path, rcpts, message };
+        match report::settle(self.inbound, &incoming).await {
+            Ok(Some(_)) => self.reply(250, "2.6.0", "taken"),
+            Ok(None) => self.reply(451, "4.3.0", "try again later"),
             Err(error) => {
                 tracing::error!(%error, "a returned mail could not be settled; the other side will send it again");
                 self.reply(451, "4.3.0", "try again later")

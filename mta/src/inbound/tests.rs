@@ -1,5 +1,7 @@
 //! Whole sessions with the listener, over in-memory pipes, against a real database.
 
+mod purposes;
+
 use super::{Happened, Inbound, session};
 use bounce::verp;
 use mail::{Address, Domain, StreamKind};
@@ -14,15 +16,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 use world::{Clock, SystemClock};
 
-struct House {
-    inbound: Inbound,
+pub(super) struct House {
+    pub(super) inbound: Arc<Inbound>,
     heard: Arc<Mutex<Vec<Happened>>>,
     accepted_ms: i64,
     _dir: tempfile::TempDir,
 }
 
 /// A database with one delivered recipient of `ana@example.net` (id 1) and one sending domain.
-async fn house() -> House {
+pub(super) async fn house() -> House {
     let dir = tempfile::tempdir().unwrap();
     let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 2 }).unwrap();
     let now_ms = SystemClock.now_ms();
@@ -70,12 +72,17 @@ async fn house() -> House {
         verp: Arc::new(verp::Key::new(&[7; 32])),
         hostname: Domain::parse("mx.news.example").unwrap(),
         feedback: "fbl".to_owned(),
+        certificate: None,
+        random: Arc::new(world::SystemRandom),
+        streams: config::parse("packetboat.toml", "").unwrap().streams,
+        desk: super::Desk::default(),
+        wake: Box::new(|| {}),
         heard: Box::new({
             let heard = heard.clone();
             move |what| heard.lock().unwrap().push(what.happened)
         }),
     };
-    House { inbound, heard, accepted_ms: now_ms, _dir: dir }
+    House { inbound: Arc::new(inbound), heard, accepted_ms: now_ms, _dir: dir }
 }
 
 impl House {
@@ -126,7 +133,7 @@ impl House {
         self.inbound.storage.queue().write(settled).await.unwrap()
     }
 
-    fn return_path(&self) -> String {
+    pub(super) fn return_path(&self) -> String {
         format!("{}@bounce.news.example", verp::encode(&self.inbound.verp, 1, SystemClock.now_ms()))
     }
 
@@ -143,7 +150,7 @@ impl House {
         last_lines.map(|line| &line[..3]).collect::<Vec<_>>().join(" ")
     }
 
-    async fn bounced(&self) -> bool {
+    pub(super) async fn bounced(&self) -> bool {
         self.inbound
             .storage
             .read(|c| queue::ledger(c, WorkspaceId::MAIN, None))
@@ -155,7 +162,7 @@ impl House {
             .unwrap()
     }
 
-    async fn unmatched(&self) -> u64 {
+    pub(super) async fn unmatched(&self) -> u64 {
         self.inbound.storage.read(storage::unmatched_report::count).await.unwrap()
     }
 
@@ -167,7 +174,7 @@ impl House {
     }
 }
 
-fn report(rcpt: &str) -> String {
+pub(super) fn report(rcpt: &str) -> String {
     format!(
         "EHLO peer.example\r\nMAIL FROM:<>\r\nRCPT TO:<{rcpt}>\r\nDATA\r\n\
          From: <mailer-daemon@peer.example>\r\nSubject: Returned\r\nMIME-Version: 1.0\r\n\

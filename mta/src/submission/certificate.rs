@@ -79,7 +79,7 @@ impl Certificate {
     }
 
     /// What new connections are served with.
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&lock(&self.present).config))
     }
 

@@ -266,6 +266,11 @@ impl Voyage {
             verp: Arc::new(bounce::verp::Key::new(&VERP_SECRET)),
             hostname: mail::Domain::parse("mail.sender.example").unwrap(),
             feedback: "fbl".to_owned(),
+            certificate: None,
+            random: Arc::new(world::SystemRandom),
+            streams: config::parse("packetboat.toml", "").unwrap().streams,
+            desk: mta::inbound::Desk::default(),
+            wake: Box::new(|| {}),
             heard: Box::new(|_| ()),
         };
         tokio::spawn(async move {

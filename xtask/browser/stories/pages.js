@@ -33,6 +33,8 @@ const PAGES = [
   { name: 'egress', path: '/egress', title: 'Egress' },
   { name: 'suppressions', path: '/suppressions', title: 'Suppressions' },
   { name: 'messages', path: '/messages', title: 'Messages' },
+  { name: 'replies', path: '/replies', title: 'Replies' },
+  { name: 'reply-addresses', path: '/replies?tab=addresses', title: 'Replies' },
   { name: 'providers', path: '/providers', title: 'Providers' },
   { name: 'api-keys', path: '/api-keys', title: 'API keys' },
   { name: 'smtp-credentials', path: '/smtp-credentials', title: 'SMTP credentials' },

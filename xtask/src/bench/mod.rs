@@ -5,6 +5,7 @@
 //! a message, does not count, and the benchmark fails.
 
 mod compare;
+mod flood;
 mod machine;
 mod ours;
 mod postfix;
@@ -64,6 +65,8 @@ enum What {
     Queue,
     /// Sending to 10,000 domains at once
     Wide,
+    /// Taking 100,000 reports, alone and beside a campaign
+    Flood,
 }
 
 /// A way of mail through the daemon that a peer has too.
@@ -104,6 +107,9 @@ pub fn bench(root: &std::path::Path, options: &Options) -> Result<()> {
     }
     if wanted(What::Wide) && !options.quick {
         report.wide = Some(waiting::wide(&bench)?);
+    }
+    if wanted(What::Flood) && !options.quick {
+        report.flooded = Some(flood::flood(&bench)?);
     }
     let path = |path| {
         wanted(match path {

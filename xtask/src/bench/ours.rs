@@ -69,11 +69,24 @@ impl Daemon {
             let ip = format!("127.1.{}.{}", n / 250, n % 250 + 1);
             (format!("wide{n}"), ip, (n..domains).step_by(exchangers).map(|n| format!("w{n}.example")).collect())
         });
-        Daemon::start_beside(bench, folder, sink_port, start_dns_of(bench, folder, providers)?, "")
+        Daemon::start_beside(bench, folder, sink_port, start_dns_of(bench, folder, providers)?, ("", ""))
+    }
+
+    /// The same as for a campaign, with a listener for what comes back; the mail of `recorded` goes to the recorder.
+    pub fn start_hearing(
+        bench: &Bench<'_>,
+        folder: &Path,
+        (sink_port, inbound_port): (u16, u16),
+        recorded: &[String],
+    ) -> Result<Daemon> {
+        let recorder = ("recording".to_owned(), sink::RECORDING.to_owned(), recorded.to_vec());
+        let dns = start_dns_of(bench, folder, both_sinks().into_iter().chain([recorder]))?;
+        let smtp = format!("inbound_listen = \"127.0.0.1:{inbound_port}\"\n");
+        Daemon::start_beside(bench, folder, sink_port, dns, (&smtp, ""))
     }
 
     fn start_sending(bench: &Bench<'_>, folder: &Path, sink_port: u16, more: &str) -> Result<Daemon> {
-        Daemon::start_beside(bench, folder, sink_port, start_dns(bench, folder)?, more)
+        Daemon::start_beside(bench, folder, sink_port, start_dns_of(bench, folder, both_sinks())?, ("", more))
     }
 
     fn start_beside(
@@ -81,11 +94,11 @@ impl Daemon {
         folder: &Path,
         sink_port: u16,
         (dns, address): (Program, String),
-        more: &str,
+        (smtp, more): (&str, &str),
     ) -> Result<Daemon> {
         let delivery = format!(
             "[smtp]\nremote_port = {sink_port}\nconnections_per_lane = {CONNECTIONS}\n\
-             messages_per_connection = 10000\n\
+             messages_per_connection = 10000\n{smtp}\
              [[shaping]]\nmessage_rate = \"none\"\nconnection_rate = \"none\"\n[dns]\nservers = [\"{address}\"]\n{more}"
         );
         let mut daemon = Daemon::start(bench, folder, &delivery)?;
@@ -218,7 +231,8 @@ impl Daemon {
         Ok(format!("/campaigns/{}", campaign["id"]))
     }
 
-    fn add_domain(&self) -> Result<()> {
+    /// The sending domain of every message.
+    pub fn add_domain(&self) -> Result<()> {
         let domain = self.place.post_json("/domains", &json!({ "domain": "bench.example" }))?;
         // Its records are nowhere: the verifier is told the keys, see `key_records`. Only the RSA key is told to sign
         // all the same, so that both sides make the same signature.
@@ -307,14 +321,12 @@ impl Daemon {
     }
 }
 
-/// DNS in which every domain has one mail exchanger, where the sink is.
-fn start_dns(bench: &Bench<'_>, folder: &Path) -> Result<(Program, String)> {
-    let providers = [("counting", sink::COUNTING, false), ("keeping", sink::KEEPING, true)];
-    let providers = providers.map(|(name, ip, sampled)| {
+/// Every domain has one mail exchanger, where one of the sinks is.
+fn both_sinks() -> [(String, String, Vec<String>); 2] {
+    [("counting", sink::COUNTING, false), ("keeping", sink::KEEPING, true)].map(|(name, ip, sampled)| {
         let domains = (0..sink::DOMAINS).filter(|n| sink::is_sampled(*n) == sampled).map(sink::domain);
         (name.to_owned(), ip.to_owned(), domains.collect())
-    });
-    start_dns_of(bench, folder, providers)
+    })
 }
 
 /// DNS of these providers: name, address of the mail exchanger, domains.

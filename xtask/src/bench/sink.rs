@@ -21,6 +21,8 @@ pub const SAMPLED_DOMAINS: usize = 10;
 pub const COUNTING: &str = "127.0.0.1";
 /// Where the keeping sink is; the port is the same.
 pub const KEEPING: &str = "127.0.0.2";
+/// Where the recording sink is, at the same port.
+pub const RECORDING: &str = "127.0.0.3";
 /// Between two looks at the count; the time of a run is this exact.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -74,9 +76,10 @@ impl Sink {
         keeping.args(["-d", "m.", &format!("{KEEPING}:{port}"), "1000"]);
         keeping.current_dir(&kept).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
         let programs = vec![Program::start("smtp-sink", &mut counting)?, Program::start("smtp-sink", &mut keeping)?];
-        let mut sink = Sink { port, counter, kept, programs };
-        sink.wait_until_open()?;
-        Ok(sink)
+        for address in [COUNTING, KEEPING] {
+            wait_until_open(address, port)?;
+        }
+        Ok(Sink { port, counter, kept, programs })
     }
 
     /// The port of both.
@@ -142,23 +145,50 @@ impl Sink {
         file.read_to_string(&mut tail)?;
         Ok(last_count(&tail))
     }
+}
 
-    fn wait_until_open(&mut self) -> Result<()> {
-        for address in [COUNTING, KEEPING] {
-            let mut open = false;
-            for _ in 0..200 {
-                open = TcpStream::connect((address, self.port)).is_ok();
-                if open {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            if !open {
-                bail!("smtp-sink does not open {address}:{}", self.port);
-            }
-        }
-        Ok(())
+/// A sink that keeps everything of a session in one file: for the return paths of very many messages.
+pub struct Recorder {
+    folder: PathBuf,
+    _program: Program,
+}
+
+impl Recorder {
+    /// Starts it beside the others.
+    pub fn start(folder: &Path, port: u16) -> Result<Recorder> {
+        let folder = folder.join("recorded");
+        fs::create_dir_all(&folder)?;
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777))?;
+        let program = crate::shell::which("smtp-sink").context("smtp-sink is missing (Debian's package postfix)")?;
+        let mut recording = bound(&program, crate::shell::is_root().then_some("nobody"));
+        recording.args(["-D", "s.", &format!("{RECORDING}:{port}"), "1000"]);
+        recording.current_dir(&folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+        let program = Program::start("smtp-sink", &mut recording)?;
+        wait_until_open(RECORDING, port)?;
+        Ok(Recorder { folder, _program: program })
     }
+
+    /// The return path of every message that came.
+    pub fn return_paths(&self) -> Result<Vec<String>> {
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let session = fs::read(entry?.path())?;
+            let lines = session.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"X-Mail-Args: <"));
+            let path = |line: &[u8]| String::from_utf8_lossy(line.split(|b| *b == b'>').next().unwrap_or(line)).into();
+            paths.extend(lines.map(path));
+        }
+        Ok(paths)
+    }
+}
+
+fn wait_until_open(address: &str, port: u16) -> Result<()> {
+    for _ in 0..200 {
+        if TcpStream::connect((address, port)).is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    bail!("smtp-sink does not open {address}:{port}")
 }
 
 fn last_count(tail: &str) -> usize {
@@ -187,16 +217,16 @@ fn as_received(kept: &[u8]) -> Vec<u8> {
     message
 }
 
-/// A port that is free at both addresses.
+/// A port that is free at all addresses.
 pub fn free_port() -> Result<u16> {
     for _ in 0..50 {
         let listener = TcpListener::bind((COUNTING, 0))?;
         let port = listener.local_addr()?.port();
-        if TcpListener::bind((KEEPING, port)).is_ok() {
+        if [KEEPING, RECORDING].iter().all(|address| TcpListener::bind((*address, port)).is_ok()) {
             return Ok(port);
         }
     }
-    bail!("no port is free at both {COUNTING} and {KEEPING}")
+    bail!("no port is free at {COUNTING}, {KEEPING} and {RECORDING}")
 }
 
 #[cfg(test)]

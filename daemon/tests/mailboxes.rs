@@ -1,0 +1,229 @@
+//! Mail that comes in, over sockets: wishes to get no more, answers that go on, and what is fed by the API and the command
+//! line.
+
+mod common;
+
+use api_types::Role;
+use common::{Boat, NO_DNS, Session, bad, boat_with, good};
+use daemon::serve::Overrides;
+use reqwest::Method;
+use sandbox::{Internet, LedgerOptions, Options, Providers};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const PROVIDERS: &str = r#"
+[[provider]]
+name = "Albatross"
+weight = 1
+domains = ["albatross.example", "sender.example"]
+mx = [{ host = "mx.albatross-mx.example", preference = 10, ip = "127.31.1.1" }]
+[provider.manners]
+tls = "offered"
+"#;
+
+async fn harbour() -> (Boat, sandbox::Running, Session) {
+    let providers = Providers::parse(PROVIDERS).unwrap();
+    let ledger = LedgerOptions { keep_last: 100, ..LedgerOptions::default() };
+    let internet = Internet::start(Options { providers, ledger, ..Options::default() }).await.unwrap();
+    let more = format!("[smtp]\nremote_port = {}\ninbound_listen = \"127.0.0.1:0\"", internet.smtp_port());
+    let boat = boat_with(&more, Overrides::default(), &format!("servers = [\"{}\"]", internet.dns())).await;
+    let ana = boat.session(Role::Owner).await;
+    let domain = ana.post("/api/v1/domains", json!({ "domain": "sender.example" })).await;
+    for record in domain["records"].as_array().unwrap() {
+        let text = |key: &str| record[key].as_str().unwrap();
+        match text("kind") {
+            "TXT" => internet.zone().publish_txt(text("name"), text("wanted")),
+            "MX" => internet.zone().publish_mx(text("name"), 10, text("wanted").split(' ').nth(1).unwrap()),
+            _ => {}
+        }
+    }
+    ana.post(&format!("/api/v1/domains/{}/verify", domain["domain"]["id"]), json!({})).await;
+    (boat, internet, ana)
+}
+
+/// Sends a message of a program and returns it as it arrived, with what the API said of it.
+async fn sent(ana: &Session, internet: &sandbox::Running, to: &str, stream: &str) -> (String, Value) {
+    let message = json!({ "from": "shop@sender.example", "to": [to], "subject": "Your order", "text": "Thanks.", "stream": stream });
+    let accepted = ana.post("/api/v1/messages", message).await;
+    (arrived(internet, to).await, accepted)
+}
+
+async fn arrived(internet: &sandbox::Running, to: &str) -> String {
+    for _ in 0..400 {
+        let all = internet.ledger().last_messages();
+        if let Some(found) = all.into_iter().rev().find(|received| received.recipients.iter().any(|one| one == to)) {
+            return String::from_utf8(found.content).unwrap().replace("\r\n ", " ");
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("nothing arrived at {to}");
+}
+
+/// Sends a mail to the listener; the last replies but one tell whether it was taken.
+async fn bring(boat: &Boat, from: &str, rcpt: &str, content: &str) -> String {
+    let mut stream = TcpStream::connect(boat.running.inbound_addr.unwrap()).await.unwrap();
+    let session =
+        format!("EHLO x.example\r\nMAIL FROM:<{from}>\r\nRCPT TO:<{rcpt}>\r\nDATA\r\n{content}\r\n.\r\nQUIT\r\n");
+    stream.write_all(session.as_bytes()).await.unwrap();
+    let mut replies = String::new();
+    stream.read_to_string(&mut replies).await.unwrap();
+    replies
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_to_the_list_unsubscribe_address_unsubscribes() {
+    let (boat, internet, ana) = harbour().await;
+    let (content, _) = sent(&ana, &internet, "bo@albatross.example", "bulk").await;
+    let line = content.lines().find(|line| line.starts_with("List-Unsubscribe: <http")).unwrap();
+    let address = line.split_once("<mailto:").unwrap().1.trim_end_matches('>');
+    assert!(address.starts_with("u-") && address.ends_with("@bounce.sender.example"), "{line}");
+    assert!(content.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click"), "{content}");
+    let replies = bring(&boat, "bo@albatross.example", address, "From: bo@albatross.example\r\n\r\n").await;
+    assert!(replies.contains("250 2.6.0 taken"), "{replies}");
+    let suppressed = ana.get("/api/v1/suppressions?q=bo@albatross.example").await;
+    assert_eq!(suppressed["items"][0]["reason"], "unsubscribe", "{suppressed}");
+    let total = internet.ledger().total();
+    assert_eq!((total.copies, total.dkim_failed, total.dkim_missing), (1, 0, 0));
+    boat.stop().await;
+    internet.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_goes_on_to_the_team() {
+    let (boat, internet, ana) = harbour().await;
+    for (address, forward_to, field) in [
+        ("hello", "team@albatross.example", "address"),
+        ("hello@other.example", "team@albatross.example", "address"),
+        ("fbl@bounce.sender.example", "team@albatross.example", "address"),
+        ("hello@bounce.sender.example", "", "forward_to"),
+        ("hello@bounce.sender.example", "x@bounce.sender.example", "forward_to"),
+    ] {
+        let new = json!({ "address": address, "action": "forward", "forward_to": forward_to });
+        let (status, refusal) = bad(ana.send(Method::POST, "/api/v1/reply-addresses", Some(new)).await).await;
+        assert_eq!((status, refusal.error.field.as_deref()), (422, Some(field)), "{address} {forward_to}");
+    }
+    let new = json!({ "address": "Hello@bounce.sender.example" });
+    let made = ana.post("/api/v1/reply-addresses", new.clone()).await;
+    assert_eq!((&made["address"], &made["action"]), (&json!("hello@bounce.sender.example"), &json!("keep")));
+    let twice = bad(ana.send(Method::POST, "/api/v1/reply-addresses", Some(new)).await).await;
+    assert_eq!(twice.0, 409);
+    let path = format!("/api/v1/reply-addresses/{}", made["id"]);
+    let change = json!({ "action": "forward", "forward_to": "team@albatross.example" });
+    good(ana.send(Method::PATCH, &path, Some(change)).await).await;
+
+    let (_, accepted) = sent(&ana, &internet, "bo@albatross.example", "transactional").await;
+    let answer = format!(
+        "From: Bo <bo@albatross.example>\r\nTo: hello@bounce.sender.example\r\nSubject: Re: Your order\r\n\
+         Message-ID: <1@albatross.example>\r\nIn-Reply-To: <{}>\r\n\r\nWhere is it?",
+        accepted["header_id"].as_str().unwrap()
+    );
+    for _ in 0..2 {
+        let replies = bring(&boat, "bo@albatross.example", "hello@bounce.sender.example", &answer).await;
+        assert!(replies.contains("250 2.6.0 taken"), "{replies}");
+    }
+    let content = arrived(&internet, "team@albatross.example").await;
+    for wanted in ["From: \"Bo\" <hello@bounce.sender.example>", "Reply-To: bo@albatross.example", "Where is it?"] {
+        assert!(content.contains(wanted), "{wanted} is not in {content}");
+    }
+    let total = internet.ledger().total();
+    assert_eq!((total.copies, total.dkim_failed, total.dkim_missing), (2, 0, 0));
+    let replies = ana.get("/api/v1/replies").await;
+    let items = replies["items"].as_array().unwrap();
+    assert_eq!(items.len(), 1, "taken once: {replies}");
+    assert_eq!((&items[0]["done"], &items[0]["from"]), (&json!("forwarded"), &json!("bo@albatross.example")));
+    assert!(items[0]["recipient_id"].is_i64() && items[0]["message_id"].is_i64(), "{replies}");
+    let shown = ana.get(&format!("/api/v1/replies/{}", items[0]["id"])).await;
+    assert!(shown["content"].as_str().unwrap().contains("Where is it?"), "{shown}");
+    assert_eq!(ana.get("/api/v1/replies?done=stopped").await["items"], json!([]));
+    good(ana.send(Method::DELETE, &path, None).await).await;
+    let replies = bring(&boat, "bo@albatross.example", "hello@bounce.sender.example", &answer).await;
+    assert!(replies.contains("550 5.1.1"), "{replies}");
+    boat.stop().await;
+    internet.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_fed_changes_the_outcome() {
+    let (boat, internet, ana) = harbour().await;
+    let report = |to: &str, header_id: &Value| {
+        format!(
+            "From: <mailer-daemon@albatross.example>\nTo: bounces@elsewhere.example\nSubject: Returned\n\
+             MIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n\
+             --b\nContent-Type: text/plain\n\nSorry.\n--b\nContent-Type: message/delivery-status\n\n\
+             Reporting-MTA: dns; albatross.example\n\nFinal-Recipient: rfc822; {to}\nAction: failed\n\
+             Status: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 no such user here\n\n\
+             --b\nContent-Type: text/rfc822-headers\n\nMessage-ID: <{}>\nFrom: shop@sender.example\nTo: {to}\n\n--b--\n",
+            header_id.as_str().unwrap()
+        )
+    };
+    let (_, one) = sent(&ana, &internet, "bo@albatross.example", "transactional").await;
+    let (_, two) = sent(&ana, &internet, "cy@albatross.example", "transactional").await;
+    let feed = async |body: String, query: &str| {
+        let request = ana.http.post(format!("{}/api/v1/inbound{query}", ana.base)).body(body);
+        request.header("cookie", &ana.cookie).header("x-csrf-token", &ana.csrf).send().await.unwrap()
+    };
+    let told = good(feed(report("bo@albatross.example", &one["header_id"]), "").await).await;
+    assert_eq!(
+        (&told[0]["purpose"], &told[0]["done"], &told[0]["class"], &told[0]["matched"]),
+        (&json!("elsewhere"), &json!("bounced"), &json!("bad_mailbox"), &json!(true)),
+        "{told}"
+    );
+    assert!(told[0]["recipient_id"].is_i64(), "{told}");
+    let (status, refusal) = bad(feed("Subject: x\n\nx".to_owned(), "?rcpt=nobody").await).await;
+    assert_eq!((status, refusal.error.field.as_deref()), (422, Some("rcpt")));
+
+    // An mbox by the command line: one known, one new, one about nobody.
+    let mbox = format!(
+        "From a Mon\n{}\nFrom b Tue\n{}\nFrom c Wed\nSubject: hello\n\nhello\n",
+        report("bo@albatross.example", &one["header_id"]),
+        report("cy@albatross.example", &two["header_id"])
+    );
+    let (file, config) = (boat.dir.path().join("mails.mbox"), boat.dir.path().join("packetboat.toml"));
+    std::fs::write(&file, mbox).unwrap();
+    std::fs::write(&config, format!("[storage]\ndir = {:?}\n", boat.dir.path().join("data"))).unwrap();
+    let run = tokio::task::spawn_blocking(move || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_packetboat"));
+        command.env("PACKETBOAT_CONFIG", &config).arg("inbound").arg(&file).output().unwrap()
+    });
+    let output = run.await.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(output.status.success() && lines.len() == 3, "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(lines[0].contains("#1: delivery_report") && lines[0].ends_with("known already (bad_mailbox)"), "{text}");
+    assert!(lines[1].ends_with("bounced (bad_mailbox)"), "{text}");
+    assert!(lines[2].ends_with("not matched: it is not a report about a delivery"), "{text}");
+    let suppressed = ana.get("/api/v1/suppressions").await;
+    assert_eq!(suppressed["items"].as_array().unwrap().len(), 2, "{suppressed}");
+    boat.stop().await;
+    internet.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailbox_that_cannot_be_read_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let password = dir.path().join("password");
+    std::fs::write(&password, "secret\n").unwrap();
+    // Nobody listens there: the listener is gone before the daemon begins.
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let mailbox = format!(
+        "[[mailbox]]\nname = \"bounces\"\nprotocol = \"imap\"\nhost = \"127.0.0.1\"\nport = {port}\nuser = \"me\"\n\
+         password_file = {password:?}"
+    );
+    let boat = boat_with(&mailbox, Overrides::default(), NO_DNS).await;
+    let ana = boat.session(Role::Owner).await;
+    let mut told = String::new();
+    for _ in 0..200 {
+        told = ana.get("/api/v1/doctor").await.to_string();
+        if told.contains("cannot be read since") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    assert!(told.contains("mailbox bounces") && told.contains("the connection failed"), "{told}");
+    assert!(told.contains("warning") && !told.contains("secret"), "{told}");
+    let overview = ana.get("/api/v1/overview").await["notices"].to_string();
+    assert!(overview.contains("The mailbox bounces cannot be read: the connection failed"), "{overview}");
+    boat.stop().await;
+}
