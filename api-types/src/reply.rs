@@ -17,6 +17,8 @@ pub enum ReplyAction {
     Keep,
     /// It is sent on to an address, and kept.
     Forward,
+    /// It is told to a webhook, and kept.
+    Webhook,
 }
 
 /// An address that recipients answer to.
@@ -31,6 +33,8 @@ pub struct ReplyAddress {
     pub action: ReplyAction,
     /// To whom it goes on.
     pub forward_to: Option<String>,
+    /// The webhook that is told.
+    pub webhook_id: Option<i64>,
     /// Who made it.
     pub created_by: String,
     /// When.
@@ -50,6 +54,9 @@ pub struct NewReplyAddress {
     /// To whom it goes on, where it is forwarded.
     #[serde(default)]
     pub forward_to: Option<String>,
+    /// The webhook that is told, where one is.
+    #[serde(default)]
+    pub webhook_id: Option<i64>,
 }
 
 /// What to change of a reply address.
@@ -61,6 +68,9 @@ pub struct ReplyAddressChange {
     /// To whom it goes on, where it is forwarded.
     #[serde(default)]
     pub forward_to: Option<String>,
+    /// The webhook that is told, where one is.
+    #[serde(default)]
+    pub webhook_id: Option<i64>,
 }
 
 /// What was done with an answer.
@@ -72,7 +82,7 @@ pub enum ReplyDone {
     Kept,
     /// It went on to an address.
     Forwarded,
-    /// It was told to the webhooks.
+    /// It was told to a webhook.
     Webhook,
     /// A program wrote it, or it came too often.
     Stopped,
@@ -117,6 +127,33 @@ pub struct ReplyMail {
     /// The mail as it came, header and all; bytes that are no text are replaced.
     pub content: String,
     /// Whether only its beginning is kept.
+    pub is_cut: bool,
+}
+
+/// What a webhook is told of an answer (`reply.received`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct WebhookReply {
+    /// Id of the answer, as in `GET /api/v1/replies/{id}`.
+    pub reply_id: i64,
+    /// The reply address.
+    pub address: String,
+    /// Its author.
+    pub from: String,
+    /// Its subject.
+    pub subject: String,
+    /// The recipient whose mail it answers, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipient_id: Option<i64>,
+    /// Of which campaign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub campaign_id: Option<i64>,
+    /// Which contact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact_id: Option<i64>,
+    /// The mail as it came, header and all, at most its first 32 KiB; bytes that are no text are replaced.
+    pub content: String,
+    /// Whether that is only its beginning.
     pub is_cut: bool,
 }
 

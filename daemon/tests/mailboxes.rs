@@ -23,6 +23,8 @@ mx = [{ host = "mx.albatross-mx.example", preference = 10, ip = "127.31.1.1" }]
 tls = "offered"
 "#;
 
+const LISTENS: &str = "[smtp]\ninbound_listen = \"127.0.0.1:0\"";
+
 async fn harbour() -> (Boat, sandbox::Running, Session) {
     let providers = Providers::parse(PROVIDERS).unwrap();
     let ledger = LedgerOptions { keep_last: 100, ..LedgerOptions::default() };
@@ -142,6 +144,56 @@ async fn an_answer_goes_on_to_the_team() {
     assert!(replies.contains("550 5.1.1"), "{replies}");
     boat.stop().await;
     internet.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_told_to_a_webhook() {
+    let boat = boat_with(LISTENS, Overrides::default(), NO_DNS).await;
+    let ana = boat.session(Role::Owner).await;
+    ana.post("/api/v1/domains", json!({ "domain": "sender.example" })).await;
+    let hook = json!({ "name": "desk", "url": "https://desk.example/", "types": ["message.bounced"] });
+    let hook = ana.post("/api/v1/webhooks", hook).await["webhook"]["id"].clone();
+    for (new, field) in [
+        (json!({ "action": "webhook" }), "webhook_id"),
+        (json!({ "action": "webhook", "webhook_id": 99 }), "webhook_id"),
+        (json!({ "action": "keep", "webhook_id": hook }), "webhook_id"),
+        (json!({ "action": "webhook", "webhook_id": hook, "forward_to": "a@b.example" }), "forward_to"),
+    ] {
+        let mut new = new;
+        new["address"] = json!("hello@bounce.sender.example");
+        let (status, refusal) = bad(ana.send(Method::POST, "/api/v1/reply-addresses", Some(new)).await).await;
+        assert_eq!((status, refusal.error.field.as_deref()), (422, Some(field)));
+    }
+    let new = json!({ "address": "hello@bounce.sender.example", "action": "webhook", "webhook_id": hook });
+    assert_eq!(ana.post("/api/v1/reply-addresses", new).await["webhook_id"], hook);
+    let answer = |number: u32| {
+        format!("From: Bo <bo@albatross.example>\r\nMessage-ID: <{number}@x.example>\r\nSubject: Re\r\n\r\nWhere?")
+    };
+    let replies = bring(&boat, "bo@albatross.example", "hello@bounce.sender.example", &answer(1)).await;
+    assert!(replies.contains("250 2.6.0 taken"), "{replies}");
+    let reply = ana.get("/api/v1/replies").await["items"][0].clone();
+    assert_eq!((&reply["done"], &reply["subject"]), (&json!("webhook"), &json!("Re")), "{reply}");
+    let list = format!("/api/v1/webhooks/{hook}/deliveries");
+    let mut delivery = Value::Null;
+    for _ in 0..400 {
+        delivery = ana.get(&list).await["items"][0].clone();
+        if delivery.is_object() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    assert_eq!(delivery["type"], "reply.received", "whatever types it asks for");
+    let detail = ana.get(&format!("{list}/{}", delivery["id"])).await;
+    let request: Value = serde_json::from_str(detail["request"].as_str().unwrap()).unwrap();
+    let data = &request["data"];
+    assert_eq!((&data["reply_id"], &data["from"]), (&reply["id"], &json!("bo@albatross.example")), "{request}");
+    assert!(data["content"].as_str().unwrap().contains("Where?") && data["is_cut"] == false, "{request}");
+    // Without the webhook answers are kept, and say why.
+    good(ana.send(Method::DELETE, &format!("/api/v1/webhooks/{hook}"), None).await).await;
+    bring(&boat, "bo@albatross.example", "hello@bounce.sender.example", &answer(2)).await;
+    let reply = ana.get("/api/v1/replies").await["items"][0].clone();
+    assert_eq!((&reply["done"], &reply["why"]), (&json!("kept"), &json!("its webhook is gone")), "{reply}");
+    boat.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

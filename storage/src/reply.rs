@@ -5,13 +5,18 @@
 use crate::event::{self, Event, Kind};
 use crate::message::{self, NewMessage};
 use crate::words::{count, word};
-use crate::{CampaignId, ContactId, MessageId, RecipientId, ReplyId, StorageError, WorkspaceId, outbox};
+use crate::{
+    CampaignId, ContactId, MessageId, RecipientId, ReplyId, StorageError, WebhookId, WorkspaceId, outbox, webhook,
+};
+use api_types::{WebhookReply, WebhookType};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 /// Of an answer, what is kept for reading.
 const CONTENT_MAX: usize = 256 * 1024;
 /// Of one that was stopped.
 const STOPPED_CONTENT_MAX: usize = 8 * 1024;
+/// Of one that a webhook is told of, what it is told.
+const TOLD_CONTENT_MAX: usize = 32 * 1024;
 /// Answers kept in each workspace.
 pub const KEPT_MAX: u32 = 5_000;
 /// Stopped ones besides.
@@ -24,7 +29,7 @@ pub enum Done {
     Kept,
     /// It went on to an address.
     Forwarded,
-    /// It was told to the workspace's webhooks.
+    /// It was told to a webhook.
     Webhook,
     /// It came from a program, or too often.
     Stopped,
@@ -53,6 +58,17 @@ impl Done {
             _ => return None,
         })
     }
+}
+
+/// What an answer goes on as, in the commit that takes it in.
+#[derive(Clone, Debug)]
+pub enum Onward {
+    /// It stays.
+    Nothing,
+    /// A message for the queue.
+    Message(Box<NewMessage>),
+    /// What this webhook is told.
+    Webhook(WebhookId),
 }
 
 /// An answer to take in.
@@ -100,17 +116,20 @@ const TRIM_KEPT: &str = "
         SELECT id FROM reply WHERE workspace_id = :workspace_id AND done <> 'stopped'
         ORDER BY id DESC LIMIT 10 OFFSET :keep)";
 
-/// Takes an answer in with what is done with it: the message that it goes on as, and the event in its recipient's
-/// trace. `false` when it was there already, and then nothing is done. Belongs into the writer of queue.db.
+/// Takes an answer in with what is done with it: what it goes on as, and the event in its recipient's trace. `false` when
+/// it was there already, and then nothing is done. Belongs into the writer of queue.db.
 ///
 /// # Errors
 /// The database's.
-pub fn take(tx: &Connection, new: &NewReply, forward: Option<&NewMessage>) -> Result<bool, StorageError> {
+pub fn take(tx: &Connection, new: &NewReply, onward: &Onward) -> Result<bool, StorageError> {
     let known = tx.prepare_cached(KNOWN)?.exists(params![new.workspace_id, new.fingerprint])?;
     if known {
         return Ok(false);
     }
-    let message_id = forward.map(|message| message::accept(tx, message)).transpose()?;
+    let message_id = match onward {
+        Onward::Message(message) => Some(message::accept(tx, message)?),
+        Onward::Nothing | Onward::Webhook(_) => None,
+    };
     let (keep, trim, most) = match new.done {
         Done::Stopped => (STOPPED_CONTENT_MAX, TRIM_STOPPED, STOPPED_MAX),
         Done::Kept | Done::Forwarded | Done::Webhook => (CONTENT_MAX, TRIM_KEPT, KEPT_MAX),
@@ -131,6 +150,11 @@ pub fn take(tx: &Connection, new: &NewReply, forward: Option<&NewMessage>) -> Re
         ":fingerprint": new.fingerprint,
         ":content": &new.content[..new.content.len().min(keep)],
     })?;
+    if let Onward::Webhook(webhook) = onward {
+        let told = serde_json::to_value(told(ReplyId(tx.last_insert_rowid()), new))
+            .map_err(|e| StorageError::Damaged { what: "an answer for a webhook", value: e.to_string() })?;
+        webhook::queue(tx, new.workspace_id, *webhook, (WebhookType::ReplyReceived, new.received_ms), &told)?;
+    }
     tx.prepare_cached(trim)?.execute(named_params! { ":workspace_id": new.workspace_id, ":keep": most })?;
     if new.done != Done::Stopped && new.recipient_id.is_some() {
         let text = format!("answered to {}: {}", new.address, new.done.as_str());
@@ -144,6 +168,22 @@ pub fn take(tx: &Connection, new: &NewReply, forward: Option<&NewMessage>) -> Re
         outbox::put(tx, &event)?;
     }
     Ok(true)
+}
+
+/// What a webhook is told of an answer: less than the bound of what it can be told, even where each byte needs six.
+fn told(id: ReplyId, new: &NewReply) -> WebhookReply {
+    let content = &new.content[..new.content.len().min(TOLD_CONTENT_MAX)];
+    WebhookReply {
+        reply_id: id.0,
+        address: new.address.clone(),
+        from: new.from_address.clone(),
+        subject: event::bounded(&new.subject).to_owned(),
+        recipient_id: new.recipient_id.map(|id| id.0),
+        campaign_id: new.campaign_id.map(|id| id.0),
+        contact_id: new.contact_id.map(|id| id.0),
+        content: String::from_utf8_lossy(content).into_owned(),
+        is_cut: content.len() < new.content.len(),
+    }
 }
 
 /// An answer as it is kept.
@@ -297,7 +337,11 @@ mod tests {
         for (number, done, is_new) in
             [(1, Done::Kept, true), (1, Done::Kept, false), (2, Done::Stopped, true), (3, Done::Kept, true)]
         {
-            assert_eq!(queue.write(move |tx| take(tx, &new(number, done), None)).await.unwrap(), is_new, "{number}");
+            assert_eq!(
+                queue.write(move |tx| take(tx, &new(number, done), &Onward::Nothing)).await.unwrap(),
+                is_new,
+                "{number}"
+            );
         }
         let subjects = |done: Option<Done>| {
             let rows = storage.read_blocking(|c| page(c, WorkspaceId::MAIN, done, i64::MAX, 10)).unwrap();

@@ -1,39 +1,45 @@
 //! Addresses that recipients answer to: whose they are, and what is done with what comes there.
 
-use crate::words::word;
-use crate::{DomainId, ReplyAddressId, StorageError, WorkspaceId};
+use crate::{DomainId, ReplyAddressId, StorageError, WebhookId, WorkspaceId};
 use mail::Address;
+use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 /// What is done with an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// It is kept for reading.
     Keep,
     /// It is sent on to an address, and kept.
-    Forward,
-    /// It is told to the workspace's webhooks, and kept.
-    Webhook,
+    Forward(Address),
+    /// It is told to a webhook, and kept.
+    Webhook(WebhookId),
 }
 
 impl Action {
-    /// The stored word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
+    fn word(&self) -> &'static str {
         match self {
             Action::Keep => "keep",
-            Action::Forward => "forward",
-            Action::Webhook => "webhook",
+            Action::Forward(_) => "forward",
+            Action::Webhook(_) => "webhook",
         }
     }
 
-    fn parse(word: &str) -> Option<Action> {
-        Some(match word {
-            "keep" => Action::Keep,
-            "forward" => Action::Forward,
-            "webhook" => Action::Webhook,
-            _ => return None,
-        })
+    fn forward_to(&self) -> Option<String> {
+        if let Action::Forward(to) = self { Some(to.to_string()) } else { None }
+    }
+
+    fn webhook(&self) -> Option<WebhookId> {
+        if let Action::Webhook(id) = self { Some(*id) } else { None }
+    }
+
+    fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Action> {
+        let damaged = |e: String| rusqlite::Error::FromSqlConversionFailure(column + 1, Type::Text, e.into());
+        match (row.get::<_, Option<String>>(column)?, row.get(column + 1)?) {
+            (Some(text), _) => Address::parse(&text).map(Action::Forward).map_err(|e| damaged(e.to_string())),
+            (None, Some(id)) => Ok(Action::Webhook(id)),
+            (None, None) => Ok(Action::Keep),
+        }
     }
 }
 
@@ -50,8 +56,6 @@ pub struct ReplyAddress {
     pub domain_id: DomainId,
     /// What is done with what comes.
     pub action: Action,
-    /// To whom it goes on.
-    pub forward_to: Option<String>,
     /// Who made it.
     pub created_by: String,
     /// When.
@@ -69,8 +73,6 @@ pub struct NewReplyAddress {
     pub domain_id: DomainId,
     /// What is done.
     pub action: Action,
-    /// To whom it goes on, where it is forwarded.
-    pub forward_to: Option<Address>,
     /// Who makes it.
     pub created_by: String,
     /// Now.
@@ -83,8 +85,9 @@ fn key(address: &Address) -> String {
 }
 
 const INSERT: &str = "
-    INSERT INTO reply_address (workspace_id, address, domain_id, action, forward_to, created_by, created_ms)
-    VALUES (:workspace_id, :address, :domain_id, :action, :forward_to, :created_by, :created_ms)";
+    INSERT INTO reply_address (workspace_id, address, domain_id, action, forward_to, webhook_id, created_by,
+        created_ms)
+    VALUES (:workspace_id, :address, :domain_id, :action, :forward_to, :webhook_id, :created_by, :created_ms)";
 
 /// Makes a reply address.
 ///
@@ -95,8 +98,9 @@ pub fn insert(tx: &Connection, new: &NewReplyAddress) -> Result<ReplyAddressId, 
         ":workspace_id": new.workspace_id,
         ":address": key(&new.address),
         ":domain_id": new.domain_id,
-        ":action": new.action.as_str(),
-        ":forward_to": new.forward_to.as_ref().map(Address::to_string),
+        ":action": new.action.word(),
+        ":forward_to": new.action.forward_to(),
+        ":webhook_id": new.action.webhook(),
         ":created_by": new.created_by,
         ":created_ms": new.created_ms,
     })?;
@@ -104,7 +108,7 @@ pub fn insert(tx: &Connection, new: &NewReplyAddress) -> Result<ReplyAddressId, 
 }
 
 const UPDATE: &str = "
-    UPDATE reply_address SET action = :action, forward_to = :forward_to
+    UPDATE reply_address SET action = :action, forward_to = :forward_to, webhook_id = :webhook_id
     WHERE id = :id AND workspace_id = :workspace_id";
 
 /// Changes what is done with what comes; `false` when there is no such address.
@@ -114,14 +118,14 @@ const UPDATE: &str = "
 pub fn update(
     tx: &Connection,
     (workspace, id): (WorkspaceId, ReplyAddressId),
-    action: Action,
-    forward_to: Option<&Address>,
+    action: &Action,
 ) -> Result<bool, StorageError> {
     let changed = tx.prepare_cached(UPDATE)?.execute(named_params! {
         ":id": id,
         ":workspace_id": workspace,
-        ":action": action.as_str(),
-        ":forward_to": forward_to.map(Address::to_string),
+        ":action": action.word(),
+        ":forward_to": action.forward_to(),
+        ":webhook_id": action.webhook(),
     })?;
     Ok(changed > 0)
 }
@@ -138,7 +142,7 @@ pub fn delete(tx: &Connection, workspace: WorkspaceId, id: ReplyAddressId) -> Re
 
 macro_rules! columns {
     () => {
-        "id, workspace_id, address, domain_id, action, forward_to, created_by, created_ms"
+        "id, workspace_id, address, domain_id, forward_to, webhook_id, created_by, created_ms"
     };
 }
 
@@ -188,8 +192,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ReplyAddress> {
         workspace_id: row.get(1)?,
         address: row.get(2)?,
         domain_id: row.get(3)?,
-        action: word(row, 4, Action::parse)?,
-        forward_to: row.get(5)?,
+        action: Action::read(row, 4)?,
         created_by: row.get(6)?,
         created_ms: row.get(7)?,
     })
@@ -215,7 +218,6 @@ mod tests {
             address: Address::parse("Hello@bounce.news.example").unwrap(),
             domain_id,
             action: Action::Keep,
-            forward_to: None,
             created_by: "ana".to_owned(),
             created_ms: 1,
         };
@@ -228,12 +230,16 @@ mod tests {
         assert_eq!(found("hELLO@bounce.news.example").unwrap().id, id);
         let to = Address::parse("team@example.com").unwrap();
         let change = |workspace: i64| {
-            let to = to.clone();
-            main.write(move |tx| update(tx, (WorkspaceId(workspace), id), Action::Forward, Some(&to)))
+            let action = Action::Forward(to.clone());
+            main.write(move |tx| update(tx, (WorkspaceId(workspace), id), &action))
         };
         assert!(!change(2).await.unwrap(), "another workspace's");
         assert!(change(1).await.unwrap());
-        assert_eq!(found("hello@bounce.news.example").unwrap().forward_to.as_deref(), Some("team@example.com"));
+        assert_eq!(found("hello@bounce.news.example").unwrap().action, Action::Forward(to.clone()));
+        let hook =
+            move |tx: &rusqlite::Transaction<'_>| update(tx, (WorkspaceId::MAIN, id), &Action::Webhook(WebhookId(7)));
+        assert!(main.write(hook).await.unwrap());
+        assert_eq!(found("hello@bounce.news.example").unwrap().action, Action::Webhook(WebhookId(7)));
         main.write(move |tx| domain::delete(tx, WorkspaceId::MAIN, domain_id)).await.unwrap();
         assert_eq!(found("hello@bounce.news.example"), None, "nobody could sign for it any more");
     }

@@ -5,27 +5,25 @@ use anyhow::bail;
 use api_types::{
     Done, NewReplyAddress, Page, ReplyAction, ReplyAddress, ReplyAddressChange, ReplyDone, ReplyMail, ReplyRow,
 };
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 #[derive(Subcommand)]
 pub(crate) enum ReplyAddressCommand {
-    /// Makes a reply address: mail to it is kept, or forwarded.
+    /// Makes a reply address: mail to it is kept, forwarded, or told to a webhook.
     Add {
         /// The address, at a return path, or at a sending domain or below one, with its MX at this host.
         address: String,
-        /// Where answers go on to; without it they are only kept.
-        #[arg(long, value_name = "ADDRESS")]
-        forward_to: Option<String>,
+        #[command(flatten)]
+        onward: Onward,
     },
     /// Lists the reply addresses.
     List,
-    /// Changes where answers go on to.
+    /// Changes what is done with answers.
     Set {
         /// The reply address.
         address: String,
-        /// Where answers go on to; without it they are only kept.
-        #[arg(long, value_name = "ADDRESS")]
-        forward_to: Option<String>,
+        #[command(flatten)]
+        onward: Onward,
     },
     /// Deletes a reply address.
     Remove {
@@ -34,18 +32,43 @@ pub(crate) enum ReplyAddressCommand {
     },
 }
 
+/// What is done with answers besides keeping them.
+#[derive(Args)]
+pub(crate) struct Onward {
+    /// Where answers go on to.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "webhook")]
+    forward_to: Option<String>,
+    /// The number of a webhook that is told.
+    #[arg(long, value_name = "ID")]
+    webhook: Option<i64>,
+}
+
+impl Onward {
+    fn action(&self) -> ReplyAction {
+        match (&self.forward_to, self.webhook) {
+            (Some(_), _) => ReplyAction::Forward,
+            (None, Some(_)) => ReplyAction::Webhook,
+            (None, None) => ReplyAction::Keep,
+        }
+    }
+}
+
 pub(crate) async fn addresses(client: &Client, command: ReplyAddressCommand) -> anyhow::Result<()> {
     match command {
-        ReplyAddressCommand::Add { address, forward_to } => {
-            let new = NewReplyAddress { address, action: action(forward_to.as_ref()), forward_to };
+        ReplyAddressCommand::Add { address, onward } => {
+            let action = onward.action();
+            let Onward { forward_to, webhook: webhook_id } = onward;
+            let new = NewReplyAddress { address, action, forward_to, webhook_id };
             print_address(&client.post("/reply-addresses", &new).await?);
         }
         ReplyAddressCommand::List => {
             client.list::<ReplyAddress>("/reply-addresses").await?.iter().for_each(print_address);
         }
-        ReplyAddressCommand::Set { address, forward_to } => {
+        ReplyAddressCommand::Set { address, onward } => {
             let found = find(client, &address).await?;
-            let change = ReplyAddressChange { action: action(forward_to.as_ref()), forward_to };
+            let action = onward.action();
+            let Onward { forward_to, webhook: webhook_id } = onward;
+            let change = ReplyAddressChange { action, forward_to, webhook_id };
             print_address(&client.patch(&format!("/reply-addresses/{}", found.id), &change).await?);
         }
         ReplyAddressCommand::Remove { address } => {
@@ -57,10 +80,6 @@ pub(crate) async fn addresses(client: &Client, command: ReplyAddressCommand) -> 
     Ok(())
 }
 
-fn action(forward_to: Option<&String>) -> ReplyAction {
-    if forward_to.is_some() { ReplyAction::Forward } else { ReplyAction::Keep }
-}
-
 async fn find(client: &Client, address: &str) -> anyhow::Result<ReplyAddress> {
     let all = client.list::<ReplyAddress>("/reply-addresses").await?;
     let Some(found) = all.into_iter().find(|row| row.address.eq_ignore_ascii_case(address)) else {
@@ -70,9 +89,10 @@ async fn find(client: &Client, address: &str) -> anyhow::Result<ReplyAddress> {
 }
 
 fn print_address(row: &ReplyAddress) {
-    match (row.action, &row.forward_to) {
-        (ReplyAction::Forward, Some(to)) => println!("{}  forwarded to {to}", row.address),
-        _ => println!("{}  kept", row.address),
+    match (&row.forward_to, row.webhook_id) {
+        (Some(to), _) => println!("{}  forwarded to {to}", row.address),
+        (None, Some(id)) => println!("{}  told to webhook {id}", row.address),
+        (None, None) => println!("{}  kept", row.address),
     }
 }
 

@@ -11,7 +11,7 @@ use mail::Address;
 use mta::inbound::may_answer_for;
 use storage::domain::{self, SendingDomain};
 use storage::reply_address::{self as rows, Action};
-use storage::{ReplyAddressId, StorageError, WorkspaceId};
+use storage::{ReplyAddressId, StorageError, WebhookId, WorkspaceId, webhook};
 
 /// Sending domains that are looked through.
 const DOMAINS_MAX: u32 = 1_000;
@@ -33,14 +33,17 @@ pub(crate) async fn list(
 }
 
 fn shape(row: rows::ReplyAddress) -> ReplyAddress {
+    let (action, forward_to, webhook_id) = match row.action {
+        Action::Keep => (ReplyAction::Keep, None, None),
+        Action::Forward(to) => (ReplyAction::Forward, Some(to.to_string()), None),
+        Action::Webhook(id) => (ReplyAction::Webhook, None, Some(id.0)),
+    };
     ReplyAddress {
         id: row.id.0,
         address: row.address,
-        action: match row.action {
-            Action::Forward => ReplyAction::Forward,
-            Action::Keep | Action::Webhook => ReplyAction::Keep,
-        },
-        forward_to: row.forward_to,
+        action,
+        forward_to,
+        webhook_id,
         created_by: row.created_by,
         created_at: time(row.created_ms),
     }
@@ -56,8 +59,8 @@ pub(crate) async fn create(
 ) -> Result<Json<ReplyAddress>, ApiError> {
     let address = Address::parse(new.address.trim())
         .map_err(|e| ApiError::invalid("address", format!("This is no mail address: {e}.")))?;
-    let forward_to = wanted(&app, new.action, new.forward_to.as_deref()).await?;
     let workspace = actor.workspace;
+    let action = wanted(&app, workspace, (new.action, new.forward_to.as_deref(), new.webhook_id)).await?;
     let domains = app.storage.read(move |c| domain::list(c, workspace, 0, DOMAINS_MAX)).await?;
     let sending = sending_domain(&domains, &address)?;
     if taken_otherwise(&app, &address) {
@@ -68,8 +71,7 @@ pub(crate) async fn create(
         workspace_id: workspace,
         address,
         domain_id: sending.id,
-        action: stored(new.action),
-        forward_to,
+        action,
         created_by: actor.name.clone(),
         created_ms: app.now_ms(),
     };
@@ -93,10 +95,11 @@ pub(crate) async fn update(
     Path(id): Path<i64>,
     Json(change): Json<ReplyAddressChange>,
 ) -> Result<Json<ReplyAddress>, ApiError> {
-    let forward_to = wanted(&app, change.action, change.forward_to.as_deref()).await?;
-    let (whose, action) = ((actor.workspace, ReplyAddressId(id)), stored(change.action));
+    let whose = (actor.workspace, ReplyAddressId(id));
+    let asked = (change.action, change.forward_to.as_deref(), change.webhook_id);
+    let action = wanted(&app, actor.workspace, asked).await?;
     let changed = app.storage.main().write(move |tx| {
-        rows::update(tx, whose, action, forward_to.as_ref())?;
+        rows::update(tx, whose, &action)?;
         rows::find(tx, whose.0, whose.1)
     });
     changed.await?.map(|row| Json(shape(row))).ok_or_else(|| ApiError::not_found("reply address"))
@@ -117,40 +120,51 @@ pub(crate) async fn delete(
     Ok(Json(Done { message: "The reply address is deleted. Mail to it is refused from now on.".to_owned() }))
 }
 
-fn stored(action: ReplyAction) -> Action {
-    match action {
-        ReplyAction::Keep => Action::Keep,
-        ReplyAction::Forward => Action::Forward,
+/// What is to be done with answers, where that can be done.
+async fn wanted(
+    app: &Shared,
+    workspace: WorkspaceId,
+    (action, forward_to, webhook): (ReplyAction, Option<&str>, Option<i64>),
+) -> Result<Action, ApiError> {
+    let text = forward_to.map(str::trim).filter(|text| !text.is_empty());
+    match (action, text, webhook) {
+        (ReplyAction::Keep, None, None) => Ok(Action::Keep),
+        (ReplyAction::Forward, Some(text), None) => onward(app, text).await.map(Action::Forward),
+        (ReplyAction::Forward, None, _) => {
+            Err(ApiError::invalid("forward_to", "Give the address that answers are forwarded to."))
+        }
+        (ReplyAction::Webhook, None, Some(id)) => {
+            let found = app.storage.read(move |c| webhook::find(c, workspace, WebhookId(id))).await?;
+            let found = found.ok_or_else(|| ApiError::invalid("webhook_id", "There is no such webhook."))?;
+            Ok(Action::Webhook(found.id))
+        }
+        (ReplyAction::Webhook, _, None) => {
+            Err(ApiError::invalid("webhook_id", "Give the number of the webhook that is told."))
+        }
+        (ReplyAction::Keep | ReplyAction::Webhook, Some(_), _) => {
+            Err(ApiError::invalid("forward_to", "Answers are forwarded with the action forward: leave this out."))
+        }
+        (ReplyAction::Keep | ReplyAction::Forward, _, Some(_)) => {
+            Err(ApiError::invalid("webhook_id", "A webhook is told with the action webhook: leave this out."))
+        }
     }
 }
 
-/// The address that answers go on to, if they do. One that comes back to us would make a loop.
-async fn wanted(app: &Shared, action: ReplyAction, forward_to: Option<&str>) -> Result<Option<Address>, ApiError> {
-    let text = forward_to.map(str::trim).filter(|text| !text.is_empty());
-    match (action, text) {
-        (ReplyAction::Keep, None) => Ok(None),
-        (ReplyAction::Keep, Some(_)) => {
-            Err(ApiError::invalid("forward_to", "Answers that are only kept go on to nobody: leave this out."))
-        }
-        (ReplyAction::Forward, None) => {
-            Err(ApiError::invalid("forward_to", "Give the address that answers are forwarded to."))
-        }
-        (ReplyAction::Forward, Some(text)) => {
-            let address = Address::parse(text)
-                .map_err(|e| ApiError::invalid("forward_to", format!("This is no mail address: {e}.")))?;
-            let asked = address.clone();
-            let ours = app.storage.read(move |c| {
-                let paths = domain::return_paths(c)?;
-                let is_path = paths.iter().any(|path| path == asked.domain().as_str());
-                Ok(is_path || rows::by_address(c, &asked)?.is_some())
-            });
-            if ours.await? {
-                let message = "This address comes back to this host. Give one that people read.";
-                return Err(ApiError::invalid("forward_to", message));
-            }
-            Ok(Some(address))
-        }
+/// The address that answers go on to. One that comes back to us would make a loop.
+async fn onward(app: &Shared, text: &str) -> Result<Address, ApiError> {
+    let address =
+        Address::parse(text).map_err(|e| ApiError::invalid("forward_to", format!("This is no mail address: {e}.")))?;
+    let asked = address.clone();
+    let ours = app.storage.read(move |c| {
+        let paths = domain::return_paths(c)?;
+        let is_path = paths.iter().any(|path| path == asked.domain().as_str());
+        Ok(is_path || rows::by_address(c, &asked)?.is_some())
+    });
+    if ours.await? {
+        let message = "This address comes back to this host. Give one that people read.";
+        return Err(ApiError::invalid("forward_to", message));
     }
+    Ok(address)
 }
 
 /// The sending domain of the workspace that can sign for the address.

@@ -11,9 +11,9 @@ use mail::submission::{Defaults, prepare, subject};
 use mail::{Address, Domain, Mailbox, StreamKind};
 use storage::complaint::{self, Way};
 use storage::message::{NewMessage, NewMessageRecipient, Notices, Submission};
-use storage::reply::{self, Done, NewReply};
+use storage::reply::{self, Done, NewReply, Onward};
 use storage::reply_address::{Action, ReplyAddress};
-use storage::{RecipientId, StorageError, address_hash, domain, request_hash};
+use storage::{RecipientId, StorageError, address_hash, domain, request_hash, webhook};
 use tokio::sync::Semaphore;
 
 /// A forwarded answer is given up after this.
@@ -60,8 +60,8 @@ pub(super) async fn settle(
         .or_else(|| author.is_none().then_some("nobody is its author"))
         .or_else(|| inbound.desk.rates.over(sender?, &row.address, now_ms));
     let answered = answered(inbound, row, &head, sender).await?;
-    let (done, why, message) = match stopped {
-        Some(why) => (Done::Stopped, Some(why.to_owned()), None),
+    let (done, why, onward) = match stopped {
+        Some(why) => (Done::Stopped, Some(why.to_owned()), Onward::Nothing),
         None => decide(inbound, row, &head, author.as_ref(), now_ms).await?,
     };
     let origin = answered.as_ref().map(|(_, way)| way.origin);
@@ -79,7 +79,7 @@ pub(super) async fn settle(
         fingerprint: fingerprint(&row.address, &head),
         content: incoming.message.clone(),
     };
-    let is_new = inbound.storage.queue().write(move |tx| reply::take(tx, &new, message.as_ref())).await?;
+    let is_new = inbound.storage.queue().write(move |tx| reply::take(tx, &new, &onward)).await?;
     if is_new {
         metrics::counter!(metric::REPLIES, "done" => done.as_str()).increment(1);
         if done == Done::Forwarded {
@@ -100,25 +100,28 @@ async fn decide(
     head: &Head<'_>,
     author: Option<&Mailbox>,
     now_ms: i64,
-) -> Result<(Done, Option<String>, Option<NewMessage>), StorageError> {
-    let to = match row.action {
-        Action::Keep => return Ok((Done::Kept, None, None)),
-        Action::Webhook => return Ok((Done::Webhook, None, None)),
-        Action::Forward => row.forward_to.as_deref().and_then(|text| Address::parse(text).ok()),
+) -> Result<(Done, Option<String>, Onward), StorageError> {
+    let kept = |why: String| Ok((Done::Kept, Some(why), Onward::Nothing));
+    let (workspace, domain_id) = (row.workspace_id, row.domain_id);
+    let to = match &row.action {
+        Action::Keep => return Ok((Done::Kept, None, Onward::Nothing)),
+        Action::Webhook(id) => {
+            let id = *id;
+            return match inbound.storage.read(move |c| webhook::find(c, workspace, id)).await? {
+                Some(_) => Ok((Done::Webhook, None, Onward::Webhook(id))),
+                None => kept("its webhook is gone".to_owned()),
+            };
+        }
+        Action::Forward(to) => to,
     };
-    let (workspace, id) = (row.workspace_id, row.domain_id);
-    let sender = inbound.storage.read(move |c| domain::find(c, workspace, id)).await?;
-    let via = Address::parse(&row.address).ok();
-    let (Some(to), Some(via), Some(author), Some(sender)) = (to, via, author, sender) else {
-        return Ok((Done::Kept, Some("the reply address or its sending domain cannot be used".to_owned()), None));
+    let sender = inbound.storage.read(move |c| domain::find(c, workspace, domain_id)).await?;
+    let (Ok(via), Some(author), Some(_)) = (Address::parse(&row.address), author, sender) else {
+        return kept("the reply address or its sending domain cannot be used".to_owned());
     };
     let id = format!("{now_ms:x}.{:x}@{}", inbound.random.below(u64::MAX), via.domain());
-    match message(inbound, row, &to, forward::write(head, &via, author, &id), now_ms) {
-        Ok(message) => {
-            tracing::debug!(domain = sender.domain, "an answer is forwarded");
-            Ok((Done::Forwarded, None, Some(message)))
-        }
-        Err(why) => Ok((Done::Kept, Some(format!("it cannot be forwarded: {why}")), None)),
+    match message(inbound, row, to, forward::write(head, &via, author, &id), now_ms) {
+        Ok(message) => Ok((Done::Forwarded, None, Onward::Message(Box::new(message)))),
+        Err(why) => kept(format!("it cannot be forwarded: {why}")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reply addresses: made, changed, deleted.
 
-use api_types::{Page, ReplyAddress, ReplyAddressChange};
+use api_types::{Page, ReplyAddress, Webhook};
 use leptos::prelude::*;
 use view::query::with;
 use view::reply;
@@ -59,21 +59,50 @@ fn address_row(
     ])
 }
 
+/// Which way answers go, and to which address where they are forwarded.
+#[component]
+fn Way(
+    choice: RwSignal<String>,
+    forward_to: RwSignal<String>,
+    webhook_error: Signal<Option<String>>,
+    forward_error: Signal<Option<String>>,
+) -> impl IntoView {
+    let api = use_api();
+    let hooks = load(move || api.get::<Page<Webhook>>("/webhooks?limit=200".to_owned()));
+    let options = Signal::derive(move || {
+        reply::choices(&hooks.data.with(|page| page.as_ref().map(|page| page.items.clone()).unwrap_or_default()))
+    });
+    let choose = Callback::new(move |word: String| choice.set(word));
+    view! {
+        <Field id="reply-way" label="What happens with answers" hint="Whatever it is, they are kept for reading too." error=webhook_error>
+            <Select id="reply-way" value=choice on_choice=choose options/>
+        </Field>
+        {move || (choice.get() == "forward").then(|| view! {
+            <Field id="reply-forward" label="Forward to" error=forward_error>
+                <TextInput id="reply-forward" value=forward_to kind="email" required=true/>
+            </Field>
+        })}
+    }
+    .into_any()
+}
+
 /// Asks for an address and what is done with its answers.
 #[component]
 pub fn AddressDialog(open: RwSignal<bool>, changed: Callback<()>) -> impl IntoView {
     let api = use_api();
     let toasts = use_toasts();
-    let [address, forward_to] = [(); 2].map(|()| RwSignal::new(String::new()));
+    let [address, choice, forward_to] = [(); 3].map(|()| RwSignal::new(String::new()));
     let submit = Submit::new();
     Effect::new(move |_| {
         if open.get() {
             address.set(String::new());
+            choice.set("keep".to_owned());
             forward_to.set(String::new());
         }
     });
     let send = Callback::new(move |()| {
-        let new = reply::new(&address.get_untracked(), &forward_to.get_untracked());
+        let change = reply::change(&choice.get_untracked(), &forward_to.get_untracked());
+        let new = reply::new(&address.get_untracked(), change);
         submit.run(async move {
             let made: ReplyAddress = api.post("/reply-addresses".to_owned(), &new).await?;
             toasts.good(format!("Answers to {} are {}", made.address, reply::what(&made)));
@@ -82,16 +111,15 @@ pub fn AddressDialog(open: RwSignal<bool>, changed: Callback<()>) -> impl IntoVi
             Ok(())
         });
     });
+    let (webhook_error, forward_error) = (submit.field("webhook_id"), submit.field("forward_to"));
     view! {
         <Dialog open title="Add a reply address">
             <form on:submit=move |event| { event.prevent_default(); send.run(()); }>
                 <Field id="reply-address" label="Address" hint="At the return path of a sending domain, such as hello@bounce.example.com, or at a domain below a sending domain whose MX is this host." error=submit.field("address")>
                     <TextInput id="reply-address" value=address kind="email" required=true focus=true/>
                 </Field>
-                <Field id="reply-forward" label="Forward to" hint="Empty: answers are only kept for reading." error=submit.field("forward_to")>
-                    <TextInput id="reply-forward" value=forward_to kind="email"/>
-                </Field>
-                {form_error(submit.rest(&["address", "forward_to"]))}
+                <Way choice forward_to webhook_error forward_error/>
+                {form_error(submit.rest(&["address", "forward_to", "webhook_id"]))}
                 <div class="actions end">
                     <Button on_press=Callback::new(move |()| open.set(false))>"Cancel"</Button>
                     <Button submit=true look=Look::Primary busy=submit.busy>"Add the address"</Button>
@@ -107,16 +135,17 @@ fn ChangeDialog(changing: RwSignal<Option<ReplyAddress>>, changed: Callback<()>)
     let api = use_api();
     let toasts = use_toasts();
     let open = open_for(changing);
-    let forward_to = RwSignal::new(String::new());
+    let [choice, forward_to] = [(); 2].map(|()| RwSignal::new(String::new()));
     let submit = Submit::new();
     Effect::new(move |_| {
-        let known = changing.with(|row| row.as_ref().and_then(|row| row.forward_to.clone()));
-        forward_to.set(known.unwrap_or_default());
+        let known = changing.with(|row| row.as_ref().map(|row| (reply::choice(row), row.forward_to.clone())));
+        let (known, to) = known.unwrap_or_default();
+        choice.set(known);
+        forward_to.set(to.unwrap_or_default());
     });
     let send = Callback::new(move |()| {
         let Some(row) = changing.get_untracked() else { return };
-        let wanted = reply::new(&row.address, &forward_to.get_untracked());
-        let change = ReplyAddressChange { action: wanted.action, forward_to: wanted.forward_to };
+        let change = reply::change(&choice.get_untracked(), &forward_to.get_untracked());
         submit.run(async move {
             let now: ReplyAddress = api.patch(format!("/reply-addresses/{}", row.id), &change).await?;
             toasts.good(format!("Answers to {} are {}", now.address, reply::what(&now)));
@@ -125,13 +154,12 @@ fn ChangeDialog(changing: RwSignal<Option<ReplyAddress>>, changed: Callback<()>)
             Ok(())
         });
     });
+    let (webhook_error, forward_error) = (submit.field("webhook_id"), submit.field("forward_to"));
     view! {
-        <Dialog open title="Where answers go on to">
+        <Dialog open title="What happens with answers">
             <form on:submit=move |event| { event.prevent_default(); send.run(()); }>
-                <Field id="reply-change" label="Forward to" hint="Empty: answers are only kept for reading." error=submit.field("forward_to")>
-                    <TextInput id="reply-change" value=forward_to kind="email" focus=true/>
-                </Field>
-                {form_error(submit.rest(&["forward_to"]))}
+                <Way choice forward_to webhook_error forward_error/>
+                {form_error(submit.rest(&["forward_to", "webhook_id"]))}
                 <div class="actions end">
                     <Button on_press=Callback::new(move |()| open.set(false))>"Cancel"</Button>
                     <Button submit=true look=Look::Primary busy=submit.busy>"Save"</Button>

@@ -30,8 +30,7 @@ impl House {
             workspace_id: WorkspaceId::MAIN,
             address: Address::parse(address).unwrap(),
             domain_id: DomainId(1),
-            action: if forward_to.is_some() { Action::Forward } else { Action::Keep },
-            forward_to: forward_to.map(|to| Address::parse(to).unwrap()),
+            action: forward_to.map_or(Action::Keep, |to| Action::Forward(Address::parse(to).unwrap())),
             created_by: "ana".to_owned(),
             created_ms: 1,
         };

@@ -8,9 +8,12 @@ CREATE TABLE reply_address (
     domain_id    INTEGER NOT NULL REFERENCES domain (id) ON DELETE CASCADE,
     action       TEXT NOT NULL CHECK (action IN ('keep', 'forward', 'webhook')),
     forward_to   TEXT,
+    -- Where answers are told to; may be gone.
+    webhook_id   INTEGER,
     created_by   TEXT NOT NULL,
     created_ms   INTEGER NOT NULL,
-    CHECK ((action = 'forward') = (forward_to IS NOT NULL))
+    CHECK ((action = 'forward') = (forward_to IS NOT NULL)),
+    CHECK ((action = 'webhook') = (webhook_id IS NOT NULL))
 ) STRICT;
 CREATE INDEX reply_address_workspace ON reply_address (workspace_id, id);
 CREATE INDEX reply_address_domain ON reply_address (domain_id);
