@@ -103,6 +103,9 @@ fn SignedIn() -> impl IntoView {
                 <Route path=path!("/segments") view=pages::Segments/>
                 <Route path=path!("/segments/new") view=pages::NewSegment/>
                 <Route path=path!("/segments/:id") view=pages::SegmentPage/>
+                <Route path=path!("/lists") view=pages::Lists/>
+                <Route path=path!("/preference-centre") view=pages::PreferenceCentrePage/>
+                <Route path=path!("/hygiene") view=pages::HygienePage/>
                 <Route path=path!("/queue") view=pages::Queue/>
                 <Route path=path!("/messages") view=pages::Messages/>
                 <Route path=path!("/messages/:id") view=pages::MessagePage/>
@@ -112,6 +115,7 @@ fn SignedIn() -> impl IntoView {
                 <Route path=path!("/domains/:id") view=pages::DomainPage/>
                 <Route path=path!("/egress") view=pages::EgressPage/>
                 <Route path=path!("/providers") view=pages::Providers/>
+                <Route path=path!("/unknown-texts") view=pages::UnknownTexts/>
                 <Route path=path!("/suppressions") view=pages::Suppressions/>
                 <Route path=path!("/api-keys") view=pages::ApiKeys/>
                 <Route path=path!("/smtp-credentials") view=pages::SmtpCredentials/>

@@ -35,6 +35,10 @@ pub struct MailEvent {
     pub reply: Option<String>,
     /// The class in the words that readers of bounces share.
     pub class: Option<String>,
+    /// The rule that says what it means.
+    pub rule: Option<String>,
+    /// What decided: `own_rule`, `builtin_rule`, `codes` (no rule knew the words) or `nothing`.
+    pub decided_by: Option<String>,
     /// The type of a complaint.
     pub feedback_type: Option<String>,
 }

@@ -31,6 +31,9 @@ pub struct Campaign {
     pub segment_id: Option<i64>,
     /// The segment's name.
     pub segment: Option<String>,
+    /// The list that the mail belongs to: of the audience those who are on it.
+    #[serde(default)]
+    pub list_id: Option<i64>,
     /// From address; its domain must be a sending domain.
     pub from_email: String,
     /// From name.
@@ -78,6 +81,10 @@ pub struct CampaignInput {
     pub template_id: Option<i64>,
     /// The audience; everybody when absent.
     pub segment_id: Option<i64>,
+    /// The list that the mail belongs to: of the audience those who are on it. Who leaves it is not sent to, even where the
+    /// campaign is on its way.
+    #[serde(default)]
+    pub list_id: Option<i64>,
     /// From address.
     pub from_email: String,
     /// From name.

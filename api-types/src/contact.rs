@@ -220,6 +220,9 @@ pub struct ImportStart {
     /// Tags put on every contact of the file.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// Lists that every contact of the file is put on. Who left one stays out of it.
+    #[serde(default)]
+    pub lists: Vec<i64>,
     /// Where the consent came from; the file's name when empty.
     #[serde(default)]
     pub consent_source: String,

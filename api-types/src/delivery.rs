@@ -254,6 +254,10 @@ pub enum SuppressionReason {
     Complaint,
     /// The recipient unsubscribed.
     Unsubscribe,
+    /// The recipient wants no marketing mail for a while.
+    Paused,
+    /// The contact showed no sign of engagement for so long that a rule stopped its mail.
+    Sunset,
     /// A person decided.
     Manual,
     /// Came with an import.

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ListStatus;
+
 /// A condition on contacts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -45,6 +47,18 @@ pub enum Filter {
     },
     /// Is on the suppression list.
     Suppressed,
+    /// Is on a list, or has left it.
+    List {
+        /// The list.
+        id: i64,
+        /// Which of the two.
+        status: ListStatus,
+    },
+    /// Was sent mail for so many months, and the last sign of engagement is older than that.
+    Unengaged {
+        /// 1 to 120.
+        months: u32,
+    },
     /// Was sent something, or did something with it.
     Message {
         /// What happened: `delivered`, `bounced`, `deferred`, `unsubscribed`.

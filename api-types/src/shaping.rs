@@ -139,7 +139,8 @@ pub struct Automation {
 pub struct TestReply {
     /// As the server said it: `421 4.7.28 ...`.
     pub reply: String,
-    /// What it answered: `greeting`, `hello`, `mail`, `rcpt`, `data` or `message`; `message` when absent.
+    /// What it answered: `greeting`, `hello`, `mail`, `rcpt`, `data` or `message`; `report` for what stands in a
+    /// report; `message` when absent.
     #[serde(default)]
     pub stage: Option<String>,
     /// Whose server said it; nobody in particular when absent.
@@ -157,6 +158,8 @@ pub struct JudgedReply {
     pub kind: Option<String>,
     /// The rule that says what it means.
     pub class_rule: Option<String>,
+    /// What decided that: `own_rule` (of the operator), `builtin_rule`, `codes` (no rule knew the words) or `nothing`.
+    pub class_by: Option<String>,
     /// What would become of the recipient, as a sentence.
     pub recipient: String,
     /// The rule that says what else follows.

@@ -1,6 +1,6 @@
 //! From a reply to its meaning.
 
-use crate::rules::{Question, Rules};
+use crate::rules::{Question, Rules, RulesAt};
 use mail::{BounceClass, EnhancedStatus, Reply, Severity};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -36,6 +36,20 @@ impl Stage {
             "report" => Stage::Report,
             _ => return None,
         })
+    }
+
+    /// The word that rules and people use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stage::Greeting => "greeting",
+            Stage::Hello => "hello",
+            Stage::Mail => "mail",
+            Stage::Rcpt => "rcpt",
+            Stage::Data => "data",
+            Stage::Message => "message",
+            Stage::Report => "report",
+        }
     }
 
     /// Whether the recipient had been named: before that, no reply can be about them.
@@ -81,6 +95,11 @@ impl Kind {
         }
     }
 
+    /// What a rule may say instead of what its class says.
+    pub(crate) fn of_rule(word: &str) -> Option<Kind> {
+        [Kind::Hard, Kind::Soft, Kind::Block, Kind::Delay].into_iter().find(|kind| kind.as_str() == word)
+    }
+
     /// A "not now" never proves that an address will not work.
     fn of(class: BounceClass, severity: Severity) -> Kind {
         use BounceClass as C;
@@ -118,42 +137,88 @@ impl Kind {
     }
 }
 
+/// What decided the class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DecidedBy {
+    /// A rule of the operator.
+    OwnRule,
+    /// A rule that comes with the product.
+    BuiltinRule,
+    /// The codes alone: no rule knew the words.
+    Codes,
+    /// Nothing.
+    Nothing,
+}
+
+impl DecidedBy {
+    /// Whether the words were understood; else a rule is to be made of them.
+    #[must_use]
+    pub fn understood(self) -> bool {
+        matches!(self, DecidedBy::OwnRule | DecidedBy::BuiltinRule)
+    }
+
+    /// For people and columns.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DecidedBy::OwnRule => "own_rule",
+            DecidedBy::BuiltinRule => "builtin_rule",
+            DecidedBy::Codes => "codes",
+            DecidedBy::Nothing => "nothing",
+        }
+    }
+}
+
 /// What a reply means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Classified {
     /// The class.
     pub class: BounceClass,
-    /// What the class means for the recipient.
+    /// What the class means for the recipient, or what the rule says instead.
     pub kind: Kind,
     /// The rule that said so, for the operator.
     pub rule: Arc<str>,
+    /// Whose rule it is.
+    pub by: DecidedBy,
 }
 
-impl Rules {
+impl RulesAt<'_> {
     /// Says what a reply means. Success has no class; ask only about the others.
     #[must_use]
-    pub fn classify(&self, reply: &Reply, stage: Stage) -> Classified {
+    pub fn classify(self, reply: &Reply, stage: Stage) -> Classified {
         let text = normalized(&reply.text);
         let status = reply.enhanced.or_else(|| status_within(&text, reply.code));
-        let question = Question { code: reply.code, status, text: &text, stage };
-        let (class, rule) = match self.find(&question) {
-            Some(rule) => (rule.class, rule.name.clone()),
-            None => (BounceClass::Unclassified, "none".into()),
+        let question = Question { code: reply.code, status, text: &text, stage, provider: self.provider() };
+        let Some((found, is_own)) = self.find(&question) else {
+            let (class, kind) = (BounceClass::Unclassified, Kind::Unknown);
+            return Classified { class, kind, rule: "none".into(), by: DecidedBy::Nothing };
         };
-        match Kind::of(class, reply.severity()) {
+        let by = match (is_own, found.fallback) {
+            (true, _) => DecidedBy::OwnRule,
+            (false, false) => DecidedBy::BuiltinRule,
+            (false, true) => DecidedBy::Codes,
+        };
+        let kind = match found.kind {
+            Some(Kind::Hard) if reply.severity() != Severity::Permanent => Kind::Soft,
+            Some(kind) => kind,
+            None => Kind::of(found.class, reply.severity()),
+        };
+        match kind {
             // "User unknown" to MAIL FROM is about our own address.
             Kind::Hard if !stage.knows_recipient() => {
-                Classified { class: BounceClass::Policy, kind: Kind::Block, rule: "before-recipient".into() }
+                Classified { class: BounceClass::Policy, kind: Kind::Block, rule: "before-recipient".into(), by }
             }
-            kind => Classified { class, kind, rule },
+            kind => Classified { class: found.class, kind, rule: found.name.clone(), by },
         }
     }
 }
 
-/// Says what a reply means by the rules that come with the product.
-#[must_use]
-pub fn classify(reply: &Reply, stage: Stage) -> Classified {
-    Rules::builtin().classify(reply, stage)
+impl Rules {
+    /// As [`RulesAt::classify`], for nobody's server in particular.
+    #[must_use]
+    pub fn classify(&self, reply: &Reply, stage: Stage) -> Classified {
+        self.at("").classify(reply, stage)
+    }
 }
 
 /// Lower case, white space as single spaces, a space at both ends, and without addresses: what somebody is called
@@ -204,7 +269,7 @@ mod tests {
 
     fn classed(line: &str, stage: Stage) -> (BounceClass, Kind) {
         let (code, text) = line.split_at(3);
-        let found = classify(&Reply::new(code.parse().unwrap(), [text.trim_start()]), stage);
+        let found = Rules::builtin().classify(&Reply::new(code.parse().unwrap(), [text.trim_start()]), stage);
         (found.class, found.kind)
     }
 
@@ -247,7 +312,7 @@ mod tests {
         fn no_reply_panics(code in 200..600_u16, text in "\\PC{0,200}|[ @<>.:a-z\u{e9}]{0,60}") {
             let reply = Reply::new(code, [text.as_str()]);
             for stage in [Stage::Greeting, Stage::Rcpt, Stage::Report] {
-                let found = classify(&reply, stage);
+                let found = Rules::builtin().classify(&reply, stage);
                 prop_assert!(found.kind != Kind::Hard || (code >= 500 && stage != Stage::Greeting));
             }
         }

@@ -8,6 +8,9 @@ use crate::report::{Action, RecipientReport, Report};
 use crate::words::RECIPIENTS_MAX;
 use mail_parser::DateTime;
 
+/// So many complaints about one mail are kept.
+const COMPLAINTS_MAX: usize = 20;
+
 /// A field's name in lower case and its unfolded value.
 pub(crate) type Field = (String, String);
 
@@ -15,7 +18,7 @@ pub(crate) type Field = (String, String);
 pub(crate) fn read(text: &str, report: &mut Report) {
     for group in groups(text, &mut report.complaints) {
         if report.recipients.len() == RECIPIENTS_MAX {
-            report.complaints.push("it names more recipients than are read".to_owned());
+            complain(&mut report.complaints, "it names more recipients than are read");
             break;
         }
         let field = |name: &str| {
@@ -47,20 +50,20 @@ fn read_recipient<'f>(
     let diagnostic = field("diagnostic-code").map(after_type).filter(|text| !text.is_empty()).map(str::to_owned);
     let status = field("status").and_then(diagnostic::status_in);
     if status.is_none() {
-        complaints.push("a recipient has no readable Status".to_owned());
+        complain(complaints, "a recipient has no readable Status");
     }
     let (original_recipient, final_recipient) = (address_of("original-recipient"), address_of("final-recipient"));
     if original_recipient.is_none() && final_recipient.is_none() {
-        complaints.push("a recipient group names no recipient".to_owned());
+        complain(complaints, "a recipient group names no recipient");
     }
     let action = match (field("action").and_then(Action::parse), status) {
         (Some(action), _) => action,
         (None, Some(status)) => {
-            complaints.push("a recipient has no readable Action; taken from its Status".to_owned());
+            complain(complaints, "a recipient has no readable Action; taken from its Status");
             Action::of_status(status)
         }
         (None, None) => {
-            complaints.push("a recipient has neither Action nor Status; left out".to_owned());
+            complain(complaints, "a recipient has neither Action nor Status; left out");
             return None;
         }
     };
@@ -72,7 +75,14 @@ fn read_recipient<'f>(
         diagnostic,
         remote_mta: field("remote-mta").map(|value| after_type(value).trim_matches(['[', ']']).to_owned()),
         last_attempt_ms: field("last-attempt-date").and_then(date_ms),
+        provider: None,
     })
+}
+
+fn complain(complaints: &mut Vec<String>, why: &str) {
+    if complaints.len() < COMPLAINTS_MAX {
+        complaints.push(why.to_owned());
+    }
 }
 
 /// Takes the fields apart. A recipient field that occurs again begins a new group even without an empty line, since
@@ -90,8 +100,7 @@ pub(crate) fn groups(text: &str, complaints: &mut Vec<String>) -> Vec<Vec<Field>
                     value.push(' ');
                     value.push_str(line.trim());
                 }
-                None if complaints.len() < 20 => complaints.push("a continuation line without a field".to_owned()),
-                None => {}
+                None => complain(complaints, "a continuation line without a field"),
             }
         } else if let Some((name, value)) = line.split_once(':') {
             let name = name.trim().to_ascii_lowercase();
@@ -102,8 +111,8 @@ pub(crate) fn groups(text: &str, complaints: &mut Vec<String>) -> Vec<Vec<Field>
             } else {
                 group.push(field);
             }
-        } else if complaints.len() < 20 {
-            complaints.push("a line of the delivery status is no field".to_owned());
+        } else {
+            complain(complaints, "a line of the delivery status is no field");
         }
     }
     groups.retain(|group| !group.is_empty());

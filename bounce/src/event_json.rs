@@ -149,6 +149,7 @@ fn group(recipient: String, action: Action, status: Option<EnhancedStatus>, said
         diagnostic: said,
         remote_mta: None,
         last_attempt_ms: None,
+        provider: None,
     }
 }
 

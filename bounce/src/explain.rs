@@ -1,6 +1,6 @@
 //! What was understood, and why, in sentences for people.
 
-use crate::classify::Kind;
+use crate::classify::{DecidedBy, Kind};
 use crate::report::{Action, RecipientReport, Report, Sort};
 use crate::rules::Rules;
 use std::fmt::Write as _;
@@ -57,6 +57,9 @@ pub fn explain(report: &Report, rules: &Rules) -> String {
     if matches!(report.sort, Sort::AutoReply | Sort::Challenge | Sort::Unsubscribe) {
         let _ = writeln!(out, "From {}.", report.from.as_deref().unwrap_or("somebody who is not named"));
     }
+    if let Some(class) = report.class() {
+        let _ = writeln!(out, "  {class} ({}). {}", Kind::AutoReply.as_str(), Kind::AutoReply.advice());
+    }
     for complaint in &report.complaints {
         let _ = writeln!(out, "Odd: {complaint}.");
     }
@@ -68,7 +71,13 @@ fn about(out: &mut String, group: &RecipientReport, rules: &Rules) {
     let _ = write!(out, "{}: {}", name.map_or("somebody who is not named", String::as_str), group.action.as_str());
     match group.classify(rules) {
         Some(found) => {
-            let _ = writeln!(out, ", {} ({}), by the rule {}", found.class, found.kind.as_str(), found.rule);
+            let by = match found.by {
+                DecidedBy::OwnRule => format!("your own rule {}", found.rule),
+                DecidedBy::BuiltinRule => format!("the rule {}", found.rule),
+                DecidedBy::Codes => format!("its codes alone ({})", found.rule),
+                DecidedBy::Nothing => "no rule".to_owned(),
+            };
+            let _ = writeln!(out, ", {} ({}), by {by}", found.class, found.kind.as_str());
             if let Some(reply) = group.reply() {
                 let _ = writeln!(out, "  they said: {reply}");
             }
@@ -133,6 +142,20 @@ mod tests {
                 ana@example.com: failed, bad_mailbox (hard), by the rule bad-mailbox-words
                   they said: 550 5.1.1 no such user
                   Suppress the address: it will not work.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_vacation_note() {
+        check(
+            "From: ana@example.com\nTo: me@example.net\nSubject: Out of office: Hello\nAuto-Submitted: auto-replied\n\n\
+             I am away.\n",
+            expect![[r#"
+                This is an automatic answer.
+                  because its subject says "out of office"
+                From ana@example.com.
+                  vacation (auto_reply). Nothing: it has arrived.
             "#]],
         );
     }

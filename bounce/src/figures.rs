@@ -10,6 +10,8 @@ use std::io::{Cursor, Read};
 
 /// So much is unpacked of a zipped report.
 const UNPACKED_MAX: u64 = 32 * 1024 * 1024;
+/// So many parts of a mail are looked into: a report has one, and each may be a bomb.
+const CARRIERS_MAX: usize = 4;
 /// So many rows are kept.
 const ROWS_MAX: usize = 20_000;
 
@@ -26,10 +28,12 @@ pub(crate) fn of_file(raw: &[u8]) -> Option<Report> {
 
 /// A mail that brings one.
 pub(crate) fn of_mail(message: &Message<'_>) -> Option<Report> {
-    message.parts.iter().take(20).filter(|part| could_carry(part)).find_map(|part| match &part.body {
-        PartType::Binary(bytes) | PartType::InlineBinary(bytes) => read(bytes),
-        PartType::Text(text) => read(text.as_bytes()),
-        _ => None,
+    message.parts.iter().take(20).filter(|part| could_carry(part)).take(CARRIERS_MAX).find_map(|part| {
+        match &part.body {
+            PartType::Binary(bytes) | PartType::InlineBinary(bytes) => read(bytes),
+            PartType::Text(text) => read(text.as_bytes()),
+            _ => None,
+        }
     })
 }
 

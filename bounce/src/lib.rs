@@ -3,12 +3,13 @@
 //! Pure: time is an argument, mail is bytes. Real reports are broken in many ways, so parsing returns what was
 //! understood plus a list of complaints and never fails as a whole. A delivery status is read where there is one
 //! (RFC 3464); words are read by the vocabulary of `data/words.toml`. Meaning is found by rules kept as data in
-//! `data/rules.toml`, each with the replies that it is for.
+//! `data/rules.toml`, each with the replies that it is for; an operator's own stand before them.
 
 mod address;
 mod classify;
 mod delivery_status;
 mod diagnostic;
+mod draft;
 mod event_json;
 mod explain;
 mod feedback;
@@ -16,6 +17,8 @@ mod figures;
 mod normal;
 mod notice;
 mod original;
+mod own;
+mod patterns;
 mod pieces;
 mod reason;
 mod report;
@@ -26,15 +29,16 @@ pub mod verp;
 mod vocabulary;
 mod words;
 
-pub use classify::{Classified, Kind, Stage, classify};
+pub use classify::{Classified, DecidedBy, Kind, Stage};
 pub use explain::explain;
 pub use normal::{Event, NormalForm, class_of_text, normal_form};
+pub use own::{Fault, OWN_RULES_MAX};
 pub use report::{
     Action, DmarcFigures, DmarcRow, Feedback, RecipientReport, Report, Sort, TlsFigures, TlsPolicyFigures,
 };
-pub use rules::Rules;
+pub use rules::{Part, Rules, RulesAt, WrittenRule};
 pub use shape::shape;
-pub use understand::parse;
+pub use understand::{parse, parse_with};
 
 /// So many header fields of a returned message are kept.
 pub const ORIGINAL_HEADERS_MAX: usize = 200;

@@ -35,6 +35,10 @@ pub struct Event {
     pub reply: Option<String>,
     /// The class in the words that readers of bounces share.
     pub class: Option<&'static str>,
+    /// The rule that says so.
+    pub rule: Option<String>,
+    /// What decided: `own_rule`, `builtin_rule`, `codes`, `nothing`.
+    pub decided_by: Option<&'static str>,
     /// The type of a complaint.
     pub feedback_type: Option<String>,
 }
@@ -51,7 +55,7 @@ pub fn normal_form(report: &Report, rules: &Rules) -> NormalForm {
             recipient: report.from.clone(),
             action: "vacation",
             kind: kind(Kind::AutoReply),
-            class: Some("vacation"),
+            class: report.class().map(class),
             ..Event::default()
         }],
         _ => Vec::new(),
@@ -71,6 +75,7 @@ pub fn class_of_text(text: &str, rules: &Rules) -> &'static str {
         diagnostic: Some(text.to_owned()),
         remote_mta: None,
         last_attempt_ms: None,
+        provider: None,
     };
     reply.classify(rules).map_or("undefined", |found| class(found.class))
 }
@@ -104,6 +109,8 @@ fn of_recipient(group: &RecipientReport, rules: &Rules) -> Event {
         permanence: failed.then(|| permanence(group, status, reply.as_ref(), found.as_ref())),
         status: status.map(|status| status.to_string()),
         reply: reply.map(|reply| reply.code.to_string()),
+        rule: found.as_ref().map(|found| found.rule.to_string()),
+        decided_by: found.as_ref().map(|found| found.by.as_str()),
         class: found.map(|found| class(found.class)),
         feedback_type: None,
     }

@@ -38,7 +38,9 @@ fn announces_original(line: &str) -> bool {
     }
     let dressed = line.starts_with(['-', '=', '*', '|', '_', '+', '#', '[', '<', '【', '>'])
         || line.ends_with([':', '-', '*', '：', '.', '】', '|', '=']);
-    dressed && WORDS.originals.occurs(&line.to_lowercase())
+    let lower = line.to_lowercase();
+    // "A transcript of the attempts to send the message follows." announces what we want to read.
+    dressed && WORDS.originals.occurs(&lower) && !lower.contains("transcript of")
 }
 
 /// Three fields of a message in the next lines, one of them such as no list in the words has.

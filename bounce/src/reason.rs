@@ -13,7 +13,7 @@ use mail::BounceClass;
 const WORDS_MAX: usize = 2_000;
 
 /// Completes each recipient with what the words say.
-pub(crate) fn complete(report: &mut Report, pieces: &Pieces, found: &[Found]) {
+pub(crate) fn complete(report: &mut Report, pieces: &Pieces, found: &[Found], rules: &Rules) {
     let conversation = conversation(&pieces.words);
     for group in &mut report.recipients {
         without_file(group);
@@ -25,7 +25,12 @@ pub(crate) fn complete(report: &mut Report, pieces: &Pieces, found: &[Found]) {
         if group.original_recipient.is_none() {
             group.original_recipient = only.and_then(|found| found.original.clone());
         }
-        complete_one(group, only.map_or("", |found| found.reason.as_str()), &conversation, &pieces.words);
+        let said = Said {
+            reason: only.map_or("", |found| found.reason.as_str()),
+            conversation: &conversation,
+            words: &pieces.words,
+        };
+        complete_one(group, &said, rules);
     }
 }
 
@@ -42,7 +47,16 @@ fn names(group: &RecipientReport, recipient: &str) -> bool {
     is(&group.final_recipient) || is(&group.original_recipient)
 }
 
-fn complete_one(group: &mut RecipientReport, reason: &str, conversation: &[String], words: &str) {
+/// What a report says of one recipient outside the delivery status.
+struct Said<'a> {
+    reason: &'a str,
+    conversation: &'a [String],
+    words: &'a str,
+}
+
+fn complete_one(group: &mut RecipientReport, said: &Said<'_>, rules: &Rules) {
+    let Said { reason, conversation, words } = *said;
+    let tells = |text: &str| tells(text, rules);
     if tells(group.diagnostic.as_deref().unwrap_or("")) || !matches!(group.action, Action::Failed | Action::Delayed) {
         group.status = group.status.or_else(|| status_of(group.diagnostic.as_deref().unwrap_or("")));
         return;
@@ -70,12 +84,12 @@ fn complete_one(group: &mut RecipientReport, reason: &str, conversation: &[Strin
 }
 
 /// Whether a text says what went wrong by itself.
-fn tells(text: &str) -> bool {
+fn tells(text: &str, rules: &Rules) -> bool {
     if text.is_empty() {
         return false;
     }
     let reply = reply_in(text).unwrap_or_else(|| mail::Reply::new(550, [text]));
-    let found = Rules::builtin().classify(&reply, Stage::Report);
+    let found = rules.classify(&reply, Stage::Report);
     !matches!(found.class, BounceClass::Unclassified)
 }
 

@@ -3,7 +3,7 @@
 use crate::classify::{Classified, Kind, Stage};
 use crate::diagnostic::{reply_in, trouble_in};
 use crate::rules::Rules;
-use mail::{EnhancedStatus, Reply};
+use mail::{BounceClass, EnhancedStatus, Reply};
 
 /// What sort of mail it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -80,6 +80,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// The class of a mail that answers for its sender; what a report means stands with each of its recipients.
+    #[must_use]
+    pub fn class(&self) -> Option<BounceClass> {
+        (self.sort == Sort::AutoReply).then_some(BounceClass::Vacation)
+    }
+
     /// A field of the returned message by its name in any case.
     #[must_use]
     pub fn original_header(&self, name: &str) -> Option<&str> {
@@ -191,6 +197,9 @@ pub struct RecipientReport {
     pub remote_mta: Option<String>,
     /// When it was last tried; milliseconds since 1970, UTC.
     pub last_attempt_ms: Option<i64>,
+    /// Whose server `remote_mta` is. No mail says so: whoever knows the providers fills it in, for rules that are for one
+    /// of them.
+    pub provider: Option<String>,
 }
 
 /// RFC 3464 §2.3.3.
@@ -286,7 +295,10 @@ impl RecipientReport {
     pub fn classify(&self, rules: &Rules) -> Option<Classified> {
         let found = match self.action {
             Action::Delivered | Action::Relayed | Action::Expanded => return None,
-            Action::Failed | Action::Delayed => rules.classify(&self.reply()?, Stage::Report),
+            Action::Failed | Action::Delayed => {
+                let rules = rules.at(self.provider.as_deref().unwrap_or(""));
+                rules.classify(&self.reply()?, Stage::Report)
+            }
         };
         let kind = if self.action == Action::Delayed { Kind::Delay } else { found.kind };
         Some(Classified { kind, ..found })

@@ -1,7 +1,8 @@
-//! The rules of `data/rules.toml`, compiled: every phrase of every rule goes into one automaton, so that a reply is
-//! scanned once however many rules there are.
+//! Rules, compiled: every phrase of every rule goes into one automaton, so that a reply is scanned once however many rules
+//! there are. Two sets in their order: the operator's own ([`Rules::with_own`]), then those of `data/rules.toml`.
 
-use crate::classify::Stage;
+use crate::classify::{Kind, Stage};
+use crate::patterns::{CodePattern, StatusPattern, phrases};
 use aho_corasick::AhoCorasick;
 use mail::{BounceClass, EnhancedStatus};
 use serde::Deserialize;
@@ -10,39 +11,84 @@ use std::sync::{Arc, LazyLock};
 /// The built-in rules.
 static BUILTIN: LazyLock<Rules> = LazyLock::new(|| {
     // A test compiles the same text, so this is an invariant of the source.
-    Rules::compile(include_str!("../data/rules.toml")).expect("the built-in rules are good")
+    Rules { own: None, builtin: Arc::new(builtin_set().expect("the built-in rules are good")) }
 });
 
-/// Words of `found`, one bit per phrase.
-type Bits = [u64; 32];
+/// Phrases of one set at most.
+const PHRASES_MAX: usize = 4096;
 
-/// One rule as it is written.
-#[derive(Deserialize)]
+/// Which phrases occur, one bit each.
+type Bits = [u64; PHRASES_MAX / 64];
+
+/// One rule as it is written: in the file of built-in rules, or by the operator.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
-    name: String,
-    class: String,
+pub struct WrittenRule {
+    /// What it is called where it has decided.
+    pub name: String,
+    /// The class that it gives.
+    pub class: String,
+    /// What follows for the recipient, where it is not what the class says: `hard`, `soft`, `block` or `delay`.
     #[serde(default)]
-    codes: Vec<String>,
+    pub kind: Option<String>,
+    /// Only at these providers.
     #[serde(default)]
-    status: Vec<String>,
+    pub providers: Vec<String>,
+    /// Any of these reply codes: `550`, `5xx`.
     #[serde(default)]
-    text: Vec<String>,
+    pub codes: Vec<String>,
+    /// Any of these enhanced codes: `5.7.1`, `*.7.*`.
     #[serde(default)]
-    stages: Vec<String>,
-    samples: Vec<String>,
+    pub status: Vec<String>,
+    /// Any of these texts; `a & b` wants both.
+    #[serde(default)]
+    pub text: Vec<String>,
+    /// Only there in the session.
+    #[serde(default)]
+    pub stages: Vec<String>,
+    /// A built-in rule that decides by codes alone, since the words said nothing.
+    #[serde(default)]
+    pub fallback: bool,
+    /// Replies that it is for.
+    pub samples: Vec<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    rule: Vec<Written>,
+    rule: Vec<WrittenRule>,
+}
+
+/// The part of a written rule that is wrong; lists by the number of the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// `name`
+    Name,
+    /// `class`
+    Class,
+    /// `kind`
+    Kind,
+    /// `codes`
+    Code(usize),
+    /// `status`
+    Status(usize),
+    /// `text`
+    Text(usize),
+    /// `stages`
+    Stage(usize),
+    /// `samples`
+    Sample(usize),
 }
 
 /// One rule, compiled. It matches when each of its conditions that isn't empty does.
 pub(crate) struct Rule {
     pub name: Arc<str>,
     pub class: BounceClass,
+    pub kind: Option<Kind>,
+    pub fallback: bool,
+    providers: Vec<String>,
     codes: Vec<CodePattern>,
     status: Vec<StatusPattern>,
     /// Any of these; each is a set of phrases that must all occur.
@@ -50,225 +96,214 @@ pub(crate) struct Rule {
     stages: Vec<Stage>,
 }
 
-/// `550`, `4xx` or `5xx`.
-#[derive(Clone, Copy)]
-enum CodePattern {
-    Exact(u16),
-    Hundreds(u16),
+/// Which condition keeps a rule from matching.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Miss {
+    Provider,
+    Code,
+    Status,
+    Stage,
+    Text,
 }
 
-/// `5.1.1`, or `*.1.1` for both classes, or `5.7.*`, `*.7.*`.
-#[derive(Clone, Copy)]
-struct StatusPattern {
-    class: Option<u8>,
-    subject: u16,
-    detail: Option<u16>,
-}
-
-/// All rules in order, the first that matches wins.
-pub struct Rules {
-    rules: Vec<Rule>,
+/// Rules in order; the first that matches wins.
+pub(crate) struct Set {
+    pub rules: Vec<Rule>,
     phrases: AhoCorasick,
 }
 
+/// All rules: the operator's own before the built-in ones. Cheap to clone.
+#[derive(Clone)]
+pub struct Rules {
+    pub(crate) own: Option<Arc<Set>>,
+    pub(crate) builtin: Arc<Set>,
+}
+
+/// The rules, asked about the replies of one provider.
+#[derive(Clone, Copy)]
+pub struct RulesAt<'a> {
+    pub(crate) rules: &'a Rules,
+    pub(crate) provider: &'a str,
+}
+
+impl std::fmt::Debug for RulesAt<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("RulesAt").field(&self.provider).finish()
+    }
+}
+
 /// What rules look at.
+#[derive(Clone, Copy)]
 pub(crate) struct Question<'a> {
     pub code: u16,
     pub status: Option<EnhancedStatus>,
     /// Lower case, white space as single spaces, a space at both ends.
     pub text: &'a str,
     pub stage: Stage,
+    /// Whose server said it; empty where that is not known.
+    pub provider: &'a str,
+}
+
+fn builtin_set() -> Result<Set, String> {
+    let file: File = toml::from_str(include_str!("../data/rules.toml")).map_err(|error| error.to_string())?;
+    let mut phrases = Vec::new();
+    let mut rules = Vec::with_capacity(file.rule.len());
+    for written in &file.rule {
+        rules.push(compile_rule(written, &mut phrases).map_err(|wrongs| format!("rule {}: {wrongs:?}", written.name))?);
+    }
+    Set::of(rules, phrases)
 }
 
 impl Rules {
-    fn compile(text: &str) -> Result<Rules, String> {
-        let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
-        let mut phrases: Vec<String> = Vec::new();
-        let mut rules = Vec::with_capacity(file.rule.len());
-        for written in file.rule {
-            let name = written.name.clone();
-            rules.push(compile_rule(written, &mut phrases).map_err(|error| format!("rule {name}: {error}"))?);
-        }
-        if phrases.len() > Bits::default().len() * 64 {
-            return Err(format!("{} phrases are more than there is room for", phrases.len()));
-        }
-        let phrases = AhoCorasick::new(phrases).map_err(|error| error.to_string())?;
-        Ok(Rules { rules, phrases })
-    }
-
     /// The rules that come with the product.
     #[must_use]
     pub fn builtin() -> &'static Rules {
         &BUILTIN
     }
 
+    /// The rules for what servers of this provider say; an empty name is nobody in particular.
+    #[must_use]
+    pub fn at<'a>(&'a self, provider: &'a str) -> RulesAt<'a> {
+        RulesAt { rules: self, provider }
+    }
+}
+
+impl<'a> RulesAt<'a> {
+    /// Whose replies these are.
+    #[must_use]
+    pub fn provider(self) -> &'a str {
+        self.provider
+    }
+
+    /// The first rule that matches, and whether it is the operator's own.
+    pub(crate) fn find(self, question: &Question<'_>) -> Option<(&'a Rule, bool)> {
+        let own = self.rules.own.as_ref().and_then(|own| own.find(question));
+        own.map(|rule| (rule, true)).or_else(|| self.rules.builtin.find(question).map(|rule| (rule, false)))
+    }
+}
+
+impl Set {
+    /// Rules with the phrases that they share.
+    pub fn of(rules: Vec<Rule>, phrases: Vec<String>) -> Result<Set, String> {
+        if phrases.len() > PHRASES_MAX {
+            return Err(format!("all rules together have {} phrases; {PHRASES_MAX} are the most", phrases.len()));
+        }
+        let phrases = AhoCorasick::new(phrases).map_err(|error| error.to_string())?;
+        Ok(Set { rules, phrases })
+    }
+
     /// The first rule that matches.
-    pub(crate) fn find(&self, question: &Question<'_>) -> Option<&Rule> {
-        let mut found = Bits::default();
-        for hit in self.phrases.find_overlapping_iter(question.text) {
+    pub fn find(&self, question: &Question<'_>) -> Option<&Rule> {
+        let found = self.phrases_in(question.text);
+        self.rules.iter().find(|rule| rule.misses(question, &found).is_none())
+    }
+
+    /// Why one rule does not match.
+    pub fn miss(&self, rule: usize, question: &Question<'_>) -> Option<Miss> {
+        let found = self.phrases_in(question.text);
+        self.rules.get(rule)?.misses(question, &found)
+    }
+
+    fn phrases_in(&self, text: &str) -> Bits {
+        let mut found: Bits = [0; PHRASES_MAX / 64];
+        for hit in self.phrases.find_overlapping_iter(text) {
             let phrase = hit.pattern().as_usize();
             found[phrase / 64] |= 1 << (phrase % 64);
         }
-        self.rules.iter().find(|rule| rule.matches(question, &found))
+        found
     }
 }
 
 impl Rule {
-    fn matches(&self, question: &Question<'_>, found: &Bits) -> bool {
+    fn misses(&self, question: &Question<'_>, found: &Bits) -> Option<Miss> {
         let has = |phrase: &usize| found[phrase / 64] & (1 << (phrase % 64)) != 0;
-        (self.codes.is_empty() || self.codes.iter().any(|code| code.matches(question.code)))
-            && (self.status.is_empty()
-                || question.status.is_some_and(|status| self.status.iter().any(|pattern| pattern.matches(status))))
-            && (self.stages.is_empty() || self.stages.contains(&question.stage))
-            && (self.text.is_empty() || self.text.iter().any(|phrases| phrases.iter().all(has)))
-    }
-}
-
-impl CodePattern {
-    fn parse(text: &str) -> Option<CodePattern> {
-        match text.strip_suffix("xx") {
-            Some(hundreds) => hundreds.parse().ok().filter(|h| matches!(h, 4 | 5)).map(CodePattern::Hundreds),
-            None => text.parse().ok().filter(|code| (400..600).contains(code)).map(CodePattern::Exact),
+        let at = |name: &String| name.eq_ignore_ascii_case(question.provider);
+        if !self.codes.is_empty() && !self.codes.iter().any(|code| code.matches(question.code)) {
+            return Some(Miss::Code);
         }
-    }
-
-    fn matches(self, code: u16) -> bool {
-        match self {
-            CodePattern::Exact(wanted) => code == wanted,
-            CodePattern::Hundreds(hundreds) => code / 100 == hundreds,
+        let status = |pattern: &StatusPattern| question.status.is_some_and(|status| pattern.matches(status));
+        if !self.status.is_empty() && !self.status.iter().any(status) {
+            return Some(Miss::Status);
         }
+        if !self.stages.is_empty() && !self.stages.contains(&question.stage) {
+            return Some(Miss::Stage);
+        }
+        if !self.text.is_empty() && !self.text.iter().any(|phrases| phrases.iter().all(has)) {
+            return Some(Miss::Text);
+        }
+        (!self.providers.is_empty() && !self.providers.iter().any(at)).then_some(Miss::Provider)
     }
 }
 
-impl StatusPattern {
-    fn parse(text: &str) -> Option<StatusPattern> {
-        let mut parts = text.split('.');
-        let (class, subject, detail) = (parts.next()?, parts.next()?, parts.next()?);
-        let class = match class {
-            "*" => None,
-            class => Some(class.parse().ok().filter(|class| matches!(class, 4 | 5))?),
-        };
-        let detail = if detail == "*" { None } else { Some(detail.parse().ok()?) };
-        parts.next().is_none().then_some(StatusPattern { class, subject: subject.parse().ok()?, detail })
-    }
+/// What is wrong with one rule.
+pub(crate) type Wrongs = Vec<(Part, String)>;
 
-    fn matches(self, status: EnhancedStatus) -> bool {
-        self.class.is_none_or(|class| class == status.class)
-            && self.subject == status.subject
-            && self.detail.is_none_or(|detail| detail == status.detail)
+/// Compiles a rule; its phrases are added to those of all.
+pub(crate) fn compile_rule(written: &WrittenRule, all: &mut Vec<String>) -> Result<Rule, Wrongs> {
+    let mut wrongs = Wrongs::new();
+    let class = BounceClass::parse(&written.class);
+    if class.is_none() {
+        let known: Vec<&str> = BounceClass::ALL.iter().map(|class| class.as_str()).collect();
+        wrongs.push((Part::Class, format!("there is no class {:?}; there are {}", written.class, known.join(", "))));
     }
-}
-
-fn compile_rule(written: Written, phrases: &mut Vec<String>) -> Result<Rule, String> {
-    if written.samples.is_empty() {
-        return Err("a rule without samples dies unseen".to_owned());
+    let kind = written.kind.as_deref().map(|word| (word, Kind::of_rule(word)));
+    if let Some((word, None)) = kind {
+        wrongs.push((Part::Kind, format!("there is no kind {word:?}; there are hard, soft, block and delay")));
     }
-    let class = BounceClass::parse(&written.class).ok_or_else(|| format!("no class {}", written.class))?;
-    let each = |texts: &[String], what: &str| format!("bad {what} in {texts:?}");
-    let codes: Option<Vec<_>> = written.codes.iter().map(|text| CodePattern::parse(text)).collect();
-    let status: Option<Vec<_>> = written.status.iter().map(|text| StatusPattern::parse(text)).collect();
-    let stages: Option<Vec<_>> = written.stages.iter().map(|text| Stage::parse(text)).collect();
+    let codes = (Part::Code as fn(usize) -> Part, "a reply code such as 550, 4xx or 5xx");
+    let codes = each(&written.codes, codes, CodePattern::parse, &mut wrongs);
+    let status = (Part::Status as fn(usize) -> Part, "an enhanced code such as 5.7.1 or *.7.*");
+    let status = each(&written.status, status, StatusPattern::parse, &mut wrongs);
+    let stages = (Part::Stage as fn(usize) -> Part, "greeting, hello, mail, rcpt, data, message or report");
+    let stages = each(&written.stages, stages, Stage::parse, &mut wrongs);
     let mut text = Vec::with_capacity(written.text.len());
-    for alternative in &written.text {
-        let mut all = Vec::new();
-        for phrase in alternative.split(" & ") {
-            if phrase.len() < 3 || phrase != phrase.to_lowercase() {
-                return Err(format!("the phrase {phrase:?} must be lower case and of three letters at least"));
-            }
-            let place = phrases.iter().position(|known| known == phrase).unwrap_or_else(|| {
-                phrases.push(phrase.to_owned());
-                phrases.len() - 1
-            });
-            all.push(place);
+    for (number, alternative) in written.text.iter().enumerate() {
+        match phrases(alternative) {
+            Ok(found) => text.push(found.into_iter().map(|phrase| place(phrase, all)).collect()),
+            Err(why) => wrongs.push((Part::Text(number), why)),
         }
-        text.push(all);
     }
-    Ok(Rule {
-        name: written.name.into(),
-        class,
-        codes: codes.ok_or_else(|| each(&written.codes, "code"))?,
-        status: status.ok_or_else(|| each(&written.status, "status"))?,
-        text,
-        stages: stages.ok_or_else(|| each(&written.stages, "stage"))?,
+    if written.samples.is_empty() {
+        let why = "a rule without samples dies unseen; give it one reply at least";
+        wrongs.push((Part::Whole, why.to_owned()));
+    }
+    if [&written.codes, &written.status, &written.text, &written.stages].iter().all(|conditions| conditions.is_empty())
+    {
+        let why = "it would match every reply; give it codes, status, text or stages";
+        wrongs.push((Part::Whole, why.to_owned()));
+    }
+    if written.fallback && !written.text.is_empty() {
+        wrongs.push((Part::Whole, "what decides by its text is no fallback".to_owned()));
+    }
+    let Some(class) = class.filter(|_| wrongs.is_empty()) else { return Err(wrongs) };
+    let (name, providers, fallback) = (written.name.as_str().into(), written.providers.clone(), written.fallback);
+    let kind = kind.and_then(|(_, kind)| kind);
+    Ok(Rule { name, class, kind, fallback, providers, codes, status, text, stages })
+}
+
+fn each<T>(
+    texts: &[String],
+    (part, wanted): (fn(usize) -> Part, &str),
+    parse: fn(&str) -> Option<T>,
+    wrongs: &mut Wrongs,
+) -> Vec<T> {
+    let mut good = Vec::with_capacity(texts.len());
+    for (number, text) in texts.iter().enumerate() {
+        match parse(text) {
+            Some(value) => good.push(value),
+            None => wrongs.push((part(number), format!("{text:?} must be {wanted}"))),
+        }
+    }
+    good
+}
+
+/// The number of a phrase; each is kept once.
+fn place(phrase: &str, all: &mut Vec<String>) -> usize {
+    all.iter().position(|known| known == phrase).unwrap_or_else(|| {
+        all.push(phrase.to_owned());
+        all.len() - 1
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::classify::{classify, normalized, status_within};
-    use mail::Reply;
-    use std::collections::HashSet;
-
-    /// `550 5.1.1 text`, or `[greeting] 554 text` where it isn't a reply to RCPT TO.
-    fn sample(text: &str) -> (Reply, Stage) {
-        let (stage, line) = match text.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
-            Some((stage, line)) => (Stage::parse(stage).expect(text), line),
-            None => (Stage::Rcpt, text),
-        };
-        let (code, rest) = line.split_at(3);
-        (Reply::new(code.parse().expect(text), [rest.trim_start()]), stage)
-    }
-
-    /// Every rule wins its own samples, and every alternative of every condition occurs in one of them: a pattern that
-    /// nothing exercises is a pattern that nobody knows to work.
-    #[test]
-    fn every_rule_is_alive() {
-        let text = include_str!("../data/rules.toml");
-        let file: File = toml::from_str(text).unwrap();
-        let mut names = HashSet::new();
-        let mut faults = Vec::new();
-        for written in &file.rule {
-            assert!(names.insert(written.name.clone()), "two rules are named {}", written.name);
-            let samples: Vec<_> = written.samples.iter().map(|text| sample(text)).collect();
-            for ((reply, stage), text) in samples.iter().zip(&written.samples) {
-                let found = classify(reply, *stage);
-                if *found.rule != *written.name && *found.rule != *"before-recipient" {
-                    faults.push(format!("{}: {} takes {text:?}", written.name, found.rule));
-                }
-            }
-            let mut dead = |what: &str, alive: &dyn Fn(&Reply, Stage) -> bool| {
-                if !samples.iter().any(|(reply, stage)| alive(reply, *stage)) {
-                    faults.push(format!("{}: no sample for {what}", written.name));
-                }
-            };
-            for code in &written.codes {
-                let pattern = CodePattern::parse(code).unwrap();
-                dead(code, &|reply, _| pattern.matches(reply.code));
-            }
-            for status in &written.status {
-                let pattern = StatusPattern::parse(status).unwrap();
-                dead(status, &|reply, _| {
-                    let status = reply.enhanced.or_else(|| status_within(&normalized(&reply.text), reply.code));
-                    status.is_some_and(|status| pattern.matches(status))
-                });
-            }
-            for stage in &written.stages {
-                dead(stage, &|_, at| Stage::parse(stage) == Some(at));
-            }
-            for phrases in &written.text {
-                dead(phrases, &|reply, _| {
-                    let text = normalized(&reply.text);
-                    phrases.split(" & ").all(|phrase| text.contains(phrase))
-                });
-            }
-        }
-        assert!(faults.is_empty(), "{faults:#?}");
-    }
-
-    #[test]
-    fn bad_rules_are_refused() {
-        let rule = |rest: &str| Rules::compile(&format!("[[rule]]\nname = \"x\"\n{rest}")).err().unwrap_or_default();
-        for (rest, expected) in [
-            ("class = \"policy\"\nsamples = []", "rule x: a rule without samples dies unseen"),
-            ("class = \"pollicy\"\nsamples = [\"550\"]", "rule x: no class pollicy"),
-            ("class = \"policy\"\nsamples = [\"550\"]\ncodes = [\"250\"]", "rule x: bad code in [\"250\"]"),
-            ("class = \"policy\"\nsamples = [\"550\"]\nstatus = [\"5.x.1\"]", "rule x: bad status in [\"5.x.1\"]"),
-            ("class = \"policy\"\nsamples = [\"550\"]\nstages = [\"quit\"]", "rule x: bad stage in [\"quit\"]"),
-        ] {
-            assert_eq!(rule(rest), expected);
-        }
-        assert!(rule("class = \"policy\"\nsamples = [\"550\"]\ntext = [\"Spam\"]").contains("lower case"));
-        assert!(rule("class = \"policy\"\nsamples = [\"550\"]\ntexts = [\"spam\"]").contains("unknown field"));
-    }
-}
+mod tests;

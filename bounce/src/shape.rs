@@ -21,6 +21,15 @@ pub fn shape(text: &str) -> String {
     out
 }
 
+/// Whether a word (lower case) would stand in any text of this making.
+pub(crate) fn is_word(word: &str) -> bool {
+    let is_text = word.chars().all(|c| c.is_alphanumeric() || c.is_ascii_punctuation());
+    is_text
+        && !word.contains(['*', '@'])
+        && word_shape(word) == word
+        && !word.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+}
+
 fn word_shape(word: &str) -> String {
     let inner = word.trim_matches(|c: char| "<>()[]{}\"'.,;:!?".contains(c));
     if inner.is_empty() {

@@ -9,6 +9,7 @@ use crate::notice::{self, Signs};
 use crate::pieces::{self, Pieces};
 use crate::reason;
 use crate::report::{Action, RecipientReport, Report, Sort};
+use crate::rules::Rules;
 use crate::vocabulary::WORDS;
 use crate::words;
 use mail_parser::{Message, MessageParser};
@@ -20,18 +21,24 @@ const READ_MAX: usize = 8 * 1024 * 1024;
 /// Reads a mail that came back, or any other.
 #[must_use]
 pub fn parse(raw: &[u8]) -> Report {
+    parse_with(raw, Rules::builtin())
+}
+
+/// The same; of several texts in it the one that `rules` know is taken for the reason.
+#[must_use]
+pub fn parse_with(raw: &[u8], rules: &Rules) -> Report {
     let raw = &raw[..raw.len().min(READ_MAX)];
     if let Some(report) = figures::of_file(raw) {
         return report;
     }
-    let mut report = understand(raw, true);
+    let mut report = understand(raw, rules, true);
     if report.sort == Sort::Ordinary && report.complaints.is_empty() {
         report.evidence.push("nothing in it is a report of any sort".to_owned());
     }
     report
 }
 
-fn understand(raw: &[u8], may_look_inside: bool) -> Report {
+fn understand(raw: &[u8], rules: &Rules, may_look_inside: bool) -> Report {
     let mut report = Report::default();
     // An mbox line before the header is no field (RFC 4155).
     let raw = match raw.starts_with(b"From ") {
@@ -67,28 +74,29 @@ fn understand(raw: &[u8], may_look_inside: bool) -> Report {
     if event_json::read(&pieces.words, &mut report) {
         return report;
     }
-    decide(&message, &pieces, &mut report);
+    decide(&message, &pieces, rules, &mut report);
     if report.recipients.is_empty() && report.sort != Sort::Feedback && may_look_inside {
-        look_inside(raw, &pieces, &mut report);
+        look_inside(raw, &pieces, rules, &mut report);
     }
     report
 }
 
 /// Settles what sort of mail it is.
-fn decide(message: &Message<'_>, pieces: &Pieces, report: &mut Report) {
+fn decide(message: &Message<'_>, pieces: &Pieces, rules: &Rules, report: &mut Report) {
     let signs = signs(message, pieces);
     if feedback::read(message, pieces, signs.are_enough(), report) || challenge(message, pieces, report) {
         return;
     }
     if !report.recipients.is_empty() {
-        delivery_report(message, pieces, report);
+        delivery_report(message, pieces, rules, report);
         return;
     }
     if automatic(message, pieces, &signs, report) {
         return;
     }
     if signs.are_enough() && (pieces.disposition.is_none() || says_rejected(message, pieces)) {
-        bounce(message, pieces, &signs, report);
+        let found = bounce(message, pieces, &signs, report);
+        reason::complete(report, pieces, &found, rules);
         return;
     }
     if let Some(part) = &pieces.disposition {
@@ -152,11 +160,11 @@ fn status_in_words(text: &str) -> Option<String> {
     (lower.contains("final-recipient:") && lower.contains("action:")).then(|| text[begin..].to_owned())
 }
 
-fn delivery_report(message: &Message<'_>, pieces: &Pieces, report: &mut Report) {
+fn delivery_report(message: &Message<'_>, pieces: &Pieces, rules: &Rules, report: &mut Report) {
     report.sort = Sort::DeliveryReport;
     report.evidence.push("it has a delivery status (RFC 3464)".to_owned());
     let found = words::recipients(&pieces.words, &own_addresses(message, report));
-    reason::complete(report, pieces, &found);
+    reason::complete(report, pieces, &found, rules);
 }
 
 /// Addresses of the one who gets the report, lower case.
@@ -172,8 +180,8 @@ fn own_addresses(message: &Message<'_>, report: &Report) -> Vec<String> {
     own
 }
 
-/// A report in words.
-fn bounce(message: &Message<'_>, pieces: &Pieces, signs: &Signs, report: &mut Report) {
+/// A report in words; says whom they name.
+fn bounce(message: &Message<'_>, pieces: &Pieces, signs: &Signs, report: &mut Report) -> Vec<words::Found> {
     report.sort = Sort::Bounce;
     report.evidence.extend(signs.sender.clone());
     report.evidence.extend(signs.subject.as_ref().map(|words| format!("its subject says \"{words}\"")));
@@ -195,9 +203,10 @@ fn bounce(message: &Message<'_>, pieces: &Pieces, signs: &Signs, report: &mut Re
             diagnostic: None,
             remote_mta: None,
             last_attempt_ms: None,
+            provider: None,
         })
         .collect();
-    reason::complete(report, pieces, &found);
+    found
 }
 
 /// Whether what it returns is a report itself.
@@ -243,11 +252,11 @@ fn says_rejected(message: &Message<'_>, pieces: &Pieces) -> bool {
 }
 
 /// A gateway that wraps a whole report into one of its own says nothing itself: what it wraps does.
-fn look_inside(raw: &[u8], pieces: &Pieces, report: &mut Report) {
+fn look_inside(raw: &[u8], pieces: &Pieces, rules: &Rules, report: &mut Report) {
     let unnamed = matches!(report.sort, Sort::Bounce | Sort::DeliveryReport) || !pieces.status.is_empty();
     let nested = pieces.nested.clone().and_then(|range| raw.get(range));
     let Some(inner) = nested.or(pieces.below.as_ref().map(String::as_bytes)).filter(|_| unnamed) else { return };
-    let inner = understand(inner, false);
+    let inner = understand(inner, rules, false);
     if matches!(inner.sort, Sort::DeliveryReport | Sort::Bounce)
         && inner.recipients.iter().any(|r| r.final_recipient.is_some())
     {

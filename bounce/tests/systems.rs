@@ -1,13 +1,11 @@
-//! Reports in words as the systems in use write them, and mails that are none: `corpus/systems.txt` beside what is
-//! understood of each.
+//! Reports in words as the systems in use write them, and mails that are none: `corpus/systems.txt` and
+//! `corpus/more-systems.txt` beside what is understood of each.
 
 use bounce::{Rules, normal_form, parse};
 use expect_test::expect_file;
 use std::fmt::Write as _;
 
-#[test]
-fn every_system_is_understood() {
-    let text = include_str!("../corpus/systems.txt");
+fn understood(text: &str) -> (usize, String) {
     let mut out = String::new();
     let mut count = 0;
     for (name, raw) in text.split("== ").skip(1).filter_map(|sample| sample.split_once('\n')) {
@@ -22,6 +20,15 @@ fn every_system_is_understood() {
         }
         count += 1;
     }
+    (count, out)
+}
+
+#[test]
+fn every_system_is_understood() {
+    let (count, out) = understood(include_str!("../corpus/systems.txt"));
     assert!(count >= 55, "{count}");
     expect_file!["../corpus/systems.expect"].assert_eq(&out);
+    let (count, out) = understood(include_str!("../corpus/more-systems.txt"));
+    assert!(count >= 55, "{count}");
+    expect_file!["../corpus/more-systems.expect"].assert_eq(&out);
 }

@@ -70,6 +70,7 @@ async fn import_contacts(storage: &Storage) -> Result<(), Box<dyn std::error::Er
         targets: found.columns.iter().map(|column| column.target.clone()).collect(),
         existing: ImportExisting::Update,
         tags: vec!["news".into()],
+        lists: vec![],
         consent_source: String::new(),
     };
     storage
@@ -112,6 +113,7 @@ async fn launch(
         name: name.into(),
         template_id: Some(template.id.0),
         segment_id: None,
+        list_id: None,
         from_email: "news@example.com".into(),
         from_name: "Example".into(),
         reply_to: String::new(),
@@ -138,6 +140,7 @@ fn render(storage: &Storage, name: &str, id: CampaignId, rounds: i64) -> Result<
             now_ms: 1_700_000_000_000,
             message_id: "1.abc@example.com",
             unsubscribe_url: "https://mail.example.com/u/AbCdEfGhIjKlMnOpQrStUvWx",
+            preferences_url: "https://mail.example.com/p/AbCdEfGhIjKlMnOpQrStUvWx",
             unsubscribe_mailto: None,
         };
         let rendered = storage.read_blocking(|tx| Ok(renderer.render(tx, &request)))?;

@@ -4,9 +4,12 @@
 //! Everything is asked with its workspace.
 
 mod error;
+pub mod hygiene;
 pub mod import;
+pub mod lists;
 pub mod mailing;
 mod merge;
+pub mod preferences;
 pub mod render;
 pub mod segment;
 pub mod suppressions;

@@ -62,6 +62,8 @@ pub struct Request<'a> {
     pub message_id: &'a str,
     /// The page on which this recipient unsubscribes; takes the POST of RFC 8058 too.
     pub unsubscribe_url: &'a str,
+    /// The page on which this recipient chooses what it gets.
+    pub preferences_url: &'a str,
     /// The address that unsubscribes this recipient, where mail to it is heard.
     pub unsubscribe_mailto: Option<&'a str>,
 }
@@ -137,6 +139,7 @@ impl Renderer {
             campaign: settings.campaign.clone(),
             workspace: settings.workspace.clone(),
             unsubscribe_url: Value::from(request.unsubscribe_url),
+            preferences_url: Value::from(request.preferences_url),
         });
         let parts = settings.compiled.render(&root)?;
         let mut headers = Vec::with_capacity(settings.headers.len() + 2);

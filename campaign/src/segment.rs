@@ -4,9 +4,10 @@ pub mod sentence;
 
 use crate::error::{self, Refused};
 use crate::time::rfc3339;
-use api_types::{Filter, SegmentInput};
+use api_types::{Filter, ListStatus, SegmentInput};
 use jiff::tz::TimeZone;
 use sentence::sentence;
+use storage::campaign::Draft;
 use storage::contact::{self, Contact, Query};
 use storage::filter::{self, CompiledFilter, FilterContext};
 use storage::segment::{self, Segment};
@@ -100,6 +101,17 @@ pub fn filter_of(tx: &Connection, workspace: WorkspaceId, id: Option<SegmentId>)
         None => Ok(Filter::everyone()),
         Some(id) => Ok(segment::find(tx, workspace, id)?.ok_or(Refused::NotFound("segment"))?.filter),
     }
+}
+
+/// The condition of a campaign's audience: its segment, and of that those who are on its list.
+///
+/// # Errors
+/// No such segment.
+pub fn audience_of(tx: &Connection, workspace: WorkspaceId, draft: &Draft) -> Result<Filter, Refused> {
+    let segment = filter_of(tx, workspace, draft.segment_id)?;
+    let Some(list) = draft.list_id else { return Ok(segment) };
+    let on_it = Filter::List { id: list.0, status: ListStatus::Subscribed };
+    Ok(Filter::And { filters: vec![segment, on_it] })
 }
 
 /// Saves a new segment.

@@ -113,7 +113,8 @@ impl Columns {
         let reason = match cell(self.reason).to_lowercase().replace([' ', '-'], "_").as_str() {
             "" => SuppressionReason::Import,
             word => reason_of(word).ok_or_else(|| {
-                let known = "hard_bounce, soft_bounces, complaint, unsubscribe, manual, import, or nothing";
+                let known =
+                    "hard_bounce, soft_bounces, complaint, unsubscribe, paused, sunset, manual, import, or nothing";
                 refuse(self.reason, format!("not a reason; they are {known}"))
             })?,
         };
@@ -173,7 +174,7 @@ mod tests {
             expect![[r#"
                 ana@x.example Unsubscribe Marketing "by letter" None
                 bob@x.example HardBounce All "" Some(1801353600000)
-                line 4, reason: "tired" not a reason; they are hard_bounce, soft_bounces, complaint, unsubscribe, manual, import, or nothing
+                line 4, reason: "tired" not a reason; they are hard_bounce, soft_bounces, complaint, unsubscribe, paused, sunset, manual, import, or nothing
                 line 5, covers: "some" write marketing or all"#]],
         );
         check("name,town\nAna,Porto\n", expect!["no column holds addresses; call it “address” in the first line"]);

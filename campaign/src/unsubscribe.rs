@@ -6,7 +6,7 @@
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use storage::unsubscribe::Subscriber;
+use storage::unsubscribe::Applied;
 use storage::{RecipientId, Storage, StorageError};
 
 /// Bytes of the signature that stay in the link: 80 bits cannot be guessed over a rate-limited page.
@@ -53,7 +53,7 @@ impl LinkKey {
 ///
 /// # Errors
 /// The database's.
-pub async fn apply(storage: &Storage, id: RecipientId, now_ms: i64) -> Result<Option<Subscriber>, StorageError> {
+pub async fn apply(storage: &Storage, id: RecipientId, now_ms: i64) -> Result<Option<Applied>, StorageError> {
     storage.queue().write(move |tx| storage::unsubscribe::apply(tx, id, now_ms)).await
 }
 
@@ -62,9 +62,10 @@ pub async fn apply(storage: &Storage, id: RecipientId, now_ms: i64) -> Result<Op
 ///
 /// # Errors
 /// The database's.
-pub async fn undo(storage: &Storage, id: RecipientId, now_ms: i64) -> Result<Option<Subscriber>, StorageError> {
+pub async fn undo(storage: &Storage, id: RecipientId, now_ms: i64) -> Result<Option<Applied>, StorageError> {
     let found = storage.queue().write(move |tx| storage::unsubscribe::undo(tx, id, now_ms)).await?;
-    if let Some((workspace, contact)) = found.as_ref().and_then(|who| Some((who.workspace_id, who.contact_id?))) {
+    let who = found.as_ref().map(|applied| &applied.subscriber);
+    if let Some((workspace, contact)) = who.and_then(|who| Some((who.workspace_id, who.contact_id?))) {
         storage.main().write(move |tx| storage::contact::engaged(tx, workspace, contact, now_ms)).await?;
     }
     Ok(found)

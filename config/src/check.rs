@@ -1,5 +1,6 @@
 //! The whole file: its sections read, and what only shows when they are seen together.
 
+use crate::bounce_rule::{self, BounceRuleEntry};
 use crate::declare::Section;
 use crate::mailbox::{self, Mailbox};
 use crate::problem::{Collector, Problem, Problems};
@@ -18,6 +19,7 @@ use crate::stream::{self, Streams};
 use crate::submission::SubmissionSection;
 use crate::values::{Name, PoolMember};
 use crate::warmup::{self, WarmupChoice, WarmupPlan, WarmupPlanEntry};
+use bounce::{Rules, WrittenRule};
 use mail::Domain;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -64,6 +66,8 @@ pub struct Config {
     pub webhook: WebhookSection,
     /// `[[shaping]]`, in the order of the file.
     pub shaping: Vec<ShapingEntry>,
+    /// `[[bounce_rule]]`, in the order of the file; `bounce` takes them as they are.
+    pub bounce_rules: Vec<WrittenRule>,
     /// `[dns]`
     pub dns: DnsSection,
     /// `[log]`
@@ -116,6 +120,13 @@ impl Config {
     #[must_use]
     pub fn master_key_file(&self) -> PathBuf {
         self.server.master_key_file.clone().unwrap_or_else(|| self.storage.dir.join("master.key"))
+    }
+
+    /// What replies mean: the operator's rules before the built-in ones.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        // Loading has compiled the same rules, so this is an invariant.
+        Rules::with_own(&self.bounce_rules).expect("the rules of a checked configuration are good")
     }
 
     /// The pool for mail that names none: `default`, or the first.
@@ -220,6 +231,8 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
     let warmup_plans = warmup::plans(root, problems);
     warmup::check_sources(&source_entries, root, problems);
     warmup::check_overflow(&pool_entries, problems);
+    let rule_entries: Vec<(BounceRuleEntry, &DeTable<'_>)> = tables(root, problems);
+    let bounce_rules = bounce_rule::rules(&rule_entries, problems);
     let server = server?;
     let sources = sources(source_entries, &server.hostname);
     let pools = pools(pool_entries, &sources);
@@ -249,6 +262,7 @@ fn read_all(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Option<Config> 
         reputation: reputation?,
         domains: domains?,
         shaping,
+        bounce_rules,
         dns: dns?,
         log: log?,
     })
@@ -310,6 +324,7 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<ReputationSection>(name))
         .or_else(|| has::<ShapingEntry>(name))
         .or_else(|| has::<WarmupPlanEntry>(name))
+        .or_else(|| has::<BounceRuleEntry>(name))
 }
 
 const SECTIONS: [&str; 20] = [
@@ -331,6 +346,7 @@ const SECTIONS: [&str; 20] = [
     WebhookSection::KEY,
     ReputationSection::KEY,
     ShapingEntry::KEY,
+    BounceRuleEntry::KEY,
     DnsSection::KEY,
     LogSection::KEY,
 ];

@@ -1,5 +1,6 @@
 //! The example file and the reference page, made from the declarations.
 
+use crate::bounce_rule::BounceRuleEntry;
 use crate::declare::{Declared, Section};
 use crate::sections::{
     DnsSection, DomainsSection, HttpSection, LogSection, PoolEntry, ServerSection, SmtpSection, SourceEntry,
@@ -53,6 +54,7 @@ fn entries() -> [Entry; 20] {
         entry::<WebhookSection>(Times::Once),
         entry::<ReputationSection>(Times::Once),
         entry::<ShapingEntry>(Times::Many),
+        entry::<BounceRuleEntry>(Times::Many),
         entry::<DnsSection>(Times::Once),
         entry::<LogSection>(Times::Once),
     ]

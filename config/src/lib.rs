@@ -4,6 +4,7 @@
 //! from that declaration. Loading validates and does nothing else: no DNS, no files but the one named. All mistakes
 //! of a file are reported at once, each with line, column, key and what is allowed.
 
+mod bounce_rule;
 mod check;
 mod declare;
 mod document;
@@ -23,6 +24,7 @@ mod suggest;
 mod values;
 mod warmup;
 
+pub use bounce_rule::BounceRuleEntry;
 pub use check::{Config, Pool, Source, load, parse};
 pub use document::{example, reference};
 pub use mailbox::{AfterTaking, Mailbox, MailboxProtocol, MailboxTls};

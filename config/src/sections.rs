@@ -60,6 +60,8 @@ section! {
         finished_retention_days: u32 = 400 in 1..=3650;
         /// Days that a returned mail which could not be assigned to a recipient is kept for reading.
         unmatched_report_days: u32 = 30 in 1..=365;
+        /// Days that a text of other servers which no rule knows is kept since it was last seen.
+        unknown_text_days: u32 = 90 in 1..=3650;
         /// Days that answers to reply addresses are kept for reading; at most 5,000 of each workspace.
         reply_days: u32 = 90 in 1..=3650;
         /// Days that conversations with other servers are kept (`smtp.conversation`).

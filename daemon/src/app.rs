@@ -55,6 +55,8 @@ pub struct App {
     pub(crate) limits: Limits,
     /// The limits and rules in force.
     pub(crate) shaping: Arc<mta::shaping::Snapshot>,
+    /// Where texts are noted that no rule knows.
+    pub(crate) unknown_texts: Arc<mta::UnknownTexts>,
     /// The engine, while mail is sent from this process.
     pub(crate) engine: OnceLock<mta::Waker>,
     /// Whether something is short.
@@ -117,7 +119,8 @@ impl App {
             health: config.health.clone(),
             turn: tokio::sync::Mutex::default(),
         };
-        let shaping = Arc::new(mta::shaping::Snapshot::compile(&config.smtp, &config.shaping));
+        let shaping = mta::shaping::Snapshot::compile(&config.smtp, &config.shaping);
+        let shaping = Arc::new(shaping.reading_by(config.rules()));
         let room = Room::new(config.http.message_max_mb);
         let webhooks = Webhooks::new(&config);
         App {
@@ -136,6 +139,7 @@ impl App {
             stop: CancellationToken::new(),
             passwords: Passwords::new(),
             limits: Limits::new(),
+            unknown_texts: Arc::default(),
             engine: OnceLock::new(),
             pressure: Arc::default(),
             submission: OnceLock::new(),

@@ -114,7 +114,9 @@ impl Content {
         contact: ContactId,
     ) -> Result<Made, MakeError> {
         let now_ms = app.now_ms();
-        let unsubscribe_url = format!("{}/u/{}", self.base_url, self.links.encode(recipient.id));
+        let token = self.links.encode(recipient.id);
+        let unsubscribe_url = format!("{}/u/{token}", self.base_url);
+        let preferences_url = format!("{}/p/{token}", self.base_url);
         let message_id = format!("{:x}.{:x}.{:x}", recipient.id.0, campaign.0, recipient.accepted_ms);
         let workspace = recipient.workspace_id;
         let make = |c: &Connection| {
@@ -130,6 +132,7 @@ impl Content {
                 now_ms,
                 message_id: &format!("{message_id}@{from_domain}"),
                 unsubscribe_url: &unsubscribe_url,
+                preferences_url: &preferences_url,
                 unsubscribe_mailto: mailto.as_deref(),
             };
             Ok((self.renderer.render(c, &request).map_err(refused)?, sender))

@@ -30,6 +30,8 @@ pub(crate) fn begin(app: &Shared, certificate: Option<Arc<Certificate>>) -> Arc<
         verp: Arc::new(bounce::verp::Key::new(&app.keys.verp)),
         hostname: app.config.server.hostname.clone(),
         feedback: app.config.smtp.feedback_local_part.to_string(),
+        shaping: app.shaping.clone(),
+        unknown_texts: app.unknown_texts.clone(),
         certificate,
         random: app.random.clone(),
         streams: app.config.streams.clone(),

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod cli;
+mod confirmation;
 mod content;
 pub mod credentials;
 mod demo;
@@ -9,6 +10,7 @@ mod disk;
 pub mod domains;
 mod figures;
 pub mod http;
+mod hygiene;
 mod imports;
 mod incoming;
 mod jobs;

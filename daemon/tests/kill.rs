@@ -156,6 +156,7 @@ async fn prepare(daemon: &Daemon, zone: &Zone, addresses: impl Iterator<Item = &
         targets: vec!["email".to_owned()],
         existing: ImportExisting::Update,
         tags: vec![],
+        lists: vec![],
         consent_source: String::new(),
     };
     let mut import: Import = daemon.post(&format!("{path}/start"), &start).await;
@@ -176,6 +177,7 @@ async fn prepare(daemon: &Daemon, zone: &Zone, addresses: impl Iterator<Item = &
         name: "Kill".to_owned(),
         template_id: Some(template.id),
         segment_id: None,
+        list_id: None,
         from_email: "news@kill.example".to_owned(),
         from_name: String::new(),
         reply_to: String::new(),

@@ -139,3 +139,119 @@ async fn automations_are_listed_and_lifted() {
     assert_eq!((ids(&all), &all["items"][0]["ended_by"]), (vec![2, 1], &json!("admin@example.com")));
     boat.stop().await;
 }
+
+const OWN_RULES: &str = r#"
+[[bounce_rule]]
+name = "glork"
+class = "mailbox_full"
+text = ["the glork is over"]
+samples = ["550 5.1.1 the glork is over"]
+[[bounce_rule]]
+name = "at google"
+class = "inactive"
+providers = ["Google"]
+text = ["frotz"]
+samples = ["550 frotz"]
+"#;
+
+#[tokio::test]
+async fn own_rules_stand_before_the_others() {
+    let boat = boat_with(OWN_RULES, Overrides::default(), common::NO_DNS).await;
+    let ana = boat.session(Role::Viewer).await;
+    let judge = async |reply: &str, provider: &str| {
+        let input = json!({ "reply": reply, "stage": "rcpt", "provider": provider });
+        let judged = ana.post("/api/v1/rules/test", input).await;
+        [&judged["class"], &judged["class_rule"], &judged["class_by"]].map(|value| value.as_str().unwrap().to_owned())
+    };
+    assert_eq!(judge("550 5.1.1 The glork is over", "").await, ["mailbox_full", "glork", "own_rule"]);
+    assert_eq!(judge("550 5.1.1 frotz", "Google").await, ["inactive", "at google", "own_rule"]);
+    assert_eq!(judge("550 5.1.1 frotz", "Yahoo").await, ["bad_mailbox", "status-bad-mailbox", "codes"]);
+    assert_eq!(judge("550 5.1.1 No such user", "").await[2], "builtin_rule");
+
+    let mail = "From: MAILER-DAEMON@mx.example\r\nSubject: failure notice\r\nContent-Type: multipart/report; boundary=b\r\n\r\n\
+        --b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; \
+        ana@example.com\r\nAction: failed\r\nStatus: 5.1.1\r\nRemote-MTA: dns; gmail-smtp-in.l.google.com\r\nDiagnostic-Code: \
+        smtp; 550 5.1.1 frotz\r\n\r\n--b--\r\n";
+    let explained: Value = {
+        let sent = ana.http.post(boat.url("/api/v1/explain-mail")).header("cookie", &ana.cookie);
+        let sent = sent.header("x-csrf-token", &ana.csrf).header("content-type", "message/rfc822").body(mail);
+        common::good(sent.send().await.unwrap()).await
+    };
+    let event = &explained["events"][0];
+    assert_eq!((&event["class"], &event["rule"]), (&json!("mailbox_disabled"), &json!("at google")), "{explained}");
+    assert!(explained["explanation"].as_str().unwrap().contains("by your own rule at google"), "{explained}");
+    boat.stop().await;
+}
+
+#[tokio::test]
+async fn unknown_texts_are_listed_and_made_rules_of() {
+    let boat = boat_with(OWN_RULES, Overrides::default(), common::NO_DNS).await;
+    let now_ms = boat.running.app().now_ms();
+    let seen = |provider: &str, sample: &str, n, at_ms: i64| storage::unknown_text::Seen {
+        workspace_id: WorkspaceId::MAIN,
+        provider: provider.to_owned(),
+        shape: bounce::shape(sample),
+        sample: sample.to_owned(),
+        stage: "rcpt",
+        class: mail::BounceClass::Unclassified,
+        rule: "none".to_owned(),
+        n,
+        first_ms: now_ms + at_ms,
+        last_ms: now_ms + at_ms,
+    };
+    let all = [
+        seen("Yahoo", "550 zorkmid account is asleep (id 4F3A99)", 7, 1_000),
+        seen("Google", "550 frotz", 2, 3_000),
+        seen("", "550 the glork is over", 1, 2_000),
+    ];
+    let events = boat.running.app().storage.events();
+    events.write(move |tx| storage::unknown_text::note(tx, &all)).await.unwrap();
+    let (ana, root) = (boat.session(Role::Viewer).await, boat.session(Role::Admin).await);
+    let list = async |query: &str| {
+        let page = ana.get(&format!("/api/v1/unknown-texts?{query}")).await;
+        let told = |row: &Value| format!("{} {}", row["provider"].as_str().unwrap(), row["count"]);
+        let items: Vec<String> = page["items"].as_array().unwrap().iter().map(told).collect();
+        (items, page["next"].as_str().unwrap_or("").to_owned(), page["items"][0].clone())
+    };
+    let (first, next, yahoo) = list("limit=1").await;
+    assert_eq!(first, ["Yahoo 7"]);
+    assert_eq!(list(&format!("limit=2&cursor={next}")).await.0, ["Google 2", " 1"]);
+    let (last, next, google) = list("sort=last&limit=2").await;
+    assert_eq!(last, ["Google 2", " 1"]);
+    assert_eq!(google["known_by"], "at google", "a rule knows it by now");
+    assert_eq!(list(&format!("sort=last&limit=2&cursor={next}")).await.0, ["Yahoo 7"]);
+    assert_eq!(list("provider=Yahoo").await.0, ["Yahoo 7"]);
+    for (query, field) in [("sort=size", "sort"), ("cursor=7", "cursor"), ("limit=0", "limit")] {
+        let path = format!("/api/v1/unknown-texts?{query}");
+        let (status, body) = bad(ana.send(Method::GET, &path, None).await).await;
+        assert_eq!((status, body.error.field.as_deref()), (422, Some(field)), "{query}");
+    }
+
+    let rule = async |row: &Value, class: &str| {
+        ana.send(Method::GET, &format!("/api/v1/unknown-texts/{}/rule?class={class}", row["id"]), None).await
+    };
+    let drafted = common::good(rule(&yahoo, "inactive").await).await;
+    assert_eq!(drafted["faults"], json!([]));
+    let toml = drafted["toml"].as_str().unwrap();
+    assert!(
+        toml.contains("text = [\"zorkmid account is asleep (id\"]") && toml.contains("class = \"inactive\""),
+        "{toml}"
+    );
+    config::parse("drafted.toml", toml).unwrap();
+    let shadowed = common::good(rule(&google, "policy").await).await;
+    assert!(shadowed["faults"][0].as_str().unwrap().contains("at google stands before it"), "{shadowed}");
+    assert_eq!(bad(rule(&yahoo, "asleep").await).await.0, 422);
+
+    let path = format!("/api/v1/unknown-texts/{}", yahoo["id"]);
+    assert_eq!(bad(ana.send(Method::DELETE, &path, None).await).await.0, 403);
+    common::good(root.send(Method::DELETE, &path, None).await).await;
+    assert_eq!(bad(root.send(Method::DELETE, &path, None).await).await.0, 404);
+    assert_eq!(list("").await.0, ["Google 2", " 1"]);
+    boat.stop().await;
+}
+
+#[test]
+fn the_consoles_classes_are_all_there_are() {
+    let classes: Vec<&str> = mail::BounceClass::ALL.iter().map(|class| class.as_str()).collect();
+    assert_eq!(api_types::BOUNCE_CLASSES[..], classes);
+}

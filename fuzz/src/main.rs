@@ -8,6 +8,7 @@
 mod inbound;
 mod letter;
 mod pieces;
+mod returned;
 mod smtp;
 mod submission;
 
@@ -21,6 +22,11 @@ const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("dots", submission::dots),
     ("inbound", inbound::session),
     ("letter", letter::normalized),
+    ("dsn", returned::reports),
+    ("arf", returned::complaints),
+    ("dmarc", returned::dmarc),
+    ("tls_report", returned::tls_reports),
+    ("verp", returned::return_paths),
 ];
 
 /// The one that `FUZZ_TARGET` names.

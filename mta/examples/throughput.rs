@@ -150,6 +150,7 @@ fn parts(storage: &Storage, connections: u32) -> Parts {
             events: day,
             finished: day,
             unmatched_reports: day,
+            unknown_texts: day,
             conversations: day,
             conversation_bytes: 1 << 20,
         },
@@ -160,6 +161,7 @@ fn parts(storage: &Storage, connections: u32) -> Parts {
             submitter: "sender.example".to_owned(),
         },
         notice: config.notice.clone(),
+        unknown_texts: Arc::default(),
     }
 }
 

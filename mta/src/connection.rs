@@ -69,10 +69,10 @@ async fn run(shared: &Arc<Shared>, lane: &Arc<Lane>) {
             }
         }
         NoSession::Refused(stage, reply) => {
-            let class = bounce::classify(&reply, stage).class;
+            let class = shared.rules_at(lane).classify(&reply, stage).class;
             // Nobody's mail was named yet; what is about a source concerns everybody who sends from it.
             let context = shared.context(lane, WorkspaceId::MAIN, None);
-            if shared.answered(&reply, stage, &context).is_some_and(|answered| answered.holds_lane()) {
+            if shared.answered((&reply, stage), &context, None).is_some_and(|answered| answered.holds_lane()) {
                 return lane.told(reply.to_string());
             }
             if matches!(class, BounceClass::TooManyConnections | BounceClass::RateLimit) {

@@ -85,7 +85,7 @@ pub(crate) async fn open(shared: &Shared, lane: &Lane) -> Result<(Session, Arc<s
                 }
                 Err(no @ NoSession::NoSource(_)) => return Err(no),
                 // What is said about us is said at every host: asking on would only annoy.
-                Err(NoSession::Refused(stage, reply)) if is_about_us(&reply, stage) => {
+                Err(NoSession::Refused(stage, reply)) if is_about_us(shared, lane, &reply, stage) => {
                     count(shared, lane, "refused");
                     return Err(NoSession::Refused(stage, reply));
                 }
@@ -108,10 +108,10 @@ pub(crate) fn count(shared: &Shared, lane: &Lane, outcome: &'static str) {
     metrics::counter!(metric::CONNECTIONS, "source" => source, "outcome" => outcome).increment(1);
 }
 
-fn is_about_us(reply: &mail::Reply, stage: Stage) -> bool {
+fn is_about_us(shared: &Shared, lane: &Lane, reply: &mail::Reply, stage: Stage) -> bool {
     use BounceClass as C;
     matches!(
-        bounce::classify(reply, stage).class,
+        shared.rules_at(lane).classify(reply, stage).class,
         C::Reputation | C::Blocklist | C::ReverseDns | C::TooManyConnections | C::RateLimit
     )
 }

@@ -18,6 +18,7 @@ use crate::source::SourceStates;
 use crate::source_watch;
 use crate::stream::StreamRules;
 use crate::tls::{Policies, TlsParts, reporting};
+use crate::unknown_text::{self, UnknownTexts};
 use crate::warmup::{self, Board, Plans};
 use crate::watchdog::{self, StalledLane, Watchdog};
 use config::{NoticeSection, Pool, SmtpSection, Source, Streams};
@@ -74,6 +75,8 @@ pub struct Parts {
     pub tls: TlsParts,
     /// `[notice]`.
     pub notice: NoticeSection,
+    /// Where texts are noted that no rule knows.
+    pub unknown_texts: Arc<UnknownTexts>,
 }
 
 /// Why the engine could not start.
@@ -161,6 +164,7 @@ impl Engine {
             open: Open::default(),
             pauses: Pauses::default(),
             keeper,
+            unknown_texts: parts.unknown_texts,
             watchdog: Watchdog::default(),
             stopping: CancellationToken::new(),
             aborting: CancellationToken::new(),
@@ -172,6 +176,7 @@ impl Engine {
             tokio::spawn(source_watch::watch(shared.clone())),
             tokio::spawn(pause::run(shared.clone())),
             tokio::spawn(conversation::run(shared.clone())),
+            tokio::spawn(unknown_text::run(shared.clone())),
             tokio::spawn(watchdog::run(shared.clone())),
             tokio::spawn(housekeeping::lanes(shared.clone())),
             tokio::spawn(housekeeping::expiry(shared.clone())),
@@ -275,6 +280,7 @@ impl EngineHandle {
             task.abort();
         }
         conversation::write(&shared).await;
+        shared.unknown_texts.write(&shared.storage).await;
         housekeeping::drain(&shared).await;
         shared.policies.outcomes.write(&shared.storage).await;
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use storage::automation::{Automation, Scope};
 use storage::{
     RecipientId, Storage, StorageError, automation, conversation, event, idempotency, job, message, outbox, queue,
-    reputation, soft_bounce, unmatched_report,
+    reputation, soft_bounce, unknown_text, unmatched_report,
 };
 
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.
@@ -47,6 +47,8 @@ pub struct Retention {
     pub finished: Duration,
     /// Reports that matched nobody.
     pub unmatched_reports: Duration,
+    /// Texts that no rule knows, since they were last seen.
+    pub unknown_texts: Duration,
     /// Conversations with other servers.
     pub conversations: Duration,
     /// Bytes of conversations, all together.
@@ -181,6 +183,7 @@ enum Old {
     /// Answers to requests that may come again.
     Answers,
     UnmatchedReports,
+    UnknownTexts,
     /// Automations that have ended, as long as the events that tell of them.
     Automations,
     /// Actions on many recipients that have ended.
@@ -201,6 +204,7 @@ async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageErr
         (Old::Messages, retention.finished),
         (Old::Answers, Duration::from_millis(idempotency::KEPT_MS.unsigned_abs())),
         (Old::UnmatchedReports, retention.unmatched_reports),
+        (Old::UnknownTexts, retention.unknown_texts),
         (Old::Automations, retention.events),
         (Old::Jobs, JOBS_KEEP),
         (Old::SoftBounces, SOFT_BOUNCES_KEEP),
@@ -228,6 +232,9 @@ async fn forget_some(storage: &Storage, old: Old, before_ms: i64) -> Result<usiz
         Old::Automations => storage.queue().write(move |tx| automation::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::Answers => storage.queue().write(move |tx| idempotency::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::UnmatchedReports => unmatched_report::forget(storage, before_ms, RETENTION_CHUNK).await,
+        Old::UnknownTexts => {
+            storage.events().write(move |tx| unknown_text::forget(tx, before_ms, RETENTION_CHUNK)).await
+        }
         Old::Jobs => storage.queue().write(move |tx| job::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::Reputation => reputation::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::SoftBounces => soft_bounce::forget(storage, before_ms, RETENTION_CHUNK).await,

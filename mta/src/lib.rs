@@ -40,6 +40,7 @@ mod source_watch;
 mod stream;
 pub mod submission;
 pub mod tls;
+mod unknown_text;
 pub mod warmup;
 mod watchdog;
 
@@ -48,4 +49,5 @@ pub use engine::{Engine, EngineHandle, Parts, StartError, Waker, pool_of_source}
 pub use housekeeping::Retention;
 pub use lane::LaneStatus;
 pub use route::{RouteSetup, RouteStatus};
+pub use unknown_text::UnknownTexts;
 pub use watchdog::StalledLane;

@@ -5,7 +5,7 @@
 //! once for bulk mail whose final dot got no answer. A reply about our own name never suppresses anybody. What a reply
 //! changes for others than the recipient is `shaping`'s.
 
-use bounce::{Kind, Stage};
+use bounce::{Kind, RulesAt, Stage};
 use mail::{BounceClass, Reply, Severity, StreamKind, WaitReason};
 use std::time::Duration;
 
@@ -47,7 +47,9 @@ pub enum Happening<'a> {
 
 /// What else counts.
 #[derive(Clone, Copy, Debug)]
-pub struct Case {
+pub struct Case<'a> {
+    /// What replies mean, at the provider that answered.
+    pub rules: RulesAt<'a>,
     /// What kind of mail.
     pub kind: StreamKind,
     /// Attempts, this one included.
@@ -130,7 +132,7 @@ pub enum LaneEffect {
 
 /// What follows from what happened.
 #[must_use]
-pub fn decide(policy: &RetryPolicy, happening: Happening<'_>, case: &Case) -> (Verdict, LaneEffect) {
+pub fn decide(policy: &RetryPolicy, happening: Happening<'_>, case: &Case<'_>) -> (Verdict, LaneEffect) {
     let happening = match happening {
         // "Go on" after the final dot answers something else: what became of the message is not known.
         Happening::Reply(reply, Stage::Message) if reply.severity() == Severity::Intermediate => {
@@ -148,7 +150,7 @@ pub fn decide(policy: &RetryPolicy, happening: Happening<'_>, case: &Case) -> (V
         }
         Happening::Reply(reply, stage) => (reply, stage),
     };
-    let found = bounce::classify(reply, stage);
+    let found = case.rules.classify(reply, stage);
     let class = found.class;
     let effect = match class {
         BounceClass::TooManyConnections | BounceClass::RateLimit => LaneEffect::FewerConnections,
@@ -180,7 +182,7 @@ pub fn decide(policy: &RetryPolicy, happening: Happening<'_>, case: &Case) -> (V
     (verdict, effect)
 }
 
-fn defer(policy: &RetryPolicy, class: BounceClass, asked: Option<Duration>, case: &Case) -> Verdict {
+fn defer(policy: &RetryPolicy, class: BounceClass, asked: Option<Duration>, case: &Case<'_>) -> Verdict {
     let wait = asked.unwrap_or_else(|| policy.wait(case.attempts, case.draw));
     let next_ms = case.now_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
     if next_ms >= case.expires_ms {
@@ -226,8 +228,9 @@ mod tests {
         RetryPolicy { waits: [5, 15, 30, 60].map(Duration::from_mins).into(), jitter_percent: 0 }
     }
 
-    fn case(attempts: u32) -> Case {
-        Case { kind: StreamKind::Bulk, attempts, now_ms: 0, expires_ms: 48 * 3_600_000, draw: 0 }
+    fn case(attempts: u32) -> Case<'static> {
+        let rules = bounce::Rules::builtin().at("");
+        Case { rules, kind: StreamKind::Bulk, attempts, now_ms: 0, expires_ms: 48 * 3_600_000, draw: 0 }
     }
 
     fn told(line: &str) -> String {

@@ -15,6 +15,7 @@ use crate::smtp::Timeouts;
 use crate::source::SourceStates;
 use crate::stream::StreamRules;
 use crate::tls::Policies;
+use crate::unknown_text::UnknownTexts;
 use crate::warmup::{Board, Look, Permits, Subject, Tracks};
 use crate::watchdog::Watchdog;
 use config::{SmtpSection, Source};
@@ -66,6 +67,7 @@ pub(crate) struct Shared {
     pub open: Open,
     pub pauses: Pauses,
     pub keeper: Keeper,
+    pub unknown_texts: Arc<UnknownTexts>,
     pub watchdog: Watchdog,
     /// No new work; what is under way is finished.
     pub stopping: CancellationToken,

@@ -259,3 +259,32 @@ async fn what_is_in_force_survives_a_restart() {
 }
 
 const OTHER_DOMAIN: CampaignId = CampaignId(2);
+
+/// The operator knows better what a server means; what nobody knows is kept for people, and what is taken is not.
+#[tokio::test(start_paused = true)]
+async fn own_rules_decide_and_unknown_texts_are_kept() {
+    let own = format!(
+        "{ONE_SOURCE}[[bounce_rule]]\nname = \"frotz\"\nclass = \"mailbox_full\"\nkind = \"soft\"\ntext = [\"frotz\"]\n\
+         samples = [\"550 5.1.1 frotz\"]\n"
+    );
+    let frotz =
+        family("frotz", "mx.frotz.example", 1, vec![mood((0, 600), BlockStage::Rcpt, "550 5.1.1 the frotz is over")]);
+    let zork =
+        family("zork", "mx.zork.example", 2, vec![mood((0, 600), BlockStage::Rcpt, "550 5.1.1 zork 17 at 192.0.2.1")]);
+    let fine = family("fine", "mx.fine.example", 3, vec![]);
+    let mut voyage = Voyage::start_with(world(vec![frotz, zork, fine]), &own, options()).await;
+    let to = ["frotz", "zork", "fine"].map(|name| people("fine-", &format!("{name}.example"), 3)).concat();
+    voyage.launch(CAMPAIGN, to).await;
+    voyage.until_done(HOUR).await;
+    assert_eq!(voyage.endings().await, "bounced bad_mailbox 3\nbounced mailbox_full 3\ndelivered 3\n");
+    let listed = voyage.storage.read(|c| suppression::count(c, WS, &suppression::Filter::default())).await.unwrap();
+    assert_eq!(listed, 3, "those of zork");
+    voyage.sim.clock.sleep(MINUTE).await;
+    let page = |c: &storage::Connection| {
+        storage::unknown_text::page(c, WS, None, (storage::unknown_text::Sort::Count, None), 10)
+    };
+    let kept = voyage.storage.read(page).await.unwrap();
+    let told: Vec<_> = kept.iter().map(|text| (&*text.provider, &*text.shape, &*text.rule, text.n)).collect();
+    assert_eq!(told, [("zork.example", "550 5.1.1 zork NUMBER at IP", "status-bad-mailbox", 3)]);
+    voyage.finish().await;
+}

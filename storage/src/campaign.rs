@@ -2,8 +2,8 @@
 
 use crate::campaign_run::{Run, RunState};
 use crate::{
-    CampaignId, ContactId, DomainId, SegmentId, StorageError, TemplateId, TemplateVersionId, WorkspaceId, campaign_run,
-    segment,
+    CampaignId, ContactId, DomainId, ListId, SegmentId, StorageError, TemplateId, TemplateVersionId, WorkspaceId,
+    campaign_run, segment,
 };
 use api_types::Filter;
 use rusqlite::types::Value;
@@ -41,6 +41,8 @@ pub struct Draft {
     pub template_id: Option<TemplateId>,
     /// The audience; everybody when absent.
     pub segment_id: Option<SegmentId>,
+    /// The list that the mail belongs to: of the audience those who are on it.
+    pub list_id: Option<ListId>,
     /// From address, as written.
     pub from_email: String,
     /// From name.
@@ -73,9 +75,9 @@ pub struct Launch {
 }
 
 const INSERT: &str = "
-    INSERT INTO campaign (workspace_id, name, template_id, segment_id, from_email, from_name, reply_to, stream, pool,
+    INSERT INTO campaign (workspace_id, name, template_id, segment_id, list_id, from_email, from_name, reply_to, stream, pool,
                           created_by, created_ms, updated_ms)
-    VALUES (:workspace_id, :name, :template_id, :segment_id, :from_email, :from_name, :reply_to, :stream, :pool,
+    VALUES (:workspace_id, :name, :template_id, :segment_id, :list_id, :from_email, :from_name, :reply_to, :stream, :pool,
             :created_by, :now_ms, :now_ms)";
 
 /// Adds a draft.
@@ -94,6 +96,7 @@ pub fn insert(
         ":name": draft.name,
         ":template_id": draft.template_id,
         ":segment_id": draft.segment_id,
+        ":list_id": draft.list_id,
         ":from_email": draft.from_email,
         ":from_name": draft.from_name,
         ":reply_to": draft.reply_to,
@@ -107,8 +110,8 @@ pub fn insert(
 
 const UPDATE: &str = "
     UPDATE campaign
-    SET name = :name, template_id = :template_id, segment_id = :segment_id, from_email = :from_email,
-        from_name = :from_name, reply_to = :reply_to, stream = :stream, pool = :pool, updated_ms = :now_ms
+    SET name = :name, template_id = :template_id, segment_id = :segment_id, list_id = :list_id,
+        from_email = :from_email, from_name = :from_name, reply_to = :reply_to, stream = :stream, pool = :pool, updated_ms = :now_ms
     WHERE id = :id AND workspace_id = :workspace_id AND launched_ms IS NULL";
 
 /// Replaces a draft; `false` when there is none, or it is launched already.
@@ -128,6 +131,7 @@ pub fn update(
         ":name": draft.name,
         ":template_id": draft.template_id,
         ":segment_id": draft.segment_id,
+        ":list_id": draft.list_id,
         ":from_email": draft.from_email,
         ":from_name": draft.from_name,
         ":reply_to": draft.reply_to,
@@ -178,7 +182,7 @@ macro_rules! select {
     () => {
         "c.id, c.workspace_id, c.name, c.template_id, c.segment_id, c.from_email, c.from_name, c.reply_to, c.pool,
          t.name, s.name, c.created_by, c.created_ms, c.updated_ms, c.launched_ms, c.launched_by,
-         c.template_version_id, v.number, c.filter, c.domain_id, c.audience_limit, c.stream"
+         c.template_version_id, v.number, c.filter, c.domain_id, c.audience_limit, c.stream, c.list_id"
     };
 }
 macro_rules! from {
@@ -256,7 +260,7 @@ pub fn page(
     let mut statement = tx.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(params), |row| {
         let run =
-            if row.get_ref(22)? == rusqlite::types::ValueRef::Null { None } else { Some(campaign_run::read(row, 22)?) };
+            if row.get_ref(23)? == rusqlite::types::ValueRef::Null { None } else { Some(campaign_run::read(row, 23)?) };
         Ok(read(row).map(|campaign| (campaign, run)))
     })?;
     rows.map(|row| row?).collect()
@@ -286,6 +290,7 @@ fn read(row: &Row<'_>) -> Result<Campaign, StorageError> {
         name: row.get(2)?,
         template_id: row.get(3)?,
         segment_id: row.get(4)?,
+        list_id: row.get(22)?,
         from_email: row.get(5)?,
         from_name: row.get(6)?,
         reply_to: row.get(7)?,

@@ -4,7 +4,7 @@
 
 use crate::queue::{self, NewRecipient, Origin};
 use crate::words::word;
-use crate::{CampaignId, ContactId, StorageError, WorkspaceId, contact::Member};
+use crate::{CampaignId, ContactId, ListId, StorageError, WorkspaceId, contact::Member};
 use mail::StreamKind;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
@@ -109,6 +109,23 @@ pub fn start(
         ":started_ms": started_ms,
     })?;
     Ok(made > 0)
+}
+
+const SET_LIST: &str = "
+    UPDATE campaign_run SET list_id = :list_id WHERE campaign_id = :campaign_id AND workspace_id = :workspace_id";
+
+/// Says which list a run's mail belongs to, in the commit that makes the run: who leaves it from then on is not sent to.
+///
+/// # Errors
+/// The database's.
+pub fn belongs_to(
+    tx: &Connection,
+    (workspace, campaign): (WorkspaceId, CampaignId),
+    list: ListId,
+) -> Result<(), StorageError> {
+    let what = named_params! { ":campaign_id": campaign, ":workspace_id": workspace, ":list_id": list };
+    tx.prepare_cached(SET_LIST)?.execute(what)?;
+    Ok(())
 }
 
 const FIND: &str = concat!(
@@ -374,4 +391,5 @@ pub(crate) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Run> {
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[START, FIND, OPEN, MOVE, FINISH, ADVANCE, BEGIN_ENGAGED, DEFERRED, SENDING];
+pub(crate) const STATEMENTS: &[&str] =
+    &[START, SET_LIST, FIND, OPEN, MOVE, FINISH, ADVANCE, BEGIN_ENGAGED, DEFERRED, SENDING];

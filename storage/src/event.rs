@@ -63,6 +63,12 @@ kinds! {
     Unsubscribed = "unsubscribed",
     /// A recipient who had unsubscribed came back.
     Resubscribed = "resubscribed",
+    /// A recipient wants no marketing mail for a while.
+    MailPaused = "mail_paused",
+    /// A recipient was put on a list again, or for the first time by its own wish.
+    ListJoined = "list_joined",
+    /// A recipient left a list.
+    ListLeft = "list_left",
     /// A recipient reported the mail as spam.
     Complained = "complained",
     /// A recipient answered.

@@ -39,6 +39,8 @@ ids! {
     ContactId
     /// A file being imported.
     ImportId
+    /// A list that people subscribe to.
+    ListId
     /// A named filter.
     SegmentId
     /// A template.

@@ -22,10 +22,12 @@ pub mod field;
 pub mod filter;
 mod functions;
 mod hash;
+pub mod hygiene;
 pub mod idempotency;
 mod ids;
 pub mod import;
 pub mod job;
+pub mod list;
 pub mod mailbox;
 pub mod message;
 pub mod meta;
@@ -34,6 +36,8 @@ mod open;
 pub mod outbox;
 pub mod pause;
 mod pragmas;
+pub mod preference;
+pub mod preference_centre;
 pub mod queue;
 pub mod reply;
 pub mod reply_address;
@@ -50,6 +54,7 @@ pub mod tag;
 pub mod tally;
 pub mod template;
 pub mod tls;
+pub mod unknown_text;
 pub mod unmatched_report;
 pub mod unsubscribe;
 pub mod user;
@@ -65,6 +70,9 @@ pub use ids::{
     ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, JobId, MessageId,
     PauseId, RecipientId, ReplyAddressId, ReplyId, SegmentId, SuppressionId, TemplateId, TemplateVersionId, UserId,
     WebhookId, WorkspaceId,
+    ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, JobId, ListId,
+    MessageId, PauseId, RecipientId, ReplyAddressId, ReplyId, SegmentId, SuppressionId, TemplateId, TemplateVersionId,
+    UserId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};

@@ -23,6 +23,8 @@ pub fn reason_word(reason: SuppressionReason) -> &'static str {
         SuppressionReason::SoftBounces => "soft_bounces",
         SuppressionReason::Complaint => "complaint",
         SuppressionReason::Unsubscribe => "unsubscribe",
+        SuppressionReason::Paused => "paused",
+        SuppressionReason::Sunset => "sunset",
         SuppressionReason::Manual => "manual",
         SuppressionReason::Import => "import",
     }
@@ -36,6 +38,8 @@ pub fn reason_of(word: &str) -> Option<SuppressionReason> {
         "soft_bounces" => SuppressionReason::SoftBounces,
         "complaint" => SuppressionReason::Complaint,
         "unsubscribe" => SuppressionReason::Unsubscribe,
+        "paused" => SuppressionReason::Paused,
+        "sunset" => SuppressionReason::Sunset,
         "manual" => SuppressionReason::Manual,
         "import" => SuppressionReason::Import,
         _ => return None,
@@ -65,7 +69,10 @@ pub fn covers_of(word: &str) -> Option<SuppressionCovers> {
 #[must_use]
 pub fn usual_covers(reason: SuppressionReason) -> SuppressionCovers {
     match reason {
-        SuppressionReason::Complaint | SuppressionReason::Unsubscribe => SuppressionCovers::Marketing,
+        SuppressionReason::Complaint
+        | SuppressionReason::Unsubscribe
+        | SuppressionReason::Paused
+        | SuppressionReason::Sunset => SuppressionCovers::Marketing,
         SuppressionReason::HardBounce
         | SuppressionReason::SoftBounces
         | SuppressionReason::Manual
@@ -148,7 +155,8 @@ pub fn check(
     Ok(found.optional()?)
 }
 
-// An entry that is in force stays as it is: the first reason is the one that counts. One that has ended begins anew.
+// An entry that is in force stays as it is: the first reason is the one that counts. One that has ended begins anew; and
+// one that ends by itself gives way to what does not, else who unsubscribes in a pause would get mail after it.
 const ADD: &str = "
     INSERT INTO suppression (workspace_id, address_hash, address, reason, origin, recipient_id, campaign_id, created_by,
         created_ms, expires_ms, covers)
@@ -157,7 +165,9 @@ const ADD: &str = "
         address = excluded.address, reason = excluded.reason, origin = excluded.origin,
         recipient_id = excluded.recipient_id, campaign_id = excluded.campaign_id, created_by = excluded.created_by,
         created_ms = excluded.created_ms, expires_ms = excluded.expires_ms
-    WHERE expires_ms IS NOT NULL AND expires_ms <= excluded.created_ms";
+    WHERE expires_ms <= excluded.created_ms
+        OR (reason IN ('paused', 'sunset') AND excluded.reason NOT IN ('paused', 'sunset'))
+        OR (expires_ms IS NOT NULL AND excluded.reason IN ('unsubscribe', 'complaint'))";
 
 /// Puts an address on the list; `false` when it stood there already. Belongs into the writer of queue.db.
 ///

@@ -20,6 +20,15 @@ pub struct Subscriber {
     pub address: String,
 }
 
+/// What a wish led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Whose wish.
+    pub subscriber: Subscriber,
+    /// Whether something is other than before.
+    pub changed: bool,
+}
+
 const FIND: &str = "
     SELECT workspace_id, campaign_id, contact_id, address FROM recipient WHERE id = ?1
     UNION ALL
@@ -48,7 +57,7 @@ pub fn find(connection: &Connection, id: RecipientId) -> Result<Option<Subscribe
 ///
 /// # Errors
 /// The database's.
-pub fn apply(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Subscriber>, StorageError> {
+pub fn apply(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Applied>, StorageError> {
     apply_because(tx, id, "unsubscribed by the link in a mail", now_ms)
 }
 
@@ -61,7 +70,7 @@ pub fn apply_because(
     id: RecipientId,
     origin: &str,
     now_ms: i64,
-) -> Result<Option<Subscriber>, StorageError> {
+) -> Result<Option<Applied>, StorageError> {
     let Some(subscriber) = find(tx, id)? else { return Ok(None) };
     let address = Address::parse(&subscriber.address)
         .map_err(|_| StorageError::Damaged { what: "recipient.address", value: subscriber.address.clone() })?;
@@ -92,19 +101,19 @@ pub fn apply_because(
             },
         )?;
     }
-    Ok(Some(subscriber))
+    Ok(Some(Applied { subscriber, changed: added }))
 }
 
 const UNDO: &str = "
     DELETE FROM suppression
-    WHERE workspace_id = ?1 AND address_hash = ?2 AND reason = 'unsubscribe'";
+    WHERE workspace_id = ?1 AND address_hash = ?2 AND reason IN ('unsubscribe', 'paused', 'sunset')";
 
-/// Takes the unsubscribing of the address behind a recipient back, because that person wants it; what else keeps mail
-/// from it stays. Tells so in an event when something was taken back. Belongs into the writer of queue.db.
+/// Takes the unsubscribing of the address behind a recipient back (or its pause, or what silence led to), because that
+/// person wants it; what else keeps mail from it stays. Tells so in an event when something was taken back. Belongs into the writer of queue.db.
 ///
 /// # Errors
 /// The database's.
-pub fn undo(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Subscriber>, StorageError> {
+pub fn undo(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Applied>, StorageError> {
     let Some(subscriber) = find(tx, id)? else { return Ok(None) };
     let address = Address::parse(&subscriber.address)
         .map_err(|_| StorageError::Damaged { what: "recipient.address", value: subscriber.address.clone() })?;
@@ -121,7 +130,7 @@ pub fn undo(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Subs
             },
         )?;
     }
-    Ok(Some(subscriber))
+    Ok(Some(Applied { subscriber, changed: removed > 0 }))
 }
 
 #[cfg(test)]

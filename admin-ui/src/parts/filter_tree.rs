@@ -17,6 +17,8 @@ pub struct Vocabulary {
     pub fields: Signal<Vec<Field>>,
     /// Tags there are.
     pub tags: Signal<Vec<String>>,
+    /// Lists: id and name.
+    pub lists: Signal<Vec<Choice>>,
     /// Campaigns: id and name.
     pub campaigns: Signal<Vec<Choice>>,
 }
@@ -172,8 +174,16 @@ fn rule_view(rule: ArcRwSignal<Rule>, vocabulary: Vocabulary, remove: Callback<(
         write.set(Rule::about(&subject, &fields));
     });
     // Rendered anew only when the rule becomes one of another kind, never while a value is typed.
-    let rest = move || match subject.get().as_str() {
+    let rest = move || {
+        match subject.get().as_str() {
         "tag" => tag_rule(&rule, vocabulary),
+        "list" => list_rule(&rule, vocabulary),
+        "unengaged" => view! {
+            {yes_no(&rule, "was mailed without a sign of engagement for", "was not mailed without a sign of engagement for")}
+            {number_input(&rule, false, "Months")}
+            <span>"months"</span>
+        }
+        .into_any(),
         "suppressed" => yes_no(&rule, "is on the suppression list", "is not on the suppression list"),
         "message" => message_rule(&rule, vocabulary),
         "random" => view! {
@@ -183,6 +193,7 @@ fn rule_view(rule: ArcRwSignal<Rule>, vocabulary: Vocabulary, remove: Callback<(
         }
         .into_any(),
         _ => attribute_rule(&rule, vocabulary, subject),
+    }
     };
     view! {
         <div class="filter-rule">
@@ -223,6 +234,36 @@ fn tag_rule(rule: &ArcRwSignal<Rule>, vocabulary: Vocabulary) -> AnyView {
     let write = rule.clone();
     let choose = Callback::new(move |tag: String| write.update(|rule| rule.value = tag));
     view! { {yes_no(rule, "is", "is not")}<Select value=value on_choice=choose options label="Tag"/> }.into_any()
+}
+
+fn list_rule(rule: &ArcRwSignal<Rule>, vocabulary: Vocabulary) -> AnyView {
+    let read = rule.clone();
+    let status = Signal::derive(move || read.with(|rule| rule.second.clone()));
+    let write = rule.clone();
+    let stand = Callback::new(move |status: String| write.update(|rule| rule.second = status));
+    let statuses: Vec<Choice> = vec![
+        ("subscribed".to_owned(), "on the list".to_owned()),
+        ("left".to_owned(), "among those who left".to_owned()),
+    ];
+    let read = rule.clone();
+    let value = Signal::derive(move || read.with(|rule| rule.value.clone()));
+    let write = rule.clone();
+    let choose = Callback::new(move |id: String| write.update(|rule| rule.value = id));
+    let options = Signal::derive(move || {
+        let (chosen, mut lists) = (value.get(), vocabulary.lists.get());
+        // A list that is deleted is still part of the filter.
+        if !chosen.is_empty() && !lists.iter().any(|(id, _)| *id == chosen) {
+            lists.push((chosen.clone(), format!("List {chosen}")));
+        }
+        let first = (String::new(), "choose a list".to_owned());
+        std::iter::once(first).chain(lists).collect::<Vec<_>>()
+    });
+    view! {
+        {yes_no(rule, "is", "is not")}
+        <Select value=status on_choice=stand options=statuses label="How it stands to the list"/>
+        <Select value=value on_choice=choose options label="List"/>
+    }
+    .into_any()
 }
 
 fn message_rule(rule: &ArcRwSignal<Rule>, vocabulary: Vocabulary) -> AnyView {

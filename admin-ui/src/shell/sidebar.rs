@@ -19,6 +19,9 @@ const GROUPS: [(&str, &[Entry]); 5] = [
             ("/templates", "Templates", Icon::Templates),
             ("/contacts", "Contacts", Icon::Contacts),
             ("/segments", "Segments", Icon::Segments),
+            ("/lists", "Lists", Icon::Lists),
+            ("/preference-centre", "Preference centre", Icon::Preferences),
+            ("/hygiene", "List hygiene", Icon::Hygiene),
         ],
     ),
     (
@@ -30,6 +33,7 @@ const GROUPS: [(&str, &[Entry]); 5] = [
             ("/domains", "Domains", Icon::Domains),
             ("/egress", "Egress", Icon::Egress),
             ("/providers", "Providers", Icon::Providers),
+            ("/unknown-texts", "Unknown texts", Icon::Unknown),
             ("/suppressions", "Suppressions", Icon::Suppressions),
         ],
     ),

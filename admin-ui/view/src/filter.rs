@@ -1,7 +1,7 @@
 //! The filter tree as it is edited: groups of rules with the texts of their inputs, and the way to and from the wire.
 //! Strategies: a rule keeps what was typed, also while it is not yet a value; only a whole tree becomes a [`Filter`].
 
-use api_types::{Field, FieldKind, Filter, FilterOp};
+use api_types::{Field, FieldKind, Filter, FilterOp, ListStatus};
 use serde_json::{Value, json};
 
 /// A group: all, any or none of its items.
@@ -36,15 +36,15 @@ pub enum Item {
 /// One condition, as typed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// A path as in [`Filter::Attribute`], or `tag`, `suppressed`, `message`, `random`.
+    /// A path as in [`Filter::Attribute`], or `tag`, `list`, `suppressed`, `message`, `unengaged`, `random`.
     pub subject: String,
     /// Turned round: does not have the tag, is not suppressed, was not sent.
     pub negated: bool,
     /// Comparison of an attribute; otherwise unused.
     pub op: FilterOp,
-    /// The value, the tag's name, the action or the percentage.
+    /// The value, the tag's name, the list, the action, the months or the percentage.
     pub value: String,
-    /// The second value of `between`; the days of `message`; the seed of `random`.
+    /// The second value of `between`; how one stands to the `list`; the days of `message`; the seed of `random`.
     pub second: String,
     /// The campaign of `message`, empty for any.
     pub campaign: String,
@@ -100,9 +100,14 @@ pub fn subjects(fields: &[Field]) -> Vec<(String, String)> {
     for field in fields {
         subjects.push((format!("attribute:{}", field.name), field.name.clone()));
     }
-    for (subject, label) in
-        [("tag", "Tag"), ("message", "Campaigns"), ("suppressed", "Suppression"), ("random", "Random share")]
-    {
+    for (subject, label) in [
+        ("tag", "Tag"),
+        ("list", "List"),
+        ("message", "Campaigns"),
+        ("unengaged", "Silence"),
+        ("suppressed", "Suppression"),
+        ("random", "Random share"),
+    ] {
         subjects.push((subject.to_owned(), label.to_owned()));
     }
     subjects
@@ -191,6 +196,8 @@ impl Rule {
         let (value, second) = match subject {
             "message" => ("delivered", ""),
             "random" => ("10", "1"),
+            "list" => ("", "subscribed"),
+            "unengaged" => ("6", ""),
             _ if kind(subject, fields) == FieldKind::Boolean => ("true", ""),
             _ => ("", ""),
         };
@@ -232,6 +239,11 @@ fn item(filter: &Filter, negated: bool) -> Item {
         }
         Filter::Tag { name } => rule("tag", FilterOp::Equals, name.clone(), String::new()),
         Filter::Suppressed => rule("suppressed", FilterOp::Equals, String::new(), String::new()),
+        Filter::List { id, status } => {
+            let word = if *status == ListStatus::Left { "left" } else { "subscribed" };
+            rule("list", FilterOp::Equals, id.to_string(), word.to_owned())
+        }
+        Filter::Unengaged { months } => rule("unengaged", FilterOp::Equals, months.to_string(), String::new()),
         Filter::Message { action, campaign_id, days } => Item::Rule(Rule {
             subject: "message".to_owned(),
             negated,
@@ -290,6 +302,16 @@ fn write_rule(rule: &Rule, fields: &[Field]) -> Result<Filter, String> {
         "tag" if rule.value.is_empty() => return Err("Choose a tag.".to_owned()),
         "tag" => Filter::Tag { name: rule.value.clone() },
         "suppressed" => Filter::Suppressed,
+        "list" => Filter::List {
+            id: rule.value.parse().map_err(|_| "Choose a list.".to_owned())?,
+            status: if rule.second == "left" { ListStatus::Left } else { ListStatus::Subscribed },
+        },
+        "unengaged" => Filter::Unengaged {
+            months: match rule.value.trim().parse() {
+                Ok(months) if (1..=120).contains(&months) => months,
+                _ => return Err("Silence is counted in whole months, from 1 to 120.".to_owned()),
+            },
+        },
         "message" => Filter::Message {
             action: rule.value.clone(),
             campaign_id: rule.campaign.parse().ok(),

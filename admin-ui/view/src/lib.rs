@@ -6,6 +6,7 @@ pub mod contact;
 pub mod credential;
 pub mod domain;
 pub mod filter;
+pub mod hygiene;
 pub mod import;
 pub mod message;
 pub mod number;

@@ -24,6 +24,17 @@ pub fn standing(automation: &Automation) -> Status {
     }
 }
 
+/// What decided about a reply, for people.
+#[must_use]
+pub fn decided_by(by: &str) -> &'static str {
+    match by {
+        "own_rule" => "your own rule",
+        "builtin_rule" => "built-in rule",
+        "codes" => "by its codes alone: no rule knows these words",
+        _ => "no rule knows it",
+    }
+}
+
 /// A limit's name for people: `provider_message_rate` as `Message rate, whole provider`.
 #[must_use]
 pub fn limit(name: &str) -> String {
@@ -44,6 +55,12 @@ mod tests {
         assert_eq!(limit("message_rate"), "Message rate");
         assert_eq!(limit("site_connections"), "Connections, all sources, one site");
         assert_eq!(limit("provider_message_rate"), "Message rate, one source, whole provider");
+    }
+
+    #[test]
+    fn what_decided_is_named() {
+        assert_eq!(decided_by("own_rule"), "your own rule");
+        assert_eq!(decided_by("nothing"), "no rule knows it");
     }
 
     #[test]

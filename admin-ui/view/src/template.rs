@@ -19,6 +19,7 @@ pub fn merge_tags(fields: &[Field]) -> Vec<MergeTag> {
         ("{{ contact.last_name }}", "Last name"),
         ("{{ contact.email }}", "Email address"),
         ("{{ unsubscribe_url }}", "Link to unsubscribe"),
+        ("{{ preferences_url }}", "Link to the preference centre"),
         ("{{ campaign.name }}", "Name of the campaign"),
         ("{{ workspace.name }}", "Name of the workspace"),
     ];

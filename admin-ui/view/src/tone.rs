@@ -165,17 +165,21 @@ pub fn suppression(reason: SuppressionReason) -> Status {
         SuppressionReason::SoftBounces => (Tone::Warning, "Refused again and again"),
         SuppressionReason::Complaint => (Tone::Danger, "Reported as spam"),
         SuppressionReason::Unsubscribe => (Tone::Warning, "Unsubscribed"),
+        SuppressionReason::Paused => (Tone::Neutral, "Wants a pause"),
+        SuppressionReason::Sunset => (Tone::Neutral, "Stayed silent"),
         SuppressionReason::Manual => (Tone::Neutral, "By hand"),
         SuppressionReason::Import => (Tone::Neutral, "Came with an import"),
     }
 }
 
 /// Every reason with the API's word for it.
-pub const SUPPRESSION_REASONS: [(&str, SuppressionReason); 6] = [
+pub const SUPPRESSION_REASONS: [(&str, SuppressionReason); 8] = [
     ("hard_bounce", SuppressionReason::HardBounce),
     ("soft_bounces", SuppressionReason::SoftBounces),
     ("complaint", SuppressionReason::Complaint),
     ("unsubscribe", SuppressionReason::Unsubscribe),
+    ("paused", SuppressionReason::Paused),
+    ("sunset", SuppressionReason::Sunset),
     ("manual", SuppressionReason::Manual),
     ("import", SuppressionReason::Import),
 ];

@@ -7,7 +7,7 @@ use api_types::{FieldKind, ImportColumn, ImportStart, ImportState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use storage::import::{Import, ImportChunk, ImportRules};
-use storage::{Storage, StorageError};
+use storage::{ListId, Storage, StorageError};
 use world::Clock;
 
 /// Rows in one transaction: large enough that the commit costs little, small enough that others wait only some
@@ -111,6 +111,7 @@ fn read(
     let rules = Arc::new(ImportRules {
         existing: start.existing,
         tags: start.tags.clone(),
+        lists: start.lists.iter().copied().map(ListId).collect(),
         consent_source: consent_source(import, start),
         email_column: columns.email(),
     });

@@ -34,6 +34,7 @@ impl House {
             targets: found.columns.iter().map(|column| column.target.clone()).collect(),
             existing,
             tags: vec!["imported".to_owned()],
+            lists: vec![],
             consent_source: String::new(),
         };
         check_start(&found.columns, &start)?;
@@ -245,6 +246,7 @@ fn targets_are_checked() {
             targets: targets.iter().map(|t| (*t).to_owned()).collect(),
             existing: ImportExisting::Skip,
             tags: vec![],
+            lists: vec![],
             consent_source: String::new(),
         };
         let found = check_start(&columns, &start).err();

@@ -49,7 +49,7 @@ impl List {
         draft: &Draft,
         now_ms: i64,
     ) -> Result<Audience, Refused> {
-        let filter = segment::filter_of(tx, workspace, draft.segment_id)?;
+        let filter = segment::audience_of(tx, workspace, draft)?;
         let audience = match segment::audience(tx, workspace, &filter, now_ms) {
             Ok(audience) => audience,
             Err(Refused::Invalid { message, .. }) => {

@@ -65,7 +65,7 @@ fn freeze(
     let Some(found) = campaign::find(tx, workspace, id)? else { return Ok(Err(Refused::NotFound("campaign"))) };
     let template = found.draft.template_id.map(|id| template::find(tx, workspace, id)).transpose()?.flatten();
     let (Some(template), Some(domain_id)) = (template, domain_of(tx, workspace, &found)?) else { return changed() };
-    let filter = match segment::filter_of(tx, workspace, found.draft.segment_id) {
+    let filter = match segment::audience_of(tx, workspace, &found.draft) {
         Ok(filter) => filter,
         Err(refused) => return Ok(Err(refused)),
     };
@@ -98,7 +98,15 @@ async fn start(storage: &Storage, streams: &Streams, campaign: &Campaign) -> Res
     let whose = (campaign.workspace_id, campaign.id);
     let (stream, pool) = (campaign.draft.stream.clone(), pool_of(streams, &campaign.draft));
     let (reason, started_ms) = (format!("launched by {}", launch.launched_by), launch.launched_ms);
-    storage.queue().write(move |tx| campaign_run::start(tx, whose, (&stream, &pool), &reason, started_ms)).await
+    let list = campaign.draft.list_id;
+    let make = move |tx: &storage::Transaction<'_>| {
+        let made = campaign_run::start(tx, whose, (&stream, &pool), &reason, started_ms)?;
+        if let Some(list) = list {
+            campaign_run::belongs_to(tx, whose, list)?;
+        }
+        Ok(made)
+    };
+    storage.queue().write(make).await
 }
 
 /// Makes the runs that a crash kept from being made; says how many. At start, before the releaser runs.

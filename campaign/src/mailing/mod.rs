@@ -14,7 +14,7 @@ use api_types::{CampaignInput, CampaignState};
 use mail::{Address, StreamKind};
 use storage::campaign::{self, Campaign, Draft};
 use storage::campaign_run::{Run, RunState};
-use storage::{CampaignId, SegmentId, Storage, StorageError, TemplateId, WorkspaceId, segment, template};
+use storage::{CampaignId, ListId, SegmentId, Storage, StorageError, TemplateId, WorkspaceId, list, segment, template};
 
 pub use check::check;
 pub use control::{Waker, cancel, launch, pause, recover, resume};
@@ -36,6 +36,7 @@ pub fn view(campaign: Campaign, run: Option<&Run>, progress: Option<api_types::P
         template_version: launch.map(|launch| launch.template_version),
         segment_id: campaign.draft.segment_id.map(|id| id.0),
         segment: campaign.segment,
+        list_id: campaign.draft.list_id.map(|id| id.0),
         from_email: campaign.draft.from_email,
         from_name: campaign.draft.from_name,
         reply_to: campaign.draft.reply_to,
@@ -162,6 +163,7 @@ fn checked(input: CampaignInput) -> Result<Draft, Refused> {
         name,
         template_id: input.template_id.map(TemplateId),
         segment_id: input.segment_id.map(SegmentId),
+        list_id: input.list_id.map(ListId),
         from_email: address("from_email", &input.from_email)?,
         from_name: from_name.to_owned(),
         reply_to: address("reply_to", &input.reply_to)?,
@@ -170,7 +172,7 @@ fn checked(input: CampaignInput) -> Result<Draft, Refused> {
     })
 }
 
-/// A template or segment that is not there, or of another workspace.
+/// A template, segment or list that is not there, or of another workspace.
 fn dangling(tx: &storage::Connection, workspace: WorkspaceId, draft: &Draft) -> Result<Option<Refused>, StorageError> {
     if let Some(id) = draft.template_id
         && template::find(tx, workspace, id)?.is_none()
@@ -181,6 +183,11 @@ fn dangling(tx: &storage::Connection, workspace: WorkspaceId, draft: &Draft) -> 
         && segment::find(tx, workspace, id)?.is_none()
     {
         return Ok(Some(Refused::invalid("segment_id", "there is no such segment")));
+    }
+    if let Some(id) = draft.list_id
+        && list::find(tx, workspace, id)?.is_none()
+    {
+        return Ok(Some(Refused::invalid("list_id", "there is no such list")));
     }
     Ok(None)
 }

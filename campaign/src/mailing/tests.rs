@@ -167,6 +167,7 @@ fn draft(name: &str) -> CampaignInput {
         name: name.into(),
         template_id: None,
         segment_id: None,
+        list_id: None,
         from_email: "news@example.com".into(),
         from_name: "Ána, Acme".into(),
         reply_to: String::new(),
@@ -430,6 +431,7 @@ async fn the_message_of_one_recipient() {
         now_ms: 1_700_000_000_000,
         message_id: "77.abc@example.com",
         unsubscribe_url: "https://mail.example.com/u/TOKEN",
+        preferences_url: "https://mail.example.com/p/TOKEN",
         unsubscribe_mailto: Some("u-TOKEN@bounce.example.com"),
     };
     let rendered = house.storage.read_blocking(|c| Ok(renderer.render(c, &request))).unwrap().unwrap();

@@ -206,6 +206,7 @@ mod tests {
             campaign: campaign_value("Spring"),
             workspace: workspace_value(&workspace),
             unsubscribe_url: Value::from("https://x.example/u/1?a&b"),
+            preferences_url: Value::from("https://x.example/p/1"),
         })
     }
 
@@ -223,6 +224,7 @@ mod tests {
             ("html", "{{ contact.first_name }}", "Ana &lt;b&gt;"),
             ("txt", "{{ contact.first_name }}", "Ana <b>"),
             ("html", "{{ unsubscribe_url }}", "https://x.example/u/1?a&amp;b"),
+            ("txt", "{{ preferences_url }}", "https://x.example/p/1"),
             ("txt", "{{ contact.last_name | default: \"friend\" }}", "friend"),
             ("txt", "{{ contact.empty | default: \"x\" }}{{ contact.nothing | default(\"y\") }}", "xy"),
             ("txt", "{{ contact.nothing }}{{ contact.nothing.deeper }}{{ nobody.at.all }}", ""),

@@ -1,4 +1,4 @@
-//! What merge tags can name: `contact`, `campaign`, `workspace`, `unsubscribe_url`.
+//! What merge tags can name: `contact`, `campaign`, `workspace`, `unsubscribe_url`, `preferences_url`.
 
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
@@ -16,10 +16,12 @@ pub(crate) struct Root {
     pub(crate) workspace: Value,
     /// The page on which this recipient unsubscribes.
     pub(crate) unsubscribe_url: Value,
+    /// The page on which this recipient chooses what it gets.
+    pub(crate) preferences_url: Value,
 }
 
 /// The names that [`Root`] knows.
-pub(crate) const NAMES: [&str; 4] = ["contact", "campaign", "workspace", "unsubscribe_url"];
+pub(crate) const NAMES: [&str; 5] = ["contact", "campaign", "workspace", "unsubscribe_url", "preferences_url"];
 
 impl Object for Root {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -32,6 +34,7 @@ impl Object for Root {
             "campaign" => self.campaign.clone(),
             "workspace" => self.workspace.clone(),
             "unsubscribe_url" => self.unsubscribe_url.clone(),
+            "preferences_url" => self.preferences_url.clone(),
             _ => return None,
         })
     }

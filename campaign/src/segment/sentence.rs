@@ -1,6 +1,6 @@
 //! A condition as a sentence for people.
 
-use api_types::{Filter, FilterOp};
+use api_types::{Filter, FilterOp, ListStatus};
 use serde_json::Value;
 
 /// The condition in words.
@@ -20,6 +20,8 @@ fn words(filter: &Filter, inside: bool) -> String {
         Filter::Not { filter } => match &**filter {
             Filter::Tag { name } => format!("has not the tag “{name}”"),
             Filter::Suppressed => "is not suppressed".to_owned(),
+            Filter::List { id, status: ListStatus::Subscribed } => format!("is not on list {id}"),
+            Filter::List { id, status: ListStatus::Left } => format!("has not left list {id}"),
             Filter::Message { action, campaign_id, days } => {
                 format!("was not {}", message(action, *campaign_id, *days))
             }
@@ -28,6 +30,10 @@ fn words(filter: &Filter, inside: bool) -> String {
         Filter::Attribute { path, op, value } => format!("{} {}", subject(path), comparison(*op, value)),
         Filter::Tag { name } => format!("has the tag “{name}”"),
         Filter::Suppressed => "is suppressed".to_owned(),
+        Filter::List { id, status: ListStatus::Subscribed } => format!("is on list {id}"),
+        Filter::List { id, status: ListStatus::Left } => format!("has left list {id}"),
+        Filter::Unengaged { months: 1 } => "was mailed for a month without a sign of engagement".to_owned(),
+        Filter::Unengaged { months } => format!("was mailed for {months} months without a sign of engagement"),
         Filter::Message { action, campaign_id, days } => format!("was {}", message(action, *campaign_id, *days)),
         Filter::Random { percent, .. } => format!("is in a random {percent} %"),
     }
@@ -156,6 +162,9 @@ mod tests {
                 json!({"type": "not", "filter": {"type": "attribute", "path": "first_name", "op": "is_set"}}),
                 "Not (first name has a value).",
             ),
+            (json!({"type": "list", "id": 3, "status": "subscribed"}), "Is on list 3."),
+            (json!({"type": "not", "filter": {"type": "list", "id": 3, "status": "left"}}), "Has not left list 3."),
+            (json!({"type": "unengaged", "months": 6}), "Was mailed for 6 months without a sign of engagement."),
             (json!({"type": "random", "percent": 10, "seed": 1}), "Is in a random 10 %."),
         ];
         for (filter, expected) in table {

@@ -34,6 +34,7 @@ impl Place<'_> {
             campaign: campaign_value("Preview"),
             workspace: workspace_value(self.workspace),
             unsubscribe_url: Value::from("https://mail.example/u/preview"),
+            preferences_url: Value::from("https://mail.example/p/preview"),
         })
     }
 

@@ -57,9 +57,12 @@ impl Merger {
         let found = found.ok_or_else(|| Refused::invalid("template", "there is no such template"))?;
         let owner = workspace::find(connection, workspace)?.ok_or(Refused::NotFound("workspace"))?;
         let compiled = self.compiled(&found.version)?;
-        if !variables.contains_key(UNSUBSCRIBE) && compiled.variables().iter().any(|(_, name)| name == UNSUBSCRIBE) {
-            let message = "the template asks for unsubscribe_url, which only campaigns have; bring it in variables, or \
-                take it out of the template";
+        let asked = |link: &str| compiled.variables().iter().any(|(_, name)| name == link);
+        if let Some(link) = LINKS.into_iter().find(|link| !variables.contains_key(*link) && asked(link)) {
+            let message = format!(
+                "the template asks for {link}, which only campaigns have; bring it in variables, or take it out of the \
+                 template"
+            );
             return Err(Refused::invalid("variables", message));
         }
         let given = variables.iter().map(|(name, value)| (name.clone(), from_json(value.clone())));
@@ -86,7 +89,8 @@ impl Merger {
     }
 }
 
-const UNSUBSCRIBE: &str = "unsubscribe_url";
+/// What stands for a page of the recipient's own.
+const LINKS: [&str; 2] = ["unsubscribe_url", "preferences_url"];
 
 /// The plain text that goes beside an HTML part of which there is none.
 #[must_use]

@@ -188,7 +188,7 @@ fn mistakes_have_their_place() {
         "Hi {{ contact.frist_name }}" "a\n\n{{ contact.attributes.shoe }} {{ person.x }} {{ unsubscribe_url }}"
           doubtful subject line 1: contact has no value “frist_name”, nothing will stand here; make a field of that name, or correct the spelling
           doubtful source line 3: contact has no value “shoe”, nothing will stand here; make a field of that name, or correct the spelling
-          doubtful source line 3: there is no value “person”, nothing will stand here; values are contact, campaign, workspace, unsubscribe_url and their parts
+          doubtful source line 3: there is no value “person”, nothing will stand here; values are contact, campaign, workspace, unsubscribe_url, preferences_url and their parts
         "Hi" "a\n{{ contact.city | shout }}{{ unsubscribe_url }}"
           fatal source line 2: unknown filter: filter shout is unknown
         "Hi" "<mjml><mj-body>\n<mj-sektion></mj-sektion></mj-body></mjml>"

@@ -97,6 +97,7 @@ async fn choose_stream(client: &Client, id: i64, stream: String) -> anyhow::Resu
         name: draft.name,
         template_id: draft.template_id,
         segment_id: draft.segment_id,
+        list_id: draft.list_id,
         from_email: draft.from_email,
         from_name: draft.from_name,
         reply_to: draft.reply_to,

@@ -27,6 +27,9 @@ pub(crate) enum ContactsCommand {
         /// A tag for every contact of the file; may be repeated.
         #[arg(long = "tag", value_name = "TAG")]
         tags: Vec<String>,
+        /// A list to put every contact of the file on, by its id; may be repeated. Who left it stays out.
+        #[arg(long = "list", value_name = "ID")]
+        lists: Vec<i64>,
         /// Where the consent came from; the file's name when left out.
         #[arg(long, default_value = "")]
         consent: String,
@@ -54,10 +57,10 @@ impl From<ExistingWord> for ImportExisting {
 }
 
 pub(crate) async fn run(client: &Client, command: ContactsCommand) -> anyhow::Result<()> {
-    let ContactsCommand::Import { file, maps, existing, tags, consent } = command;
+    let ContactsCommand::Import { file, maps, existing, tags, lists, consent } = command;
     let import = upload(client, &file).await?;
     let targets = targets(&import.columns, &maps)?;
-    let start = ImportStart { targets, existing: existing.into(), tags, consent_source: consent };
+    let start = ImportStart { targets, existing: existing.into(), tags, lists, consent_source: consent };
     let _: Import = client.post(&format!("/imports/{}/start", import.id), &start).await?;
     let ended = wait(client, import.id).await?;
     println!(

@@ -111,6 +111,8 @@ fn reason_word(reason: SuppressionReason) -> &'static str {
         SuppressionReason::SoftBounces => "soft bounces",
         SuppressionReason::Complaint => "complaint",
         SuppressionReason::Unsubscribe => "unsubscribe",
+        SuppressionReason::Paused => "paused",
+        SuppressionReason::Sunset => "sunset",
         SuppressionReason::Manual => "manual",
         SuppressionReason::Import => "import",
     }

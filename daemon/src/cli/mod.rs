@@ -12,16 +12,20 @@ mod credentials;
 mod delivery;
 mod domains;
 mod explain_mail;
+mod hygiene;
 mod inbound;
+mod lists;
 mod messages;
 mod pauses;
 mod people;
+mod preference_centre;
 mod queue;
 mod replies;
 mod reputation;
 mod shaping;
 mod sources;
 mod tls;
+mod unknown_texts;
 mod warmup;
 mod webhooks;
 
@@ -106,6 +110,27 @@ enum Command {
         config: ConfigFile,
         #[command(subcommand)]
         command: contacts::ContactsCommand,
+    },
+    /// Lists that people subscribe to.
+    Lists {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: lists::ListsCommand,
+    },
+    /// What the pages for recipients say and look like.
+    PreferenceCentre {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: Box<preference_centre::PreferenceCentreCommand>,
+    },
+    /// What becomes of contacts that stay silent.
+    Hygiene {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: hygiene::HygieneCommand,
     },
     /// Campaigns.
     Campaign {
@@ -222,6 +247,13 @@ enum Command {
         #[command(subcommand)]
         command: shaping::RuleCommand,
     },
+    /// Texts of servers that no rule knows, and rules made of them.
+    UnknownTexts {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: unknown_texts::UnknownTextsCommand,
+    },
     /// What replies and ratios made the engine do by itself.
     Automation {
         #[command(flatten)]
@@ -298,6 +330,13 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Contacts { config, command } => {
             with(&config, async |client| contacts::run(client, command).await).await?;
         }
+        Command::Lists { config, command } => with(&config, async |client| lists::run(client, command).await).await?,
+        Command::PreferenceCentre { config, command } => {
+            with(&config, async |client| preference_centre::run(client, *command).await).await?;
+        }
+        Command::Hygiene { config, command } => {
+            with(&config, async |client| hygiene::run(client, command).await).await?;
+        }
         Command::Campaign { config, command } => {
             with(&config, async |client| campaigns::run(client, command).await).await?;
         }
@@ -340,6 +379,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             with(&config, async |client| replies::replies(client, command).await).await?;
         }
         Command::Rule { config, command } => with(&config, async |client| shaping::rule(client, command).await).await?,
+        Command::UnknownTexts { config, command } => {
+            with(&config, async |client| unknown_texts::run(client, command).await).await?;
+        }
         Command::Automation { config, command } => {
             with(&config, async |client| shaping::automation(client, command).await).await?;
         }

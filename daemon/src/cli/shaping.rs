@@ -19,7 +19,7 @@ pub(crate) enum RuleCommand {
     Test {
         /// The reply as the server said it: "421 4.7.28 ...".
         reply: String,
-        /// What it answered: greeting, hello, mail, rcpt, data or message.
+        /// What it answered: greeting, hello, mail, rcpt, data or message; or report, where it stands in one.
         #[arg(long)]
         stage: Option<String>,
         /// Whose server said it, such as Google.
@@ -62,7 +62,12 @@ pub(crate) async fn rule(client: &Client, command: RuleCommand) -> anyhow::Resul
     let judged: JudgedReply = client.post("/rules/test", &TestReply { reply, stage, provider }).await?;
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
     let kind = judged.kind.map(|kind| format!(" ({kind})")).unwrap_or_default();
-    println!("class      {}{kind}, by rule {}", or_none(judged.class), or_none(judged.class_rule));
+    let by = match judged.class_by.as_deref() {
+        Some("own_rule") => "your own rule",
+        Some("builtin_rule") => "the built-in rule",
+        _ => "its codes alone, rule",
+    };
+    println!("class      {}{kind}, by {by} {}", or_none(judged.class), or_none(judged.class_rule));
     println!("recipient  {}", judged.recipient);
     println!("rule       {}", or_none(judged.rule));
     if let Some(effect) = judged.effect {
@@ -109,6 +114,6 @@ fn print_automation(a: &Automation) {
 }
 
 /// For a query string: every byte that might mean something there.
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     text.bytes().map(|b| format!("%{b:02X}")).collect()
 }

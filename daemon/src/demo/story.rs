@@ -66,6 +66,7 @@ pub async fn prepare(stage: &Stage, api: &Api, recipients: usize) -> anyhow::Res
         name: "The boat sails on Saturday".to_owned(),
         template_id: Some(template.id),
         segment_id: Some(segment.id),
+        list_id: None,
         from_email: format!("news@{DOMAIN}"),
         from_name: "Packetboat".to_owned(),
         reply_to: String::new(),
@@ -83,8 +84,13 @@ async fn import(api: &Api, csv: &str, good_rows: usize, broken_lines: &[u64]) ->
     let import: Import = api.upload("/imports", "contacts.csv", csv.as_bytes().to_vec()).await?;
     let path = format!("/imports/{}", import.id);
     let targets = import.columns.into_iter().map(|column| column.target).collect();
-    let start =
-        ImportStart { targets, existing: ImportExisting::Update, tags: vec![], consent_source: "demo".to_owned() };
+    let start = ImportStart {
+        targets,
+        existing: ImportExisting::Update,
+        tags: vec![],
+        lists: vec![],
+        consent_source: "demo".to_owned(),
+    };
     let mut import: Import = api.post(&format!("{path}/start"), &start).await?;
     while import.state == ImportState::Running {
         tokio::time::sleep(ASK_EVERY / 4).await;

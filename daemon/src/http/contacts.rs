@@ -11,7 +11,7 @@ use api_types::{Contact, ContactInput, ContactPatch, Count, Done, Field, Page, T
 use axum::extract::State;
 use serde::Deserialize;
 use storage::contact::{self, Draft, Origin};
-use storage::{ContactId, SegmentId, StorageError, WorkspaceId, event, field, segment, tag};
+use storage::{ContactId, SegmentId, StorageError, WorkspaceId, event, field, list, segment, tag};
 use utoipa::IntoParams;
 
 /// Tags of one contact at most.
@@ -77,7 +77,7 @@ pub(crate) async fn list(
     Ok(Json(Page { items: rows.into_iter().map(shape).collect(), next, total }))
 }
 
-/// Adds a contact.
+/// Adds a contact, and puts it on the lists for new contacts.
 #[utoipa::path(post, path = "/api/v1/contacts", tag = "contacts", request_body = ContactInput,
     responses((status = 200, body = Contact)))]
 pub(crate) async fn create(
@@ -102,6 +102,9 @@ pub(crate) async fn create(
             let origin = Origin { consent_source: &consent_source, import: None };
             let id = contact::insert(tx, workspace, &draft, origin, now_ms)?.ok_or(StorageError::Exists)?;
             contact::set_tags(tx, workspace, id, &tags)?;
+            for list in list::all(tx, workspace)?.iter().filter(|list| list.draft.is_default) {
+                list::add(tx, (workspace, list.id, id), &consent_source, now_ms)?;
+            }
             if let Some(at_ms) = engaged_ms {
                 contact::engaged(tx, workspace, id, at_ms)?;
             }

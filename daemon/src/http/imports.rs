@@ -156,6 +156,11 @@ pub(crate) async fn start(
     let (workspace, id) = (actor.workspace, ImportId(id));
     let row = find(&app, workspace, id).await?;
     campaign::import::check_start(&row.columns, &input).map_err(|e| ApiError::invalid("targets", format!("{e}.")))?;
+    let wanted = input.lists.clone();
+    let known = app.storage.read(move |c| storage::list::all(c, workspace)).await?;
+    if let Some(at) = wanted.iter().position(|id| known.iter().all(|list| list.id.0 != *id)) {
+        return Err(ApiError::invalid(&format!("lists[{at}]"), "There is no such list."));
+    }
     if !app.storage.main().write(move |tx| import::start(tx, workspace, id, &input)).await? {
         return Err(ApiError::wrong_state("This import was started or cancelled already."));
     }

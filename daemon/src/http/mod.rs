@@ -12,15 +12,18 @@ mod egress;
 pub mod error;
 mod explain_mail;
 mod extract;
+mod hygiene;
 mod imports;
 mod inbound;
 pub(crate) mod limits;
+mod lists;
 pub(crate) mod messages;
 pub(crate) mod metrics;
 mod overview;
 mod pauses;
 mod people;
-mod public;
+mod preference_centre;
+pub(crate) mod public;
 mod queue;
 mod queue_actions;
 mod replies;
@@ -38,6 +41,7 @@ mod templates;
 mod test_deliveries;
 mod timeline;
 mod tls;
+mod unknown_texts;
 mod warmup;
 mod webhooks;
 mod workspace;
@@ -145,6 +149,21 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(MARKETER, routes!(imports::cancel))
         .add(VIEWER, routes!(imports::errors))
         .add(VIEWER, routes!(imports::report))
+        .add(VIEWER, routes!(lists::list))
+        .add(MARKETER, routes!(lists::create))
+        .add(MARKETER, routes!(lists::update))
+        .add(MARKETER, routes!(lists::delete))
+        .add(VIEWER, routes!(lists::of_contact))
+        .add(MARKETER, routes!(lists::set_of_contact))
+        .add(VIEWER, routes!(preference_centre::show))
+        .add(MARKETER, routes!(preference_centre::update))
+        .add(MARKETER, routes!(preference_centre::reset))
+        .add(VIEWER, routes!(preference_centre::preview))
+        .add(MARKETER, routes!(preference_centre::set_logo))
+        .add(MARKETER, routes!(preference_centre::remove_logo))
+        .add_slow(VIEWER, CHECKS, routes!(hygiene::show))
+        .add_slow(ADMIN, CHECKS, routes!(hygiene::update))
+        .add_slow(ADMIN, SLOW, routes!(hygiene::run))
         .add(VIEWER, routes!(templates::list))
         .add(MARKETER, routes!(templates::create))
         .add(VIEWER, routes!(templates::show))
@@ -192,6 +211,9 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(shaping::automations))
         .add(ADMIN, routes!(shaping::lift))
         .add(VIEWER, routes!(shaping::test_rule))
+        .add(VIEWER, routes!(unknown_texts::list))
+        .add(ADMIN, routes!(unknown_texts::dismiss))
+        .add(VIEWER, routes!(unknown_texts::draft))
         .add(VIEWER, routes!(reputation::list))
         .add(VIEWER, routes!(explain_mail::explain).layer(DefaultBodyLimit::max(explain_mail::MAIL_MAX)))
         .add(VIEWER, routes!(reply_addresses::list))
@@ -228,6 +250,8 @@ pub(crate) fn router(app: &Shared) -> Router {
         .route("/api/v1/openapi.json", get(openapi))
         .route("/healthz", get(async |State(app): State<Shared>| shell::health(&app)))
         .route("/u/{token}", get(public::unsubscribe_page).post(public::unsubscribe))
+        .route("/p/{token}", get(public::preferences::page).post(public::preferences::save))
+        .route("/logo/{name}", get(public::logo::logo))
         .route("/metrics", get(metrics::serve))
         .route("/readyz", get(async |State(app): State<Shared>| shell::ready(&app)))
         .fallback(console::serve)

@@ -221,8 +221,9 @@ pub(crate) async fn test_rule(
         .ok_or_else(|| ApiError::invalid("reply", "Begin with the code, such as 421 4.7.28 and the text."))?;
     let stage = match input.stage.as_deref() {
         None | Some("") => stage,
-        Some(word) => shaping::stage_of(word)
-            .ok_or_else(|| ApiError::invalid("stage", "stage must be greeting, hello, mail, rcpt, data or message."))?,
+        Some(word) => shaping::stage_of(word).ok_or_else(|| {
+            ApiError::invalid("stage", "stage must be greeting, hello, mail, rcpt, data, message or report.")
+        })?,
     };
     let provider = input.provider.unwrap_or_default();
     Ok(Json(judge(&app, actor.workspace, &reply, stage, &provider)))
@@ -231,7 +232,9 @@ pub(crate) async fn test_rule(
 fn judge(app: &App, workspace: WorkspaceId, reply: &mail::Reply, stage: Stage, provider: &str) -> JudgedReply {
     let (now_ms, policy) = (app.now_ms(), bulk_policy(app));
     let expiry_ms = i64::try_from(app.config.smtp.bulk_expiry.as_millis()).unwrap_or(i64::MAX);
+    let rules = app.shaping.meaning().at(provider);
     let case = Case {
+        rules,
         kind: StreamKind::Bulk,
         attempts: 1,
         now_ms,
@@ -241,8 +244,8 @@ fn judge(app: &App, workspace: WorkspaceId, reply: &mail::Reply, stage: Stage, p
     };
     let (by_class, _) = decide(&policy, Happening::Reply(reply, stage), &case);
     let is_yes = matches!(reply.severity(), Severity::Positive | Severity::Intermediate);
-    let class = (!is_yes).then(|| bounce::classify(reply, stage));
-    let rule = if is_yes { None } else { app.shaping.rules().find(reply, stage, provider) };
+    let class = (!is_yes).then(|| rules.classify(reply, stage));
+    let rule = class.as_ref().and_then(|found| app.shaping.rules().find(reply, found.class, provider));
     let block_hold = app.shaping.limits(&anywhere(provider)).block_hold;
     let begun = rule.and_then(|rule| {
         let context = shaping::Context {
@@ -259,6 +262,7 @@ fn judge(app: &App, workspace: WorkspaceId, reply: &mail::Reply, stage: Stage, p
     JudgedReply {
         class: class.as_ref().map(|class| class.class.as_str().to_owned()),
         kind: class.as_ref().map(|class| class.kind.as_str().to_owned()),
+        class_by: class.as_ref().map(|class| class.by.as_str().to_owned()),
         class_rule: class.map(|class| class.rule.to_string()),
         recipient: fate(begun.unwrap_or(by_class), now_ms),
         rule: rule.map(|rule| rule.name.clone()),

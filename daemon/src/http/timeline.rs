@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use storage::contact::Contact;
 use storage::event::{EventRow, Kind};
+use storage::queue::LEFT_LIST;
 use storage::{CampaignId, Connection, StorageError, WorkspaceId, campaign};
 
 /// Names of campaigns by id.
@@ -62,7 +63,10 @@ fn says_itself(kind: Kind) -> bool {
     matches!(
         kind,
         Kind::SuppressionAdded
+            | Kind::SuppressionRemoved
             | Kind::Suppressed
+            | Kind::ListJoined
+            | Kind::ListLeft
             | Kind::Held
             | Kind::Released
             | Kind::Hurried
@@ -86,6 +90,9 @@ fn summary(event: &EventRow) -> String {
         }
         Kind::Bounced => format!("Refused for good by {at}."),
         Kind::Expired => "Given up: it was deferred until its time was over.".to_owned(),
+        Kind::Suppressed if event.text.as_deref() == Some(LEFT_LIST) => {
+            "Not sent: the address has left the list that the mail belongs to.".to_owned()
+        }
         Kind::Suppressed => {
             let why =
                 event.text.as_deref().map(|reason| format!(" ({})", reason.replace('_', " "))).unwrap_or_default();
@@ -100,10 +107,16 @@ fn summary(event: &EventRow) -> String {
             let origin = if origin.is_empty() { String::new() } else { format!(": {origin}") };
             format!("Put on the suppression list{by}, {}{origin}.", reason.replace('_', " "))
         }
-        Kind::SuppressionRemoved => format!("Taken off the suppression list{by}."),
+        Kind::SuppressionRemoved => format!("Taken off the suppression list{by}{why}."),
         Kind::Unsubscribed => "Unsubscribed.".to_owned(),
         Kind::Resubscribed => "Subscribed again.".to_owned(),
+        Kind::MailPaused => "Wants no marketing mail for 30 days.".to_owned(),
+        Kind::ListJoined => format!("Joined a list{by}{why}."),
+        Kind::ListLeft => format!("Left a list{by}{why}."),
         Kind::Complained => format!("Reported as spam to {at}."),
+        Kind::Replied if event.class == Some(mail::BounceClass::Vacation) => {
+            "A machine answered for them: the mail has arrived.".to_owned()
+        }
         Kind::Replied => "Answered the mail.".to_owned(),
         // Of no contact, and so in nobody's timeline.
         Kind::SourceOut | Kind::SourceBack | Kind::SourceCheck => event.text.clone().unwrap_or_default(),

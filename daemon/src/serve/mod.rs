@@ -156,6 +156,7 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
     app.tasks.spawn(webhooks::run::tidy(app.clone()));
     app.tasks.spawn(imports::tidy(app.clone()));
     app.tasks.spawn(domains::watch(app.clone()));
+    app.tasks.spawn(crate::hygiene::watch(app.clone()));
     app.tasks.spawn(look_at_sources(app.clone()));
     if !http::console_present() {
         tracing::warn!("built without the console; `cargo xtask ui` makes it");
@@ -201,6 +202,7 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
             events: DAY * config.storage.event_retention_days,
             finished: DAY * config.storage.finished_retention_days,
             unmatched_reports: DAY * config.storage.unmatched_report_days,
+            unknown_texts: DAY * config.storage.unknown_text_days,
             conversations: DAY * config.storage.conversation_days,
             conversation_bytes: u64::from(config.storage.conversation_mb) * 1024 * 1024,
         },
@@ -211,6 +213,7 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
         }),
         tls: app.tls.clone(),
         notice: config.notice.clone(),
+        unknown_texts: app.unknown_texts.clone(),
     };
     let engine = Engine::start(parts).await.context("cannot start sending")?;
     let waker = engine.waker();

@@ -29,6 +29,7 @@ impl Connection<'_> {
         for hand in hands {
             let claimed = &hand.claimed;
             let case = Case {
+                rules: self.shared.rules_at(self.lane),
                 kind: claimed.kind,
                 attempts: claimed.attempts + 1,
                 now_ms,
@@ -42,7 +43,7 @@ impl Connection<'_> {
                 && by_class != Verdict::Delivered
                 && !std::mem::replace(&mut is_answered, true)
             {
-                answered = self.shared.answered(reply, stage, &context);
+                answered = self.shared.answered((reply, stage), &context, Some(&claimed.address));
             }
             let verdict = Shared::verdict(answered.as_ref(), by_class, policy, &case);
             self.conclude(hand, verdict, (now_ms, of.began_ms), answer);

@@ -57,7 +57,7 @@ pub async fn feed(inbound: &Inbound, fed: Fed) -> Result<Vec<Told>, FeedError> {
     if !incoming.rcpts.is_empty() {
         return report::settle(inbound, &incoming).await?.ok_or(FeedError::Busy);
     }
-    let report = bounce::parse(&incoming.message);
+    let report = report::read(inbound, &incoming.message);
     let settled = report::settle_by_marks(inbound, &report, &incoming).await?;
     let told = report::note(inbound, &incoming, &report, (None, "elsewhere"), settled).await?;
     Ok(vec![told.ok_or(FeedError::Busy)?])

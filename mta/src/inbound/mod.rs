@@ -23,7 +23,9 @@ pub use feed::{Fed, FeedError, feed};
 pub use reply::{Desk, may_answer_for};
 
 use crate::peers::Peers;
+use crate::shaping::Snapshot;
 use crate::submission::Certificate;
+use crate::unknown_text::UnknownTexts;
 use bounce::verp;
 use config::Streams;
 use mail::{Address, BounceClass, Domain};
@@ -53,6 +55,10 @@ pub struct Inbound {
     pub hostname: Domain,
     /// Feedback loops report to this local part at every return-path domain.
     pub feedback: String,
+    /// Says what replies mean, and whose servers are whose.
+    pub shaping: Arc<Snapshot>,
+    /// Where texts are noted that no rule knows.
+    pub unknown_texts: Arc<UnknownTexts>,
     /// With it TLS is offered (STARTTLS, RFC 3207).
     pub certificate: Option<Arc<Certificate>>,
     /// Message-IDs of forwarded answers.

@@ -3,10 +3,13 @@
 use super::purpose::{Named, Purpose};
 use super::{Happened, Inbound, Told, feedback, reply};
 use crate::metric;
+use crate::unknown_text::Said;
 use bounce::verp::VerpError;
-use bounce::{Action, Kind, RecipientReport, Report, Sort, Stage};
+use bounce::{Action, Kind, RecipientReport, Report, RulesAt, Sort, Stage};
 use mail::{Address, BounceClass};
+use std::sync::Arc;
 use std::time::Duration;
+use storage::complaint::Way;
 use storage::queue::{self, Answer, ReportKind, ReportMatch};
 use storage::{MessageId, RecipientId, StorageError, address_hash, message};
 
@@ -40,10 +43,17 @@ impl Incoming {
     }
 }
 
+/// Reads a mail by the rules in force.
+pub(super) fn read(inbound: &Inbound, message: &[u8]) -> Report {
+    let mut report = bounce::parse_with(message, inbound.shaping.meaning());
+    inbound.shaping.name_providers(&mut report);
+    report
+}
+
 /// Settles a mail for each address that it was sent to. Returns when all of it is on disk; `None` when it is to come
 /// again.
 pub(super) async fn settle(inbound: &Inbound, incoming: &Incoming) -> Result<Option<Vec<Told>>, StorageError> {
-    let report = bounce::parse(&incoming.message);
+    let report = read(inbound, &incoming.message);
     let mut told = Vec::with_capacity(incoming.rcpts.len());
     for (rcpt, purpose) in &incoming.rcpts {
         if let Some(trouble) = purpose.trouble() {
@@ -79,7 +89,11 @@ pub(super) async fn note(
         let from = (inbound.clock.now_ms(), incoming.peer.clone());
         storage::unmatched_report::keep(&inbound.storage, from, rcpt.clone(), what, incoming.message.clone()).await?;
     }
-    let class = worst(&report.recipients).and_then(|said| meaning(said).1.class);
+    let class = worst(&report.recipients).and_then(|said| {
+        let provider = said.provider.as_deref().unwrap_or("");
+        meaning(said, inbound.shaping.meaning().at(provider)).1.class
+    });
+    let class = class.or(report.class());
     Ok(Some(Told { rcpt, purpose, sort: report.sort, recipient, class, matched, what }))
 }
 
@@ -124,6 +138,9 @@ async fn settle_named(
     }
     if report.sort == Sort::Ordinary && report.recipients.is_empty() {
         feedback::answered(inbound, id, incoming.from.as_ref()).await?;
+    }
+    if let Some(class) = report.class() {
+        return apply(inbound, id, ReportKind::Answered, Answer::of_trouble(class, "an automatic answer")).await;
     }
     settle_one(inbound, id, worst(&report.recipients)).await
 }
@@ -209,9 +226,21 @@ async fn settle_one(
     id: RecipientId,
     said: Option<&RecipientReport>,
 ) -> Result<Settled, StorageError> {
-    let Some((kind, answer)) = said.map(meaning) else {
+    let Some(said) = said else {
         return Ok(Settled::No("it is not a report about a delivery"));
     };
+    // Where the report names no server, it is that of the provider that took the message.
+    let way = inbound.storage.read(move |c| feedback::found_way(c, id)).await?.map(|(way, _)| way);
+    let provider = said.provider.as_deref().or(way.as_ref().map(|way| way.provider.as_str())).unwrap_or("");
+    let (kind, answer) = meaning(said, inbound.shaping.meaning().at(provider));
+    if let Some(way) = &way {
+        note_unknown(inbound, said, way, provider);
+    }
+    apply(inbound, id, kind, answer).await
+}
+
+/// Writes down what came back about a recipient.
+async fn apply(inbound: &Inbound, id: RecipientId, kind: ReportKind, answer: Answer) -> Result<Settled, StorageError> {
     for _ in 0..BUSY_RETRIES {
         let report = queue::Report { id, at_ms: inbound.clock.now_ms(), kind, answer: answer.clone() };
         match inbound.storage.queue().write(move |tx| queue::settle_report(tx, &report)).await? {
@@ -222,7 +251,11 @@ async fn settle_one(
                 return Ok(Settled::Did { recipient: Some(id), what: "bounced" });
             }
             ReportMatch::Applied => {
-                let what = if kind == ReportKind::Delayed { "delayed" } else { "arrived" };
+                let what = match kind {
+                    ReportKind::Delayed => "delayed",
+                    ReportKind::Answered => "answered by a machine",
+                    _ => "arrived",
+                };
                 return Ok(Settled::Did { recipient: Some(id), what });
             }
             ReportMatch::Known => return Ok(Settled::Did { recipient: Some(id), what: "known already" }),
@@ -243,7 +276,17 @@ fn worst(groups: &[RecipientReport]) -> Option<&RecipientReport> {
     })
 }
 
-fn meaning(said: &RecipientReport) -> (ReportKind, Answer) {
+/// A text that no rule knows is kept for people.
+fn note_unknown(inbound: &Inbound, said: &RecipientReport, way: &Way, provider: &str) {
+    let (Action::Failed | Action::Delayed, Some(reply)) = (said.action, said.reply()) else { return };
+    let found = inbound.shaping.meaning().at(provider).classify(&reply, Stage::Report);
+    let local = way.address.rsplit_once('@').map(|(local, _)| local);
+    let provider = &Arc::from(provider);
+    let said = Said { workspace: way.workspace_id, provider, reply: &reply, stage: Stage::Report, local };
+    inbound.unknown_texts.note(&said, &found, inbound.clock.now_ms());
+}
+
+fn meaning(said: &RecipientReport, rules: RulesAt<'_>) -> (ReportKind, Answer) {
     let arrived = |action| {
         (
             ReportKind::Arrived(action),
@@ -257,20 +300,20 @@ fn meaning(said: &RecipientReport) -> (ReportKind, Answer) {
     };
     match said.action {
         Action::Failed => {
-            let (answer, kind) = answer(said);
+            let (answer, kind) = answer(said, rules);
             (ReportKind::Failed { suppress: kind == Kind::Hard }, answer)
         }
-        Action::Delayed => (ReportKind::Delayed, answer(said).0),
+        Action::Delayed => (ReportKind::Delayed, answer(said, rules).0),
         Action::Delivered => arrived(mail::dsn::Action::Delivered),
         Action::Relayed => arrived(mail::dsn::Action::Relayed),
         Action::Expanded => arrived(mail::dsn::Action::Expanded),
     }
 }
 
-fn answer(group: &RecipientReport) -> (Answer, Kind) {
+fn answer(group: &RecipientReport, rules: RulesAt<'_>) -> (Answer, Kind) {
     match group.reply() {
         Some(reply) => {
-            let classified = bounce::classify(&reply, Stage::Report);
+            let classified = rules.classify(&reply, Stage::Report);
             (Answer::of_reply(&reply, Some(classified.class)), classified.kind)
         }
         // Given up without a reason: nothing says that the address is at fault.
@@ -291,11 +334,12 @@ mod tests {
             diagnostic: (!diagnostic.is_empty()).then(|| diagnostic.to_owned()),
             remote_mta: None,
             last_attempt_ms: None,
+            provider: None,
         }
     }
 
     fn check(groups: Vec<RecipientReport>, expected: Option<ReportKind>) {
-        assert_eq!(worst(&groups).map(|said| meaning(said).0), expected, "{groups:?}");
+        assert_eq!(worst(&groups).map(|said| meaning(said, bounce::Rules::builtin().at("")).0), expected, "{groups:?}");
     }
 
     #[test]

@@ -72,6 +72,8 @@ pub(super) async fn house() -> House {
         verp: Arc::new(verp::Key::new(&[7; 32])),
         hostname: Domain::parse("mx.news.example").unwrap(),
         feedback: "fbl".to_owned(),
+        shaping: Arc::new(crate::shaping::Snapshot::compile(&config::SmtpSection::default(), &[])),
+        unknown_texts: Arc::default(),
         certificate: None,
         random: Arc::new(world::SystemRandom),
         streams: config::parse("packetboat.toml", "").unwrap().streams,
@@ -197,6 +199,59 @@ async fn a_late_report_corrects_a_delivered_recipient_once() {
     }
     assert_eq!(*house.heard.lock().unwrap(), [Happened::Bounced]);
     assert_eq!(house.unmatched().await, 0);
+}
+
+/// An automatic answer changes nothing, and is known for what it is.
+#[tokio::test]
+async fn a_vacation_note_is_told() {
+    let house = house().await;
+    let note = format!(
+        "EHLO peer.example\r\nMAIL FROM:<>\r\nRCPT TO:<{}>\r\nDATA\r\nFrom: ana@example.net\r\nSubject: Out of office\r\n\
+         Auto-Submitted: auto-replied\r\n\r\nI am away.\r\n.\r\nQUIT\r\n",
+        house.return_path()
+    );
+    assert_eq!(house.say(&note).await, "220 250 250 250 354 250 221");
+    assert!(!house.bounced().await && !house.suppressed().await && house.unmatched().await == 0);
+    while storage::outbox::drain(&house.inbound.storage, 100).await.unwrap() > 0 {}
+    let of_contact =
+        |c: &storage::Connection| storage::event::of_contact(c, WorkspaceId::MAIN, ContactId(1), i64::MAX, 10);
+    let events = house.inbound.storage.read(of_contact).await.unwrap();
+    let newest = events.first().map(|event| (event.kind, event.class));
+    assert_eq!(newest, Some((storage::event::Kind::Replied, Some(mail::BounceClass::Vacation))));
+}
+
+/// What a provider means by its words, only its customers know: an own rule for it decides about reports too, where the
+/// report names no server. What no rule knows is kept, without the recipient.
+#[tokio::test]
+async fn own_rules_read_reports() {
+    let mut house = house().await;
+    let rule = bounce::WrittenRule {
+        name: "frotz".to_owned(),
+        class: "mailbox_full".to_owned(),
+        providers: vec!["Net".to_owned()],
+        text: vec!["frotz".to_owned()],
+        samples: vec!["550 frotz".to_owned()],
+        ..bounce::WrittenRule::default()
+    };
+    let rules = bounce::Rules::with_own(&[rule]).unwrap();
+    let snapshot = crate::shaping::Snapshot::compile(&config::SmtpSection::default(), &[]);
+    let inbound = Arc::get_mut(&mut house.inbound).expect("nobody else has it yet");
+    inbound.shaping = Arc::new(snapshot.reading_by(rules));
+    let unknown = report(&house.return_path())
+        .replace("Action: failed", "Action: delayed")
+        .replace("no such user here", "zork ana");
+    house.say(&unknown).await;
+    let words = report(&house.return_path()).replace("no such user here", "frotz");
+    assert_eq!(house.say(&words).await, "220 250 250 250 354 250 221");
+    assert!(house.bounced().await && !house.suppressed().await);
+
+    house.inbound.unknown_texts.write(&house.inbound.storage).await;
+    let page = |c: &storage::Connection| {
+        storage::unknown_text::page(c, WorkspaceId::MAIN, None, (storage::unknown_text::Sort::Last, None), 10)
+    };
+    let kept = house.inbound.storage.read(page).await.unwrap();
+    let told: Vec<_> = kept.iter().map(|text| (&*text.provider, &*text.stage, &*text.sample)).collect();
+    assert_eq!(told, [("Net", "report", "550 5.1.1 zork ***")]);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use crate::lane::Lane;
 use crate::outcome::{Case, RetryPolicy, Verdict};
 use crate::shared::{Shared, lock};
 use crate::site::Site;
+use crate::unknown_text::Said;
 use bounce::Stage;
 use config::Rate;
 use mail::Reply;
@@ -127,6 +128,11 @@ impl Shared {
         })
     }
 
+    /// What replies mean that come over the lane.
+    pub fn rules_at<'a>(&'a self, lane: &'a Lane) -> bounce::RulesAt<'a> {
+        self.shaping.snapshot.meaning().at(&lane.site.provider.name)
+    }
+
     /// Where a reply to this workspace's mail came over the lane.
     pub fn context(&self, lane: &Lane, workspace: WorkspaceId, domain: Option<&Arc<str>>) -> Context {
         Context {
@@ -139,17 +145,28 @@ impl Shared {
         }
     }
 
-    /// A reply that was no yes: what the rules make of it comes into force. Says until when it holds, where a rule
-    /// matched.
-    pub fn answered(self: &Arc<Self>, reply: &Reply, stage: Stage, context: &Context) -> Option<Answered> {
-        let rule = self.shaping.snapshot.rules().find(reply, stage, &context.provider)?;
+    /// A reply that was no yes, over the lane, about a recipient where one was named: what the rules make of it comes into
+    /// force. Says until when it holds, where a rule matched. What no rule knows is noted.
+    pub fn answered(
+        self: &Arc<Self>,
+        (reply, stage): (&Reply, Stage),
+        context: &Context,
+        recipient: Option<&mail::Address>,
+    ) -> Option<Answered> {
+        let snapshot = &self.shaping.snapshot;
+        let provider = &context.provider;
+        let found = snapshot.meaning().at(provider).classify(reply, stage);
+        let local = recipient.map(|address| address.local().as_str());
+        let said = Said { workspace: context.workspace, provider, reply, stage, local };
+        self.unknown_texts.note(&said, &found, self.clock.now_ms());
+        let rule = snapshot.rules().find(reply, found.class, provider)?;
         let (name, action) = (rule.name.clone(), rule.action.clone());
         let hold_until_ms = self.begin(&name, &action, context, &reply.to_string())?;
         Some(Answered { action, hold_until_ms })
     }
 
     /// What becomes of a recipient after such a reply.
-    pub fn verdict(answered: Option<&Answered>, by_class: Verdict, policy: &RetryPolicy, case: &Case) -> Verdict {
+    pub fn verdict(answered: Option<&Answered>, by_class: Verdict, policy: &RetryPolicy, case: &Case<'_>) -> Verdict {
         match answered {
             Some(Answered { action, hold_until_ms }) => {
                 react::recipient(action, by_class, policy, case, *hold_until_ms)

@@ -147,7 +147,7 @@ pub fn recipient(
     action: &Action,
     by_class: Verdict,
     policy: &RetryPolicy,
-    case: &Case,
+    case: &Case<'_>,
     hold_until_ms: Option<i64>,
 ) -> Verdict {
     let class = match by_class {
@@ -182,7 +182,7 @@ pub fn recipient(
 
 /// What becomes of a recipient whose reply led to nothing, because nobody knows who signs its mail, or too much is in
 /// force already. Refused because of our own name, and with no hold that it could wait for, it must not come back at once.
-pub(crate) fn unanswered(by_class: Verdict, policy: &RetryPolicy, case: &Case) -> Verdict {
+pub(crate) fn unanswered(by_class: Verdict, policy: &RetryPolicy, case: &Case<'_>) -> Verdict {
     let Verdict::Blocked { class } = by_class else { return by_class };
     let wait = policy.wait(case.attempts, case.draw);
     let due_ms = case.now_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
@@ -220,7 +220,7 @@ fn without_addresses(reply: &str) -> String {
 mod tests {
     use super::*;
     use crate::outcome::{Happening, decide};
-    use crate::shaping::rules::{Rules, parse_reply};
+    use crate::shaping::rules::{Rules, class_of, parse_reply};
     use expect_test::expect;
     use mail::StreamKind;
 
@@ -238,9 +238,17 @@ mod tests {
     fn told(rules: &Rules, provider: &str, text: &str) -> String {
         let (reply, stage) = parse_reply(text).unwrap();
         let policy = RetryPolicy { waits: vec![Duration::from_mins(5)], jitter_percent: 0 };
-        let case = Case { kind: StreamKind::Bulk, attempts: 1, now_ms: 0, expires_ms: 48 * 3_600_000, draw: 0 };
+        let meaning = bounce::Rules::builtin().at("");
+        let case = Case {
+            rules: meaning,
+            kind: StreamKind::Bulk,
+            attempts: 1,
+            now_ms: 0,
+            expires_ms: 48 * 3_600_000,
+            draw: 0,
+        };
         let (by_class, _) = decide(&policy, Happening::Reply(&reply, stage), &case);
-        let Some(rule) = rules.find(&reply, stage, provider) else {
+        let Some(rule) = rules.find(&reply, class_of(&reply, stage), provider) else {
             return format!("{provider}: {text}\n    no rule, {by_class:?}\n");
         };
         let begun = begin(&rule.name, &rule.action, &context(provider), &reply.to_string(), 0).unwrap();
@@ -312,7 +320,9 @@ mod tests {
     #[test]
     fn what_leads_to_nothing_does_not_come_back_at_once() {
         let policy = RetryPolicy { waits: vec![Duration::from_mins(5)], jitter_percent: 0 };
-        let case = Case { kind: StreamKind::Bulk, attempts: 1, now_ms: 1_000, expires_ms: i64::MAX, draw: 0 };
+        let meaning = bounce::Rules::builtin().at("");
+        let case =
+            Case { rules: meaning, kind: StreamKind::Bulk, attempts: 1, now_ms: 1_000, expires_ms: i64::MAX, draw: 0 };
         let class = BounceClass::Reputation;
         let held = Verdict::Held { class, reason: WaitReason::SourceBlocked, due_ms: 301_000 };
         assert_eq!(unanswered(Verdict::Blocked { class }, &policy, &case), held);
@@ -320,7 +330,7 @@ mod tests {
         let unsigned = Context { domain: None, ..context("mx.example") };
         let rules = Rules::builtin();
         let (reply, stage) = parse_reply("554 5.7.1 blocked using dbl.spamhaus.org").unwrap();
-        let rule = rules.find(&reply, stage, "mx.example").unwrap();
+        let rule = rules.find(&reply, class_of(&reply, stage), "mx.example").unwrap();
         assert_eq!(begin(&rule.name, &rule.action, &unsigned, "", 0), None);
     }
 

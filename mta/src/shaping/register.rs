@@ -233,7 +233,7 @@ impl InForce {
 mod tests {
     use super::*;
     use crate::shaping::react::{Context, begin};
-    use crate::shaping::rules::{Rules, parse_reply};
+    use crate::shaping::rules::{Rules, class_of, parse_reply};
     use expect_test::expect;
     use mail::WaitReason;
     use storage::WorkspaceId;
@@ -254,7 +254,7 @@ mod tests {
     fn refuse(register: &Register, text: &str, now_ms: i64) -> Begun {
         let (reply, stage) = parse_reply(text).unwrap();
         let rules = Rules::builtin();
-        let rule = rules.find(&reply, stage, "Google").unwrap();
+        let rule = rules.find(&reply, class_of(&reply, stage), "Google").unwrap();
         let row = begin(&rule.name, &rule.action, &context(), text, now_ms).unwrap();
         let hold = crate::shaping::react::hold_span(&rule.action, &context());
         register.begin(row, hold, now_ms).unwrap()

@@ -204,10 +204,9 @@ impl Rules {
         })
     }
 
-    /// The first rule that matches a reply that was no yes.
+    /// The first rule that matches a reply that was no yes, and what was found to mean this.
     #[must_use]
-    pub fn find(&self, reply: &Reply, stage: Stage, provider: &str) -> Option<&Rule> {
-        let class = bounce::classify(reply, stage).class;
+    pub fn find(&self, reply: &Reply, class: BounceClass, provider: &str) -> Option<&Rule> {
         let mut text = reply.text.to_lowercase();
         if text.contains(['\n', '\t']) {
             text = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -369,8 +368,15 @@ pub fn stage_of(word: &str) -> Option<Stage> {
         "rcpt" => Stage::Rcpt,
         "data" => Stage::Data,
         "message" => Stage::Message,
+        "report" => Stage::Report,
         _ => return None,
     })
+}
+
+/// What the built-in rules take a reply for.
+#[cfg(test)]
+pub(crate) fn class_of(reply: &Reply, stage: Stage) -> BounceClass {
+    bounce::Rules::builtin().classify(reply, stage).class
 }
 
 #[cfg(test)]
@@ -398,7 +404,10 @@ mod tests {
             let providers = if written.providers.is_empty() { &anybody[..] } else { &written.providers };
             let won = |text: &str, provider: &str| {
                 let (reply, stage) = parse_reply(text).unwrap_or_else(|| panic!("{text}"));
-                rules.find(&reply, stage, provider).map_or("none", |rule| rule.name.as_str()).to_owned()
+                rules
+                    .find(&reply, class_of(&reply, stage), provider)
+                    .map_or("none", |rule| rule.name.as_str())
+                    .to_owned()
             };
             for provider in providers {
                 for sample in &written.samples {

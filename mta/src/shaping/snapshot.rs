@@ -41,6 +41,7 @@ pub struct Snapshot {
     families: Vec<Family>,
     entries: Vec<Entry>,
     rules: Rules,
+    meaning: bounce::Rules,
 }
 
 struct Entry {
@@ -89,7 +90,8 @@ impl Snapshot {
         let mut entries: Vec<Entry> = shaping.iter().enumerate().map(|(n, entry)| compile_entry(n, entry)).collect();
         // Stable: between equals the later one lies above.
         entries.sort_by_key(|entry| entry.wants.rank());
-        Snapshot { default, families: builtin.families, entries, rules: Rules::builtin() }
+        let meaning = bounce::Rules::builtin().clone();
+        Snapshot { default, families: builtin.families, entries, rules: Rules::builtin(), meaning }
     }
 
     /// The families that the data names.
@@ -98,7 +100,19 @@ impl Snapshot {
         &self.families
     }
 
-    /// The rules for replies.
+    /// The same with other rules for what replies mean: the operator's own before the built-in ones.
+    #[must_use]
+    pub fn reading_by(self, meaning: bounce::Rules) -> Snapshot {
+        Snapshot { meaning, ..self }
+    }
+
+    /// The rules for what replies mean.
+    #[must_use]
+    pub fn meaning(&self) -> &bounce::Rules {
+        &self.meaning
+    }
+
+    /// The rules for what follows from replies.
     #[must_use]
     pub fn rules(&self) -> &Rules {
         &self.rules
@@ -108,6 +122,23 @@ impl Snapshot {
     #[must_use]
     pub fn provider_name(&self, hosts: &[&str]) -> Arc<str> {
         providers::name_of(&self.families, hosts)
+    }
+
+    /// Whose a host is that a report names, as far as it names one.
+    #[must_use]
+    pub fn provider_of_host(&self, host: &str) -> Option<Arc<str>> {
+        let host = host.split_whitespace().next()?.trim_end_matches('.');
+        let is_name = host.contains('.') && host.parse::<std::net::IpAddr>().is_err();
+        let host = mail::Domain::parse(host).ok().filter(|_| is_name)?;
+        Some(self.provider_name(&[host.as_str()]))
+    }
+
+    /// Fills in whose servers the report tells of, for rules that are for one provider.
+    pub fn name_providers(&self, report: &mut bounce::Report) {
+        for group in &mut report.recipients {
+            let provider = group.remote_mta.as_deref().and_then(|host| self.provider_of_host(host));
+            group.provider = provider.map(|name| name.to_string());
+        }
     }
 
     /// Whose the site of a domain is, and what holds there whatever the source.

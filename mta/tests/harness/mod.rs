@@ -156,6 +156,11 @@ impl Voyage {
         voyage
     }
 
+    fn shaping(&self) -> Arc<mta::shaping::Snapshot> {
+        let snapshot = mta::shaping::Snapshot::compile(&self.config.smtp, &self.config.shaping);
+        Arc::new(snapshot.reading_by(self.config.rules()))
+    }
+
     pub async fn begin(&self) -> EngineHandle {
         let parts = Parts {
             storage: self.storage.clone(),
@@ -171,12 +176,13 @@ impl Voyage {
             warmup_plans: self.config.warmup_plans.clone(),
             streams: self.config.streams.clone(),
             routes: self.routes.clone(),
-            shaping: Arc::new(mta::shaping::Snapshot::compile(&self.config.smtp, &self.config.shaping)),
+            shaping: self.shaping(),
             soft_bounces: None,
             retention: Retention {
                 events: YEAR,
                 finished: YEAR,
                 unmatched_reports: YEAR,
+                unknown_texts: YEAR,
                 conversations: YEAR,
                 conversation_bytes: 1 << 30,
             },
@@ -187,6 +193,7 @@ impl Voyage {
                 submitter: "mail.sender.example".to_owned(),
             },
             notice: self.config.notice.clone(),
+            unknown_texts: Arc::default(),
         };
         Engine::start(parts).await.unwrap()
     }
@@ -266,6 +273,8 @@ impl Voyage {
             verp: Arc::new(bounce::verp::Key::new(&VERP_SECRET)),
             hostname: mail::Domain::parse("mail.sender.example").unwrap(),
             feedback: "fbl".to_owned(),
+            shaping: self.shaping(),
+            unknown_texts: Arc::default(),
             certificate: None,
             random: Arc::new(world::SystemRandom),
             streams: config::parse("packetboat.toml", "").unwrap().streams,

@@ -118,6 +118,9 @@ async fn lists_walk_indexes() {
     let context = FilterContext { workspace: W, fields: Fields::new(), zone: jiff::tz::TimeZone::UTC, now_ms: 10 };
     let condition = Filter::And { filters: vec![Filter::Tag { name: "vip".into() }, Filter::Suppressed] };
     let filter = filter::compile(&condition, &context).unwrap();
+    let of_list = Filter::List { id: 3, status: api_types::ListStatus::Subscribed };
+    let of_list = filter::compile(&of_list, &context).unwrap();
+    let silent = filter::compile(&Filter::Unengaged { months: 6 }, &context).unwrap();
     let query = Query { search: "ana".into(), before: Some(ContactId(9)), limit: 5, ..Query::default() };
     let segment = Query { filter: Some(filter.clone()), limit: 5, ..Query::default() };
     let taken = Left::Taken(crate::CampaignId(1));
@@ -128,6 +131,8 @@ async fn lists_walk_indexes() {
         ("audience", audience::audience_statement(W, &filter, (ContactId(1), ContactId(9)), Left::Nobody, 5)),
         ("rest of an audience", audience::audience_statement(W, &filter, (ContactId(1), ContactId(9)), taken, 5)),
         ("engaged", engaged::engaged_statement(W, &filter, ((7, ContactId(1)), ContactId(9)), 5)),
+        ("list", audience::audience_statement(W, &of_list, (ContactId(1), ContactId(9)), Left::Nobody, 5)),
+        ("silent", audience::audience_statement(W, &silent, (ContactId(1), ContactId(9)), Left::Nobody, 5)),
         ("count", (list::COUNT.replace(":workspace_id", "?"), vec![Value::from(1)])),
     ] {
         out.push_str(&format!("{name}\n{}\n", plan(statement)));
@@ -171,6 +176,14 @@ async fn lists_walk_indexes() {
         SEARCH contact_tag EXISTS USING COVERING INDEX contact_tag_contact (contact_id=? AND tag_id=?)
         SCALAR SUBQUERY 1
         SEARCH tag USING COVERING INDEX sqlite_autoindex_tag_1 (workspace_id=? AND name=?)
+        list
+        SEARCH contact USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)
+        CORRELATED SCALAR SUBQUERY 2
+        SEARCH x USING PRIMARY KEY (workspace_id=? AND address_hash=? AND list_id=?)
+        SEARCH m EXISTS USING PRIMARY KEY (list_id=? AND contact_id=?)
+        silent
+        SEARCH contact USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)
+        SEARCH d EXISTS USING INTEGER PRIMARY KEY (rowid=?)
         count
         SEARCH contact USING COVERING INDEX contact_created (workspace_id=?)
     "#]]

@@ -389,7 +389,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn today(&self) -> Date {
+    pub(super) fn today(&self) -> Date {
         let now = Timestamp::from_millisecond(self.context.now_ms).unwrap_or(Timestamp::UNIX_EPOCH);
         now.to_zoned(self.context.zone.clone()).date()
     }
@@ -420,7 +420,7 @@ impl Compiler<'_> {
     }
 
     /// The moment at which a day begins in the workspace's time zone.
-    fn start_of(&self, day: Date) -> Result<i64, FilterError> {
+    pub(super) fn start_of(&self, day: Date) -> Result<i64, FilterError> {
         let start = day.to_zoned(self.context.zone.clone()).and_then(|at| at.start_of_day());
         Ok(start.map_err(|_| self.wrong("value", "this date is too far away"))?.timestamp().as_millisecond())
     }

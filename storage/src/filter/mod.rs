@@ -5,6 +5,7 @@
 //! suppressions need the attached files.
 
 mod leaf;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -102,6 +103,11 @@ impl Compiler<'_> {
                 self.bind(self.context.now_ms);
                 Ok(())
             }
+            Filter::List { id, status } => {
+                self.on_list(*id, *status);
+                Ok(())
+            }
+            Filter::Unengaged { months } => self.unengaged(*months),
             Filter::Message { action, campaign_id, days } => self.message(action, *campaign_id, *days),
             Filter::Random { percent, seed } => self.random(*percent, *seed),
         }

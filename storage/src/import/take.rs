@@ -3,7 +3,7 @@
 use super::Counts;
 use crate::contact::{self, Draft, Existing, Origin};
 use crate::tag::TagId;
-use crate::{ContactId, ImportId, StorageError, WorkspaceId, tag};
+use crate::{ContactId, ImportId, ListId, StorageError, WorkspaceId, list, tag};
 use api_types::ImportExisting;
 use mail::Address;
 use rusqlite::{Connection, named_params};
@@ -61,6 +61,8 @@ pub struct ImportRules {
     pub existing: ImportExisting,
     /// Tags of every contact of the file.
     pub tags: Vec<String>,
+    /// Lists that every contact of the file is put on; who left one stays out of it.
+    pub lists: Vec<ListId>,
     /// Where the consent came from.
     pub consent_source: String,
     /// Name of the address column, for errors.
@@ -159,6 +161,7 @@ impl Taker<'_> {
         if let Some(contact) = contact::insert(self.tx, self.workspace, &new_draft(row), origin, self.now_ms)? {
             self.counts.created += 1;
             self.tag(contact, row)?;
+            self.list(contact)?;
             self.engaged(contact, row)?;
             return Ok(());
         }
@@ -185,6 +188,7 @@ impl Taker<'_> {
             contact::mark_imported(self.tx, self.workspace, there.id, self.id)?;
         }
         changed |= self.tag(there.id, row)?;
+        changed |= self.list(there.id)?;
         changed |= self.engaged(there.id, row)?;
         if changed {
             self.counts.updated += 1;
@@ -197,6 +201,16 @@ impl Taker<'_> {
     fn engaged(&self, contact: ContactId, row: &ImportRow) -> Result<bool, StorageError> {
         let Some(at_ms) = row.engaged_ms else { return Ok(false) };
         contact::engaged(self.tx, self.workspace, contact, at_ms)
+    }
+
+    /// Puts a contact on the file's lists; whether it did not stand on all of them.
+    fn list(&self, contact: ContactId) -> Result<bool, StorageError> {
+        let mut added = false;
+        for id in &self.rules.lists {
+            let whose = (self.workspace, *id, contact);
+            added |= list::add(self.tx, whose, &self.rules.consent_source, self.now_ms)?;
+        }
+        Ok(added)
     }
 
     /// Puts the file's and the row's tags on a contact; whether it had not all of them.

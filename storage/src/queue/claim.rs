@@ -8,7 +8,7 @@
 use super::settle::{self, Ending, Settlement};
 use super::{Claimed, Origin};
 use crate::pause::{self, PauseSet};
-use crate::{AddressHash, CampaignId, StorageError, WorkspaceId, suppression};
+use crate::{AddressHash, CampaignId, ListId, StorageError, WorkspaceId, list, suppression};
 use mail::{Address, StreamKind};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
@@ -58,8 +58,7 @@ pub struct Taken {
     pub next_due_ms: Option<i64>,
 }
 
-const RUNNING: &str =
-    "SELECT workspace_id, campaign_id FROM campaign_run WHERE state = 'running' ORDER BY workspace_id, campaign_id";
+const RUNNING: &str = "SELECT workspace_id, campaign_id, list_id FROM campaign_run WHERE state = 'running' ORDER BY workspace_id, campaign_id";
 // One step per workspace, however many rows each has.
 const SUBMITTERS: &str = "
     SELECT workspace_id FROM recipient
@@ -85,10 +84,10 @@ const CLAIM_SUBMITTED: &str = claim!("campaign_id IS NULL AND kind = ?4 AND work
 /// # Errors
 /// The database's.
 pub fn take_due(tx: &Connection, due: Due) -> Result<Taken, StorageError> {
-    let running = running(tx)?;
+    let (running, lists) = running(tx)?;
     let pauses = pause::in_force(tx)?;
     let open: Vec<_> = running.iter().copied().filter(|(workspace, _)| !pauses.stops_workspace(*workspace)).collect();
-    let mut taking = Taking { tx, now_ms: due.now_ms, claimed: Vec::new(), settlements: Vec::new() };
+    let mut taking = Taking { tx, now_ms: due.now_ms, lists, claimed: Vec::new(), settlements: Vec::new() };
     let mut turn = due.turn;
     let urgent_of = submitters(tx, StreamKind::Transactional, &pauses)?;
     let urgent = in_turns(urgent_of, turn.transactional, due.transactional, |workspace, want| {
@@ -228,15 +227,27 @@ fn next_due(
     Ok(next)
 }
 
-fn running(tx: &Connection) -> Result<Vec<(WorkspaceId, CampaignId)>, StorageError> {
+/// Running campaigns, and the lists of those that belong to one.
+type Running = (Vec<(WorkspaceId, CampaignId)>, HashMap<CampaignId, ListId>);
+
+fn running(tx: &Connection) -> Result<Running, StorageError> {
+    let (mut running, mut lists) = Running::default();
     let mut statement = tx.prepare_cached(RUNNING)?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let campaign = row.get(1)?;
+        running.push((row.get(0)?, campaign));
+        if let Some(list) = row.get(2)? {
+            lists.insert(campaign, list);
+        }
+    }
+    Ok((running, lists))
 }
 
 struct Taking<'a> {
     tx: &'a Connection,
     now_ms: i64,
+    lists: HashMap<CampaignId, ListId>,
     claimed: Vec<Claimed>,
     settlements: Vec<Settlement>,
 }
@@ -268,8 +279,7 @@ impl Taking<'_> {
                 // Nothing that we stored; then nobody can be written to.
                 None => Some(Ending::Cancelled),
                 Some(c) if c.expires_ms <= now_ms => Some(Ending::Expired),
-                Some(c) => suppression::check(self.tx, c.workspace_id, (&c.address_hash, c.kind), now_ms)?
-                    .map(Ending::Suppressed),
+                Some(c) => self.unwanted(c)?,
             };
             match (ending, candidate) {
                 (None, Some(candidate)) => self.claimed.push(candidate),
@@ -283,6 +293,18 @@ impl Taking<'_> {
             }
         }
         Ok(got)
+    }
+}
+
+impl Taking<'_> {
+    /// How a recipient ends that wants no such mail.
+    fn unwanted(&self, c: &Claimed) -> Result<Option<Ending>, StorageError> {
+        let whose = (&c.address_hash, c.kind);
+        if let Some(reason) = suppression::check(self.tx, c.workspace_id, whose, self.now_ms)? {
+            return Ok(Some(Ending::Suppressed(reason)));
+        }
+        let Some(id) = c.origin.campaign().and_then(|campaign| self.lists.get(&campaign)) else { return Ok(None) };
+        Ok(list::has_left(self.tx, c.workspace_id, &c.address_hash, *id)?.then_some(Ending::LeftList))
     }
 }
 

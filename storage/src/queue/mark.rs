@@ -4,7 +4,7 @@ use super::Wait;
 use super::settle::{self, Ending, GiveBack, Settlement};
 use crate::pause::{self, PauseSet};
 use crate::words::word;
-use crate::{AddressHash, CampaignId, RecipientId, StorageError, WorkspaceId, suppression};
+use crate::{AddressHash, CampaignId, ListId, RecipientId, StorageError, WorkspaceId, list, suppression};
 use mail::{StreamKind, WaitReason};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
@@ -37,7 +37,7 @@ pub enum Marked {
 const LOOK: &str = "
     SELECT workspace_id, campaign_id, address_hash, domain, due_ms, expires_ms, kind
     FROM recipient WHERE id = ?1 AND state = 'claimed'";
-const RUN_STATE: &str = "SELECT state = 'running' FROM campaign_run WHERE campaign_id = ?1";
+const RUN: &str = "SELECT state = 'running', list_id FROM campaign_run WHERE campaign_id = ?1";
 const MARK: &str = "UPDATE recipient SET state = 'sending' WHERE id = ?1";
 const PUT_DOWN: &str = "UPDATE recipient SET in_hand = 0, wait_reason = 'held' WHERE id = ?1 AND in_hand = 1";
 
@@ -97,6 +97,9 @@ pub fn mark_sending(tx: &Connection, requests: &[MarkRequest], now_ms: i64) -> R
         } else if let Some(reason) = suppression::check(tx, found.workspace, (&found.hash, found.kind), now_ms)? {
             settlements.push(settled(Ending::Suppressed(reason)));
             marked.push(Marked::Suppressed);
+        } else if runs.has_left(&found)? {
+            settlements.push(settled(Ending::LeftList));
+            marked.push(Marked::Suppressed);
         } else {
             mark.execute(params![id])?;
             marked.push(Marked::Go);
@@ -107,10 +110,17 @@ pub fn mark_sending(tx: &Connection, requests: &[MarkRequest], now_ms: i64) -> R
     Ok(marked)
 }
 
-/// Whether campaigns run, each asked once.
+/// Whether campaigns run and which list each belongs to, each asked once.
 struct Runs<'a> {
     tx: &'a Connection,
-    known: HashMap<CampaignId, bool>,
+    known: HashMap<CampaignId, RunNow>,
+}
+
+/// What the mark asks of a campaign.
+#[derive(Clone, Copy)]
+struct RunNow {
+    runs: bool,
+    list: Option<ListId>,
 }
 
 impl Runs<'_> {
@@ -122,7 +132,7 @@ impl Runs<'_> {
         pauses: &PauseSet,
         now_ms: i64,
     ) -> Result<Option<i64>, StorageError> {
-        if !self.runs(found.campaign)? || pauses.stops_workspace(found.workspace) {
+        if !self.of(found.campaign)?.runs || pauses.stops_workspace(found.workspace) {
             return Ok(Some(found.due_ms));
         }
         if let Some(until_ms) = pauses.waits_until(found.workspace, &found.domain, &request.provider, now_ms) {
@@ -132,16 +142,22 @@ impl Runs<'_> {
         Ok(pauses.stops_source(&request.source).then_some(now_ms))
     }
 
-    fn runs(&mut self, campaign: Option<CampaignId>) -> Result<bool, StorageError> {
-        // Submitted mail has no run that could be paused.
-        let Some(campaign) = campaign else { return Ok(true) };
-        if let Some(runs) = self.known.get(&campaign) {
-            return Ok(*runs);
+    fn of(&mut self, campaign: Option<CampaignId>) -> Result<RunNow, StorageError> {
+        // Submitted mail has no run that could be paused, and no list.
+        let Some(campaign) = campaign else { return Ok(RunNow { runs: true, list: None }) };
+        if let Some(run) = self.known.get(&campaign) {
+            return Ok(*run);
         }
-        let state = self.tx.prepare_cached(RUN_STATE)?.query_row([campaign], |row| row.get(0)).optional()?;
-        Ok(*self.known.entry(campaign).or_insert(state.unwrap_or(false)))
+        let read = |row: &Row<'_>| Ok(RunNow { runs: row.get(0)?, list: row.get(1)? });
+        let run = self.tx.prepare_cached(RUN)?.query_row([campaign], read).optional()?;
+        Ok(*self.known.entry(campaign).or_insert(run.unwrap_or(RunNow { runs: false, list: None })))
+    }
+
+    fn has_left(&mut self, found: &Found) -> Result<bool, StorageError> {
+        let Some(id) = self.of(found.campaign)?.list else { return Ok(false) };
+        list::has_left(self.tx, found.workspace, &found.hash, id)
     }
 }
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[LOOK, RUN_STATE, MARK, PUT_DOWN];
+pub(super) const STATEMENTS: &[&str] = &[LOOK, RUN, MARK, PUT_DOWN];

@@ -39,7 +39,7 @@ pub use mark::{MarkRequest, Marked, mark_sending};
 pub use origin::Origin;
 pub use read::{LogFilter, Matching, Recipient, campaign_log, count_live, find, live_page};
 pub use report::{Report, ReportKind, ReportMatch, settle_report};
-pub use settle::{Deferral, DeferralKind, Ending, GiveBack, Settlement, defer, give_back, settle};
+pub use settle::{Deferral, DeferralKind, Ending, GiveBack, LEFT_LIST, Settlement, defer, give_back, settle};
 
 /// A recipient that the scheduler has taken: everything that the way to the wire needs, without another query.
 #[derive(Clone, Debug, PartialEq, Eq)]

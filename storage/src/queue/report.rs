@@ -24,6 +24,8 @@ pub enum ReportKind {
     Delayed,
     /// Delivered, or handed on: told to who asked for it.
     Arrived(Action),
+    /// A machine answered for the recipient.
+    Answered,
 }
 
 /// A report about a recipient.
@@ -118,6 +120,10 @@ pub fn settle_report(tx: &Connection, report: &Report) -> Result<ReportMatch, St
         ReportKind::Arrived(action) => {
             notice::reported(tx, report, action)?;
             Ok(ReportMatch::Known)
+        }
+        ReportKind::Answered => {
+            tell(tx, report, &done, Kind::Replied)?;
+            Ok(ReportMatch::Applied)
         }
         ReportKind::Failed { suppress } => {
             correct(tx, report, &done)?;

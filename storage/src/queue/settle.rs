@@ -25,6 +25,8 @@ pub enum Ending {
     Expired,
     /// On the suppression list, and why.
     Suppressed(SuppressionReason),
+    /// Its address has left the list that the mail belongs to.
+    LeftList,
     /// Its content cannot be made.
     Cancelled,
     /// The answer to the final dot never came.
@@ -37,7 +39,7 @@ impl Ending {
             Ending::Delivered => RecipientState::Delivered,
             Ending::Bounced { .. } => RecipientState::Bounced,
             Ending::Expired => RecipientState::Expired,
-            Ending::Suppressed(_) => RecipientState::Suppressed,
+            Ending::Suppressed(_) | Ending::LeftList => RecipientState::Suppressed,
             Ending::Cancelled => RecipientState::Cancelled,
             Ending::Unknown => RecipientState::Unknown,
         }
@@ -48,7 +50,7 @@ impl Ending {
             Ending::Delivered => Kind::Delivered,
             Ending::Bounced { .. } => Kind::Bounced,
             Ending::Expired => Kind::Expired,
-            Ending::Suppressed(_) => Kind::Suppressed,
+            Ending::Suppressed(_) | Ending::LeftList => Kind::Suppressed,
             Ending::Cancelled => Kind::Cancelled,
             Ending::Unknown => Kind::Unknown,
         }
@@ -69,6 +71,9 @@ pub struct Settlement {
     /// What was answered; `None` keeps the last answer on the row.
     pub answer: Option<Answer>,
 }
+
+/// What the event of such an ending says in place of a suppression's reason.
+pub const LEFT_LIST: &str = "left_list";
 
 const LIVE: &str = "
     SELECT workspace_id, campaign_id, contact_id, message_id, attempts + (?2 IS NOT NULL), coalesce(?2, provider),
@@ -181,6 +186,7 @@ fn tell(tx: &Connection, s: &Settlement, owner: &Owner, enhanced: Option<&str>) 
     let event = Event {
         text: match s.ending {
             Ending::Suppressed(reason) => Some(reason_word(reason)),
+            Ending::LeftList => Some(LEFT_LIST),
             _ => s.answer.as_ref().map(|a| a.text.as_str()),
         },
         ..event((s.id, s.at_ms), s.ending.kind(), owner, s.attempt.as_ref(), s.answer.as_ref(), enhanced)

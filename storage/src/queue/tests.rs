@@ -1,6 +1,7 @@
 //! The state machine: stories of single transitions, the invariant under random steps and crashes, golden plans.
 
 mod control;
+mod lists;
 
 use super::*;
 use crate::event::Kind;

@@ -1,8 +1,8 @@
 //! The wizard: content, audience, sender, review. Each step is saved when it is left.
 
 use api_types::{
-    AudienceCount, Campaign, CampaignInput, CampaignState, CountRequest, Egress, EgressStream, Filter, Page, Segment,
-    SendingDomain, Template,
+    AudienceCount, Campaign, CampaignInput, CampaignState, CountRequest, Egress, EgressStream, Filter, List,
+    ListStatus, Page, Segment, SendingDomain, Template,
 };
 use leptos::prelude::*;
 use view::audience;
@@ -55,6 +55,7 @@ async fn beginning(api: Api, name: String) -> Result<CampaignInput, crate::api::
         name,
         template_id: None,
         segment_id: None,
+        list_id: None,
         from_email,
         from_name: String::new(),
         reply_to: String::new(),
@@ -68,6 +69,7 @@ fn input_of(campaign: &Campaign) -> CampaignInput {
         name: campaign.name.clone(),
         template_id: campaign.template_id,
         segment_id: campaign.segment_id,
+        list_id: campaign.list_id,
         from_email: campaign.from_email.clone(),
         from_name: campaign.from_name.clone(),
         reply_to: campaign.reply_to.clone(),
@@ -83,6 +85,7 @@ struct Form {
     name: RwSignal<String>,
     template: RwSignal<String>,
     segment: RwSignal<String>,
+    list: RwSignal<String>,
     from_email: RwSignal<String>,
     from_name: RwSignal<String>,
     reply_to: RwSignal<String>,
@@ -99,6 +102,7 @@ impl Form {
             name: RwSignal::new(campaign.name.clone()),
             template: id(campaign.template_id),
             segment: id(campaign.segment_id),
+            list: id(campaign.list_id),
             from_email: RwSignal::new(campaign.from_email.clone()),
             from_name: RwSignal::new(campaign.from_name.clone()),
             reply_to: RwSignal::new(campaign.reply_to.clone()),
@@ -113,6 +117,7 @@ impl Form {
             name: self.name.get_untracked(),
             template_id: self.template.get_untracked().parse().ok(),
             segment_id: self.segment.get_untracked().parse().ok(),
+            list_id: self.list.get_untracked().parse().ok(),
             from_email: self.from_email.get_untracked().trim().to_owned(),
             from_name: self.from_name.get_untracked(),
             reply_to: self.reply_to.get_untracked().trim().to_owned(),
@@ -191,7 +196,7 @@ fn step_view(form: Form, index: usize) -> AnyView {
     view! {
         <form class="card narrow" on:submit=send>
             {inputs}
-            {form_error(form.submit.rest(&["name", "template_id", "segment_id", "from_email", "from_name", "reply_to", "stream", "pool"]))}
+            {form_error(form.submit.rest(&["name", "template_id", "segment_id", "list_id", "from_email", "from_name", "reply_to", "stream", "pool"]))}
             <div class="actions end"><Button submit=true look=Look::Primary busy=form.submit.busy>{format!("Save, next: {}", next.1.to_lowercase())}</Button></div>
         </form>
     }
@@ -236,11 +241,21 @@ fn audience_step(form: Form) -> AnyView {
         let rows = page.items.iter().map(|segment| (segment.id.to_string(), segment.name.clone()));
         std::iter::once(first).chain(rows).collect::<Vec<Choice>>()
     });
+    let lists = load(move || api.get::<Page<List>>("/lists".to_owned()));
+    let list_options = lists.map(|page| {
+        let first = (String::new(), "None: it is about everything".to_owned());
+        let rows = page.items.iter().map(|list| (list.id.to_string(), list.name.clone()));
+        std::iter::once(first).chain(rows).collect::<Vec<Choice>>()
+    });
     let filter = Memo::new(move |_| {
-        let chosen = form.segment.get();
+        let (chosen, list) = (form.segment.get(), form.list.get().parse().ok());
         segments.data.with(|page| {
             let segment = page.as_ref()?.items.iter().find(|segment| segment.id.to_string() == chosen);
-            Some(segment.map_or_else(Filter::everyone, |segment| segment.filter.clone()))
+            let all = segment.map_or_else(Filter::everyone, |segment| segment.filter.clone());
+            Some(match list {
+                None => all,
+                Some(id) => Filter::And { filters: vec![all, Filter::List { id, status: ListStatus::Subscribed }] },
+            })
         })
     });
     let count = load(move || {
@@ -250,6 +265,9 @@ fn audience_step(form: Form) -> AnyView {
     view! {
         <Field id="segment_id" label="Who gets it" error=form.submit.field("segment_id")>
             <Select id="segment_id" value=form.segment on_choice=Callback::new(move |id| form.segment.set(id)) options/>
+        </Field>
+        <Field id="list_id" label="List that it belongs to" hint="It goes only to those who are on it, and not to who leaves it while the campaign is on its way." error=form.submit.field("list_id")>
+            <Select id="list_id" value=form.list on_choice=Callback::new(move |id| form.list.set(id)) options=list_options/>
         </Field>
         {count.show(3, move |count| view! {
             <p>{move || count.with(|count| count.sentence.clone())}</p>

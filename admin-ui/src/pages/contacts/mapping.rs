@@ -1,6 +1,6 @@
 //! What each column of an import becomes, with its first values beside it.
 
-use api_types::{Field as ContactField, Import, ImportColumn, ImportExisting, ImportStart, Page};
+use api_types::{Field as ContactField, Import, ImportColumn, ImportExisting, ImportStart, List, Page};
 use leptos::prelude::*;
 use view::import::{field_name, problem, tags as split_tags, targets};
 
@@ -25,6 +25,13 @@ pub fn Mapping(import: Load<Import>) -> impl IntoView {
     let existing = RwSignal::new("update".to_owned());
     let tags = RwSignal::new(String::new());
     let consent = RwSignal::new(String::new());
+    let list = RwSignal::new(String::new());
+    let lists = load(move || api.get::<Page<List>>("/lists".to_owned()));
+    let list_options = lists.map(|page| {
+        let first = (String::new(), "On no list".to_owned());
+        let rows = page.items.iter().map(|list| (list.id.to_string(), list.name.clone()));
+        std::iter::once(first).chain(rows).collect::<Vec<Choice>>()
+    });
     let submit = Submit::new();
     let wrong = Memo::new(move |_| chosen.with(|targets| problem(targets)));
     let id = draft.id;
@@ -40,6 +47,7 @@ pub fn Mapping(import: Load<Import>) -> impl IntoView {
             targets: chosen.get_untracked(),
             existing,
             tags: split_tags(&tags.get_untracked()),
+            lists: list.get_untracked().parse().into_iter().collect(),
             consent_source: consent.get_untracked(),
         };
         submit.run(async move {
@@ -71,6 +79,9 @@ pub fn Mapping(import: Load<Import>) -> impl IntoView {
                     </Field>
                     <Field id="tags" label="Tags for every contact of the file" hint="Separated by commas; may stay empty." error=submit.field("tags")>
                         <TextInput id="tags" value=tags/>
+                    </Field>
+                    <Field id="list" label="List that they are put on" hint="Who has left it stays out of it.">
+                        <Select id="list" value=list on_choice=Callback::new(move |id| list.set(id)) options=list_options/>
                     </Field>
                     <Field id="consent_source" label="Where their consent comes from" hint="Kept with each contact; the name of the file when empty." error=submit.field("consent_source")>
                         <TextInput id="consent_source" value=consent/>

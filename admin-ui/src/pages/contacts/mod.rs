@@ -4,6 +4,7 @@ mod edit;
 mod import;
 mod imports;
 mod list;
+mod lists;
 mod mapping;
 mod one;
 

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use view::tone::Tone;
 
 use super::edit::EditContact;
+use super::lists::ContactLists;
 use crate::api::use_api;
 use crate::load::{Load, load};
 use crate::nav::{Query, use_id, use_nav, use_query};
@@ -50,6 +51,7 @@ pub fn ContactPage() -> impl IntoView {
         {contact.show(6, move |contact| view! {
             {move || contact.with(suppressed)}
             <Card title="Who it is">{move || facts(&contact.get())}</Card>
+            <ContactLists id changed=Callback::new(move |()| events.reload())/>
             <Card title="What happened">{happened(events, query)}</Card>
         }.into_any())}
         <Dialog open=editing title="Edit the contact">

@@ -2,28 +2,34 @@
 
 use api_types::{JudgedReply, TestReply};
 use leptos::prelude::*;
+use view::shaping::decided_by;
 use view::tone;
 
 use crate::api::use_api;
+use crate::nav::use_query;
 use crate::parts::*;
 use crate::submit::Submit;
 
 /// What a reply may answer, with the word for people.
-const STAGES: [(&str, &str); 6] = [
+const STAGES: [(&str, &str); 7] = [
     ("message", "To the message"),
     ("rcpt", "To RCPT TO"),
     ("mail", "To MAIL FROM"),
     ("data", "To DATA"),
     ("hello", "To EHLO"),
     ("greeting", "As the greeting"),
+    ("report", "In a report that came back"),
 ];
 
 #[component]
 pub fn RuleTester(names: Memo<Vec<String>>) -> impl IntoView {
     let api = use_api();
-    let reply = RwSignal::new(String::new());
-    let stage = RwSignal::new("message".to_owned());
-    let provider = RwSignal::new(String::new());
+    // A link may bring the words along.
+    let given = |name| use_query().param(name).get_untracked();
+    let reply = RwSignal::new(given("reply"));
+    let known = |word: &String| STAGES.iter().any(|(stage, _)| stage == word);
+    let stage = RwSignal::new(Some(given("stage")).filter(known).unwrap_or_else(|| "message".to_owned()));
+    let provider = RwSignal::new(given("at"));
     let judged = RwSignal::new(None::<JudgedReply>);
     let submit = Submit::new();
     let send = move |event: leptos::ev::SubmitEvent| {
@@ -68,7 +74,8 @@ fn answer(judged: &JudgedReply) -> AnyView {
     let class = judged.class.as_deref().map_or_else(none, |class| {
         let kind = judged.kind.clone().map(|kind| format!(" ({kind})")).unwrap_or_default();
         let rule = judged.class_rule.clone().map(chip);
-        view! { {tone::words(class)}{kind}" "{rule} }.into_any()
+        let by = judged.class_by.as_deref().map(decided_by);
+        view! { <span class="chips">{tone::words(class)}{kind}{rule}{by}</span> }.into_any()
     });
     let rule = judged.rule.clone().map_or_else(none, chip);
     view! {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api_types::{
-    AudienceCount, Campaign, Count, CountRequest, Field as ContactField, Filter, Page, Segment, SegmentInput,
+    AudienceCount, Campaign, Count, CountRequest, Field as ContactField, Filter, List, Page, Segment, SegmentInput,
 };
 use leptos::prelude::*;
 use view::audience;
@@ -11,15 +11,18 @@ use view::audience;
 use crate::api::use_api;
 use crate::guard::UnsavedGuard;
 use crate::load::{Load, load};
-use crate::nav::{use_id, use_nav};
+use crate::nav::{use_id, use_nav, use_query};
 use crate::parts::*;
 use crate::submit::Submit;
 
 #[component]
 pub fn NewSegment() -> impl IntoView {
+    // A figure of silent contacts elsewhere leads here.
+    let silent = use_query().param("unengaged").get_untracked().parse();
+    let start = silent.map_or_else(|_| Filter::everyone(), |months| Filter::Unengaged { months });
     view! {
         <PageHeader title="Build a segment" above=("/segments".to_owned(), "Segments")/>
-        <Builder known=None/>
+        <Builder known=None start/>
     }
     .into_any()
 }
@@ -47,7 +50,7 @@ pub fn SegmentPage() -> impl IntoView {
         <PageHeader title ready=segment.there() above=("/segments".to_owned(), "Segments")>
             <Button look=Look::Danger on_press=Callback::new(move |()| deleting.set(true))>"Delete"</Button>
         </PageHeader>
-        {segment.show(6, move |segment| view! { <Builder known=Some(segment.get_untracked())/> }.into_any())}
+        {segment.show(6, move |segment| view! { <Builder start=segment.get_untracked().filter known=Some(segment.get_untracked())/> }.into_any())}
         <ConfirmDialog open=deleting title="Delete this segment?" confirm="Delete" busy=delete.busy failure=delete.rest(&[]) on_confirm=deleted>
             <p>"Only the condition is deleted, no contact. Campaigns that were launched keep their audience; drafts lose theirs. This cannot be undone."</p>
         </ConfirmDialog>
@@ -56,13 +59,12 @@ pub fn SegmentPage() -> impl IntoView {
 }
 
 #[component]
-fn Builder(known: Option<Segment>) -> impl IntoView {
+fn Builder(known: Option<Segment>, start: Filter) -> impl IntoView {
     let api = use_api();
     let nav = use_nav();
     let toasts = use_toasts();
     let id = known.as_ref().map(|segment| segment.id);
     let name = RwSignal::new(known.as_ref().map(|segment| segment.name.clone()).unwrap_or_default());
-    let start = known.map_or_else(Filter::everyone, |segment| segment.filter);
     let fields = load(move || api.get::<Page<ContactField>>("/fields".to_owned()));
     let vocabulary = vocabulary(fields);
     let edited = EditedFilter::new(&start);
@@ -121,10 +123,14 @@ fn Builder(known: Option<Segment>) -> impl IntoView {
 fn vocabulary(fields: Load<Page<ContactField>>) -> Vocabulary {
     let api = use_api();
     let tags = load(move || api.get::<Page<Count>>("/tags".to_owned()));
+    let lists = load(move || api.get::<Page<List>>("/lists".to_owned()));
     let campaigns = load(move || api.get::<Page<Campaign>>("/campaigns?limit=200".to_owned()));
     Vocabulary {
         fields: fields.map(|page| page.items.clone()).into(),
         tags: tags.map(|page| page.items.iter().map(|tag| tag.name.clone()).collect::<Vec<_>>()).into(),
+        lists: lists
+            .map(|page| page.items.iter().map(|list| (list.id.to_string(), list.name.clone())).collect::<Vec<_>>())
+            .into(),
         campaigns: campaigns
             .map(|page| {
                 page.items.iter().map(|campaign| (campaign.id.to_string(), campaign.name.clone())).collect::<Vec<_>>()

@@ -26,6 +26,13 @@ fn round_trips() {
         Filter::And { filters: vec![attribute("first_name", FilterOp::IsNotSet, Value::Null)] },
         Filter::Or { filters: vec![tag("a"), not(tag("b")), Filter::Suppressed] },
         not(Filter::Or { filters: vec![tag("a"), Filter::And { filters: vec![tag("b"), tag("c")] }] }),
+        Filter::Or {
+            filters: vec![
+                Filter::List { id: 3, status: ListStatus::Subscribed },
+                not(Filter::List { id: 4, status: ListStatus::Left }),
+                Filter::Unengaged { months: 6 },
+            ],
+        },
         Filter::And {
             filters: vec![
                 Filter::Message { action: "delivered".to_owned(), campaign_id: Some(7), days: Some(30) },
@@ -51,6 +58,8 @@ fn what_is_missing_is_said() {
         ("email", " ", "a value is missing"),
         ("attribute:age", "old", "not a number"),
         ("random", "101", "0 to 100"),
+        ("list", "", "Choose a list"),
+        ("unengaged", "0", "1 to 120"),
     ];
     for (subject, value, expected) in cases {
         let mut rule = Rule::about(subject, &fields());

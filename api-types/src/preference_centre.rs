@@ -1,0 +1,85 @@
+//! The preference centre: what its page says and looks like. The page for unsubscribing looks the same.
+//!
+//! `GET, PUT, DELETE /api/v1/preference-centre` · `POST /api/v1/preference-centre/preview` ·
+//! `PUT, DELETE /api/v1/preference-centre/logo`
+
+use serde::{Deserialize, Serialize};
+
+/// What people set of the preference centre. An empty text stands for the language's own words, an empty colour for ours.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct PreferenceCentre {
+    /// The language of the words that are not set here.
+    pub language: PageLanguage,
+    /// The heading.
+    pub title: String,
+    /// What stands below the heading.
+    pub introduction: String,
+    /// What is said after unsubscribing.
+    pub unsubscribed_text: String,
+    /// What is said after saving.
+    pub saved_text: String,
+    /// Colour of buttons, `#RRGGBB`.
+    pub accent: String,
+    /// Colour behind everything, `#RRGGBB`.
+    pub page: String,
+    /// Colour of the card, `#RRGGBB`.
+    pub card: String,
+    /// Whether a mail confirms every change.
+    pub confirmation: bool,
+    /// Its subject.
+    pub confirmation_subject: String,
+    /// What it says, in plain text.
+    pub confirmation_text: String,
+}
+
+/// A language of the pages for recipients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum PageLanguage {
+    /// English.
+    #[default]
+    En,
+    /// Portuguese.
+    Pt,
+}
+
+/// The preference centre as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PreferenceCentreState {
+    /// What people set.
+    pub settings: PreferenceCentre,
+    /// Path of the logo, where there is one.
+    pub logo: Option<String>,
+    /// How well the colours can be read.
+    pub contrasts: Vec<Contrast>,
+}
+
+/// How well one colour can be read on another (WCAG 2.1, 1.4.3).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Contrast {
+    /// What is read on what.
+    pub what: String,
+    /// The setting that decides it.
+    pub field: String,
+    /// 1 to 21, cut to one decimal; 4.5 is the least that is allowed.
+    pub ratio: f64,
+    /// Whether it is enough.
+    pub good: bool,
+}
+
+/// Pages as they would be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PreferenceCentrePreview {
+    /// The preference centre, as HTML.
+    pub preferences: String,
+    /// What is shown after unsubscribing, as HTML.
+    pub unsubscribed: String,
+    /// How well the colours can be read.
+    pub contrasts: Vec<Contrast>,
+}
