@@ -116,6 +116,7 @@ fn SignedIn() -> impl IntoView {
                 <Route path=path!("/egress") view=pages::EgressPage/>
                 <Route path=path!("/providers") view=pages::Providers/>
                 <Route path=path!("/unknown-texts") view=pages::UnknownTexts/>
+                <Route path=path!("/bounces") view=pages::Bounces/>
                 <Route path=path!("/suppressions") view=pages::Suppressions/>
                 <Route path=path!("/api-keys") view=pages::ApiKeys/>
                 <Route path=path!("/smtp-credentials") view=pages::SmtpCredentials/>

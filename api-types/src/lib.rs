@@ -4,6 +4,7 @@
 //! Requests that change something need the session's `X-CSRF-Token`, or an API key.
 
 mod bounce;
+mod bounces;
 mod campaign;
 mod common;
 mod contact;
@@ -32,6 +33,7 @@ mod webhook;
 mod workspace;
 
 pub use bounce::*;
+pub use bounces::*;
 pub use campaign::*;
 pub use common::*;
 pub use contact::*;

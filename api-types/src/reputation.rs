@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Automation;
+
 /// How the mail of one sender, or to one provider, was received.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -24,6 +26,36 @@ pub struct Reputation {
     pub level: ReputationLevel,
     /// What to do, where it does not stand well.
     pub advice: Option<String>,
+    /// What was done because of the figures by itself, as long as it is in force.
+    pub action: Option<Automation>,
+}
+
+/// From which shares on what is done by itself. `GET /api/v1/reputation/limits`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReputationLimits {
+    /// Whether anything is done; else shares are only shown.
+    pub acts: bool,
+    /// From the mildest to the strictest.
+    pub steps: Vec<ReputationStep>,
+}
+
+/// One thing that is done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReputationStep {
+    /// `warn`, `slow`, `hold` or `suspend`.
+    pub step: String,
+    /// What that is, as a sentence.
+    pub effect: String,
+    /// Over how many days its figures go.
+    pub days: u32,
+    /// Messages from which on shares say something.
+    pub minimum: u32,
+    /// Bounces, in percent, from which on it is done; absent where they lead to nothing.
+    pub bounce_percent: Option<f64>,
+    /// Complaints, in percent, from which on it is done; absent where they lead to nothing.
+    pub complaint_percent: Option<f64>,
 }
 
 /// What figures are told by.

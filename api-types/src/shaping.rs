@@ -99,16 +99,19 @@ pub struct Automation {
     pub id: i64,
     /// The rule that led to it.
     pub rule: String,
-    /// `source_site`, `source_provider`, `domain_provider` or `workspace_provider`.
+    /// `source_site`, `source_provider`, `domain_provider` or `workspace_provider`; or, where figures of reputation led
+    /// to it and it is about bulk mail wherever it goes, `workspace`, `domain` or `campaign`.
     pub scope: String,
     /// The source, where the scope has one.
     pub source: Option<String>,
     /// The site, where the scope has one.
     pub site: Option<String>,
-    /// The provider.
+    /// The provider; empty where it is about mail wherever it goes.
     pub provider: String,
     /// The signing domain, where the scope has one.
     pub domain: Option<String>,
+    /// The campaign, where the scope has one.
+    pub campaign_id: Option<i64>,
     /// What it does, as a sentence.
     pub effect: String,
     /// Nothing goes until then.

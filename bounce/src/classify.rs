@@ -100,8 +100,9 @@ impl Kind {
         [Kind::Hard, Kind::Soft, Kind::Block, Kind::Delay].into_iter().find(|kind| kind.as_str() == word)
     }
 
-    /// A "not now" never proves that an address will not work.
-    fn of(class: BounceClass, severity: Severity) -> Kind {
+    /// What a class means for the recipient. A "not now" never proves that an address will not work.
+    #[must_use]
+    pub fn of(class: BounceClass, severity: Severity) -> Kind {
         use BounceClass as C;
         match class {
             C::BadMailbox | C::Moved | C::Inactive | C::BadDomain | C::TakesNoMail => match severity {

@@ -99,6 +99,7 @@ async fn automations_are_listed_and_lifted() {
         site: None,
         provider: "Yahoo".to_owned(),
         domain: (scope == Scope::DomainProvider).then(|| "sender.example".to_owned()),
+        campaign_id: None,
         rule: format!("rule-{id}"),
         hold_until_ms: Some(i64::MAX / 4),
         rate: None,

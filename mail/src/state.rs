@@ -102,6 +102,8 @@ words! {
         ProviderHold = "provider_hold",
         /// The provider refuses this sending domain until something of it is mended.
         DomainHold = "domain_hold",
+        /// Too much of this workspace's, domain's or campaign's mail bounced or was reported as spam.
+        Reputation = "reputation",
         /// Kept back by a person until released.
         Held = "held",
     }

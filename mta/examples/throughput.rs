@@ -146,6 +146,7 @@ fn parts(storage: &Storage, connections: u32) -> Parts {
         routes: Vec::new(),
         shaping: Arc::new(mta::shaping::Snapshot::compile(&config.smtp, &config.shaping)),
         soft_bounces: None,
+        reputation: config.reputation,
         retention: Retention {
             events: day,
             finished: day,

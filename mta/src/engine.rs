@@ -8,6 +8,7 @@ use crate::lane::LaneStatus;
 use crate::notice;
 use crate::pause::{self, Pauses};
 use crate::places::Places;
+use crate::reputation;
 use crate::route::{RouteSetup, RouteStatus, Routes};
 use crate::scheduler;
 use crate::shaping::{Shaping, Snapshot};
@@ -71,6 +72,8 @@ pub struct Parts {
     pub retention: Retention,
     /// How many soft bounces suppress an address; without it none do.
     pub soft_bounces: Option<storage::soft_bounce::Threshold>,
+    /// `[reputation]`.
+    pub reputation: config::ReputationSection,
     /// What TLS policies need.
     pub tls: TlsParts,
     /// `[notice]`.
@@ -181,6 +184,7 @@ impl Engine {
             tokio::spawn(housekeeping::lanes(shared.clone())),
             tokio::spawn(housekeeping::expiry(shared.clone())),
             tokio::spawn(housekeeping::soft_bounces(shared.clone(), parts.soft_bounces)),
+            tokio::spawn(reputation::watch(shared.clone(), parts.reputation)),
             tokio::spawn(warmup::nights(shared.clone())),
             tokio::spawn(housekeeping::events(shared.clone())),
             tokio::spawn(housekeeping::retention(shared.clone(), parts.retention)),

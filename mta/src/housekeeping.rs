@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use storage::automation::{Automation, Scope};
 use storage::{
-    RecipientId, Storage, StorageError, automation, conversation, event, idempotency, job, message, outbox, queue,
-    reputation, soft_bounce, unknown_text, unmatched_report,
+    RecipientId, Storage, StorageError, automation, bounces, conversation, event, idempotency, job, message, outbox,
+    queue, reputation, soft_bounce, standing, unknown_text, unmatched_report,
 };
 
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.
@@ -21,6 +21,8 @@ const EXPIRY_EVERY: Duration = Duration::from_secs(30);
 const EXPIRY_CHUNK: u32 = 50_000;
 /// Rolling figures are asked for the last thirty days at most.
 const REPUTATION_KEEP: Duration = Duration::from_hours(31 * 24);
+/// Reputation acts on figures of seven days.
+const AUTOMATIONS_KEEP_MIN: Duration = Duration::from_hours(8 * 24);
 /// New soft bounces are looked at so often.
 const SOFT_BOUNCES_EVERY: Duration = Duration::from_secs(30);
 /// The longest time within which soft bounces can be counted.
@@ -109,7 +111,9 @@ pub(crate) async fn soft_bounces(shared: Arc<Shared>, threshold: Option<soft_bou
 pub(crate) async fn release(shared: Arc<Shared>, lifted: Automation) {
     let workspace = match lifted.scope {
         Scope::SourceSite | Scope::SourceProvider => None,
-        Scope::DomainProvider | Scope::WorkspaceProvider => Some(lifted.workspace_id),
+        Scope::DomainProvider | Scope::WorkspaceProvider | Scope::Workspace | Scope::Domain | Scope::Campaign => {
+            Some(lifted.workspace_id)
+        }
     };
     for reason in reasons(&lifted) {
         let mut after = RecipientId(0);
@@ -192,6 +196,10 @@ enum Old {
     SoftBounces,
     /// Rolling figures that no page looks back to.
     Reputation,
+    /// Rolling figures that reputation does not act on any more.
+    Standing,
+    /// Bounces told apart, as long as their recipients.
+    Bounces,
     /// By age, and beyond so many bytes.
     Conversations(u64),
 }
@@ -205,10 +213,13 @@ async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageErr
         (Old::Answers, Duration::from_millis(idempotency::KEPT_MS.unsigned_abs())),
         (Old::UnmatchedReports, retention.unmatched_reports),
         (Old::UnknownTexts, retention.unknown_texts),
-        (Old::Automations, retention.events),
+        // What has been acted on is known as long as its figures count.
+        (Old::Automations, retention.events.max(AUTOMATIONS_KEEP_MIN)),
         (Old::Jobs, JOBS_KEEP),
         (Old::SoftBounces, SOFT_BOUNCES_KEEP),
         (Old::Reputation, REPUTATION_KEEP),
+        (Old::Standing, AUTOMATIONS_KEEP_MIN),
+        (Old::Bounces, retention.finished),
         (Old::Conversations(retention.conversation_bytes), retention.conversations),
     ] {
         let before_ms = now_ms.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
@@ -237,6 +248,8 @@ async fn forget_some(storage: &Storage, old: Old, before_ms: i64) -> Result<usiz
         }
         Old::Jobs => storage.queue().write(move |tx| job::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::Reputation => reputation::forget(storage, before_ms, RETENTION_CHUNK).await,
+        Old::Standing => standing::forget(storage, before_ms, RETENTION_CHUNK).await,
+        Old::Bounces => bounces::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::SoftBounces => soft_bounce::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Conversations(bytes) => {
             storage.events().write(move |tx| conversation::forget(tx, before_ms, bytes, RETENTION_CHUNK)).await

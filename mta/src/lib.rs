@@ -29,6 +29,7 @@ mod peers;
 mod places;
 pub mod providers;
 mod relaying;
+mod reputation;
 mod route;
 mod scheduler;
 pub mod shaping;

@@ -163,7 +163,8 @@ impl Shared {
             hand.permits.clear();
             let provider = &site.provider.name;
             let barred = || self.shaping.barred(&hand.claimed, provider, now_ms);
-            if let Some(wait) = pause::stopped(&pauses, &hand, provider, now_ms).or_else(barred) {
+            let slowed = || self.shaping.slowed(&hand.claimed, now_ms);
+            if let Some(wait) = pause::stopped(&pauses, &hand, provider, now_ms).or_else(barred).or_else(slowed) {
                 hand.give_back(wait);
                 continue;
             }

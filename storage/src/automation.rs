@@ -3,7 +3,7 @@
 
 use crate::event::{Event, Kind, bounded};
 use crate::words::word;
-use crate::{AutomationId, RecipientId, Storage, StorageError, WorkspaceId, outbox};
+use crate::{AutomationId, CampaignId, RecipientId, Storage, StorageError, WorkspaceId, outbox};
 use mail::WaitReason;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
@@ -18,9 +18,32 @@ pub enum Scope {
     DomainProvider,
     /// A workspace's mail at all sites of a provider.
     WorkspaceProvider,
+    /// A workspace's bulk mail, wherever it goes.
+    Workspace,
+    /// The bulk mail of one sending domain of a workspace, wherever it goes.
+    Domain,
+    /// One campaign's mail.
+    Campaign,
 }
 
 impl Scope {
+    /// All of them.
+    pub const ALL: [Scope; 7] = [
+        Scope::SourceSite,
+        Scope::SourceProvider,
+        Scope::DomainProvider,
+        Scope::WorkspaceProvider,
+        Scope::Workspace,
+        Scope::Domain,
+        Scope::Campaign,
+    ];
+
+    /// Whether it is about bulk mail wherever it goes: only figures of reputation lead to that, no reply does.
+    #[must_use]
+    pub fn is_everywhere(self) -> bool {
+        matches!(self, Scope::Workspace | Scope::Domain | Scope::Campaign)
+    }
+
     /// The stored word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -29,14 +52,16 @@ impl Scope {
             Scope::SourceProvider => "source_provider",
             Scope::DomainProvider => "domain_provider",
             Scope::WorkspaceProvider => "workspace_provider",
+            Scope::Workspace => "workspace",
+            Scope::Domain => "domain",
+            Scope::Campaign => "campaign",
         }
     }
 
     /// The scope of a stored word.
     #[must_use]
     pub fn parse(text: &str) -> Option<Scope> {
-        let all = [Scope::SourceSite, Scope::SourceProvider, Scope::DomainProvider, Scope::WorkspaceProvider];
-        all.into_iter().find(|scope| scope.as_str() == text)
+        Scope::ALL.into_iter().find(|scope| scope.as_str() == text)
     }
 }
 
@@ -53,10 +78,12 @@ pub struct Automation {
     pub source: Option<String>,
     /// The site, where the scope has one.
     pub site: Option<String>,
-    /// The provider.
+    /// The provider; empty where it is about mail wherever it goes.
     pub provider: String,
     /// The signing domain, where the scope has one.
     pub domain: Option<String>,
+    /// The campaign, where the scope has one.
+    pub campaign_id: Option<CampaignId>,
     /// The rule that led to it.
     pub rule: String,
     /// Nothing goes until then.
@@ -83,8 +110,8 @@ pub struct Automation {
 
 const PUT: &str = "
     INSERT INTO automation (id, workspace_id, scope, source, site, provider, domain, rule, hold_until_ms, rate, connections,
-        recovers, alarm, reply, since_ms, until_ms)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+        recovers, alarm, reply, since_ms, until_ms, campaign_id)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
     ON CONFLICT (id) DO UPDATE SET hold_until_ms = excluded.hold_until_ms, connections = excluded.connections,
         reply = excluded.reply, until_ms = excluded.until_ms";
 
@@ -110,6 +137,7 @@ pub fn put(tx: &Connection, a: &Automation, told: Option<(i64, &str)>) -> Result
         bounded(&a.reply),
         a.since_ms,
         a.until_ms,
+        a.campaign_id,
     ])?;
     match told {
         Some((at_ms, text)) => tell(tx, a, (at_ms, Kind::AutomationBegan), text, None),
@@ -123,7 +151,7 @@ macro_rules! all_columns {
         concat!(
             $before,
             " id, workspace_id, scope, source, site, provider, domain, rule, hold_until_ms, rate, connections, recovers, \
-             alarm, reply, since_ms, until_ms, ended_ms, ended_by ",
+             alarm, reply, since_ms, until_ms, ended_ms, ended_by, campaign_id ",
             $after
         )
     };
@@ -195,7 +223,8 @@ fn tell(
     let event = Event {
         source: a.source.as_deref(),
         site: a.site.as_deref(),
-        provider: Some(&a.provider),
+        provider: Some(a.provider.as_str()).filter(|provider| !provider.is_empty()),
+        campaign_id: a.campaign_id,
         text: Some(text),
         actor,
         ..Event::new(at_ms, a.workspace_id, kind)
@@ -288,6 +317,47 @@ pub fn find(
     Ok(statement.query_row(named_params! { ":workspace_id": workspace, ":id": id }, read).optional()?)
 }
 
+/// Who ends what figures led to when they change: it may be begun again from the same figures.
+pub const BY_FIGURES: &str = "reputation";
+
+/// What figures of reputation led to, and when that was over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acted {
+    /// Whose mail.
+    pub workspace_id: WorkspaceId,
+    /// What it was about.
+    pub scope: Scope,
+    /// The sending domain, where the scope has one.
+    pub domain: Option<String>,
+    /// The campaign, where the scope has one.
+    pub campaign_id: Option<CampaignId>,
+    /// When it was over: its time was, or a person lifted it.
+    pub ended_ms: i64,
+}
+
+const ACTED: &str = "
+    SELECT workspace_id, scope, domain, campaign_id, max(ended_ms) FROM automation
+    WHERE scope IN ('workspace', 'domain', 'campaign') AND ended_ms >= ?1 AND ended_by IS NOT ?2
+    GROUP BY 1, 2, 3, 4";
+
+/// What was over at `since_ms` or later, each subject once: what came before that has been acted on.
+///
+/// # Errors
+/// The database's.
+pub fn acted(connection: &Connection, since_ms: i64) -> Result<Vec<Acted>, StorageError> {
+    let mut statement = connection.prepare_cached(ACTED)?;
+    let rows = statement.query_map(params![since_ms, BY_FIGURES], |row| {
+        Ok(Acted {
+            workspace_id: row.get(0)?,
+            scope: word(row, 1, Scope::parse)?,
+            domain: row.get(2)?,
+            campaign_id: row.get(3)?,
+            ended_ms: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 const FORGET: &str = "
     DELETE FROM automation
     WHERE id IN (SELECT id FROM automation ORDER BY id LIMIT ?2) AND ended_ms IS NOT NULL AND ended_ms < ?1
@@ -322,17 +392,18 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Automation> {
         until_ms: row.get(15)?,
         ended_ms: row.get(16)?,
         ended_by: row.get(17)?,
+        campaign_id: row.get(18)?,
     })
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[PUT, END, SPAN, RELEASE, OPEN, NEWEST, PAGE, PAGE_OPEN, FIND, FORGET];
+pub(crate) const STATEMENTS: &[&str] = &[PUT, END, SPAN, RELEASE, OPEN, NEWEST, PAGE, PAGE_OPEN, FIND, ACTED, FORGET];
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::queue::{self, NewRecipient, Origin};
-    use crate::{CampaignId, ContactId, OpenOptions, address_hash};
+    use crate::{ContactId, OpenOptions, address_hash};
     use mail::{Address, StreamKind};
 
     fn row(id: i64, workspace: i64, scope: Scope) -> Automation {
@@ -345,6 +416,7 @@ mod tests {
             site: None,
             provider: "Google".to_owned(),
             domain: None,
+            campaign_id: None,
             rule: "rule".to_owned(),
             hold_until_ms: Some(600),
             rate: None,
@@ -366,7 +438,7 @@ mod tests {
 
     #[test]
     fn scopes_read_back() {
-        for scope in [Scope::SourceSite, Scope::SourceProvider, Scope::DomainProvider, Scope::WorkspaceProvider] {
+        for scope in Scope::ALL {
             assert_eq!(Scope::parse(scope.as_str()), Some(scope));
         }
         assert_eq!(Scope::parse("everywhere"), None);

@@ -9,6 +9,7 @@
 
 pub mod api_key;
 pub mod automation;
+pub mod bounces;
 pub mod campaign;
 pub mod campaign_run;
 pub mod complaint;
@@ -47,6 +48,7 @@ pub mod segment;
 pub mod session;
 pub mod soft_bounce;
 pub mod source_check;
+pub mod standing;
 #[cfg(test)]
 mod statements;
 pub mod suppression;

@@ -79,7 +79,9 @@ fn move_events(tx: &Connection, limit: u32) -> Result<(usize, i64), StorageError
         return Ok((0, before));
     }
     tx.prepare_cached(ROLL_UP)?.execute([before])?;
-    tx.prepare_cached(crate::reputation::COUNT)?.execute([before])?;
+    for counts in [crate::reputation::COUNT, crate::standing::COUNT, crate::bounces::COUNT] {
+        tx.prepare_cached(counts)?.execute([before])?;
+    }
     Ok((moved, tx.prepare_cached(NEWEST)?.query_row([], |row| row.get(0))?))
 }
 

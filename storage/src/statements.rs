@@ -7,6 +7,7 @@ fn every_statement_prepares() {
     let dir = tempfile::tempdir().unwrap();
     let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 2 }).unwrap();
     let queue = crate::queue::statements();
+    let bounces = crate::bounces::statements();
     let warmup = crate::warmup::statements();
     let domain = crate::domain::statements();
     let message = crate::message::statements();
@@ -15,6 +16,8 @@ fn every_statement_prepares() {
     let modules: &[(&str, &[&str])] = &[
         ("api_key", crate::api_key::STATEMENTS),
         ("automation", crate::automation::STATEMENTS),
+        ("bounces", &bounces),
+        ("standing", crate::standing::STATEMENTS),
         ("campaign_run", crate::campaign_run::STATEMENTS),
         ("conversation", crate::conversation::STATEMENTS),
         ("event", crate::event::STATEMENTS),

@@ -1,6 +1,7 @@
 //! The pages. Each owns a route and its loading.
 
 mod api_keys;
+mod bounces;
 mod campaigns;
 mod contacts;
 mod domains;
@@ -27,6 +28,7 @@ mod webhooks;
 mod workspace;
 
 pub use api_keys::ApiKeys;
+pub use bounces::Bounces;
 pub use campaigns::{CampaignPage, CampaignRecipients, Campaigns, EditCampaign, NewCampaign};
 pub use contacts::{ContactPage, Contacts, ImportPage, Imports, NewContact};
 pub use domains::{DomainPage, Domains};

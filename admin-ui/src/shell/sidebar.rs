@@ -34,6 +34,7 @@ const GROUPS: [(&str, &[Entry]); 5] = [
             ("/egress", "Egress", Icon::Egress),
             ("/providers", "Providers", Icon::Providers),
             ("/unknown-texts", "Unknown texts", Icon::Unknown),
+            ("/bounces", "Bounces", Icon::Bounces),
             ("/suppressions", "Suppressions", Icon::Suppressions),
         ],
     ),

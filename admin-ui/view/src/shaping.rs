@@ -20,6 +20,9 @@ pub fn standing(automation: &Automation) -> Status {
         (Some(_), _, _) => (Tone::Neutral, "Ended"),
         (None, Some(_), Some(_)) => (Tone::Danger, "Held, needs you"),
         (None, Some(_), None) => (Tone::Warning, "Held"),
+        (None, None, _) if automation.rate.is_none() && automation.connections.is_none() => {
+            (Tone::Warning, "Goes on, needs you")
+        }
         (None, None, _) => (Tone::Warning, "Slowed down"),
     }
 }

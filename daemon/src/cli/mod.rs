@@ -4,6 +4,7 @@
 //! of the running daemon, or, when none runs, over the same socket served by this process for as long as the command
 //! takes. So there is one way to do each thing, whoever asks.
 
+mod bounces;
 mod campaigns;
 mod check;
 mod client;
@@ -167,6 +168,13 @@ enum Command {
         /// Over the last so many days, 1 to 30.
         #[arg(long, default_value_t = 1)]
         days: u32,
+    },
+    /// Who was refused or given up: by class, provider, source, campaign or day, hard, soft and blocked told apart.
+    Bounces {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(flatten)]
+        args: bounces::BouncesArgs,
     },
     /// The suppression list.
     Suppressions {
@@ -363,6 +371,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Reputation { config, days } => {
             with(&config, async |client| reputation::show(client, days).await).await?;
         }
+        Command::Bounces { config, args } => with(&config, async |client| bounces::run(client, args).await).await?,
         Command::Warmup { config, command } => with(&config, async |client| warmup::run(client, command).await).await?,
         Command::Explain { config, args } => with(&config, async |client| shaping::explain(client, args).await).await?,
         Command::ExplainMail(asked) => {

@@ -3,6 +3,7 @@
 pub mod access;
 pub(crate) mod api;
 mod attributes;
+mod bounces;
 mod campaigns;
 mod console;
 mod contacts;
@@ -215,6 +216,9 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(ADMIN, routes!(unknown_texts::dismiss))
         .add(VIEWER, routes!(unknown_texts::draft))
         .add(VIEWER, routes!(reputation::list))
+        .add(VIEWER, routes!(bounces::figures))
+        .add(VIEWER, routes!(bounces::recipients))
+        .add(VIEWER, routes!(reputation::limits))
         .add(VIEWER, routes!(explain_mail::explain).layer(DefaultBodyLimit::max(explain_mail::MAIL_MAX)))
         .add(VIEWER, routes!(reply_addresses::list))
         .add(ADMIN, routes!(reply_addresses::create))

@@ -174,9 +174,7 @@ fn notices(app: &Shared, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
     notices.extend(found.domains.iter().filter_map(|(domain, keys)| domain_notice(app, domain, keys)));
     for alarm in &found.alarms {
         if let Some(message) = alarm.alarm.as_deref() {
-            let whose = alarm.domain.as_deref().or(alarm.source.as_deref()).unwrap_or("this workspace");
-            let message = format!("{} at {}: {message}", whose, alarm.provider);
-            notices.push(notice("warning", message, Some("/providers")));
+            notices.push(notice("warning", alarm_text(alarm, message), Some("/providers")));
         }
     }
     notices.extend(found.webhooks.iter().map(|row| notice("danger", webhooks::notice(row), Some("/webhooks"))));
@@ -197,6 +195,22 @@ fn notices(app: &Shared, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
         notices.push(notice("warning", message, Some("/suppressions?reason=complaint")));
     }
     notices
+}
+
+/// Whom an alarm is about, what was done because of which figures, and what to do.
+fn alarm_text(alarm: &Automation, advice: &str) -> String {
+    let campaign = alarm.campaign_id.map(|id| format!("campaign {id}"));
+    let whose = alarm.domain.as_deref().or(alarm.source.as_deref()).or(campaign.as_deref()).unwrap_or("this workspace");
+    if !alarm.scope.is_everywhere() {
+        return format!("{whose} at {}: {advice}", alarm.provider);
+    }
+    let done = match (alarm.hold_until_ms, &alarm.rate) {
+        (Some(_), _) if alarm.campaign_id.is_some() => "It is paused. ",
+        (Some(_), _) => "Its mail is held, but for what is transactional. ",
+        (None, Some(_)) => "Its mail is slowed down, but for what is transactional. ",
+        (None, None) => "",
+    };
+    format!("{whose}: {}. {done}{advice}", alarm.reply)
 }
 
 fn domain_notice(app: &App, row: &domain::SendingDomain, keys: &[domain::DkimKey]) -> Option<Notice> {

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use storage::automation::{self, Which};
-use storage::{AutomationId, WorkspaceId, event};
+use storage::{AutomationId, WorkspaceId, campaign_run, event};
 use utoipa::IntoParams;
 use world::DnsError;
 
@@ -196,14 +196,24 @@ pub(crate) async fn lift(State(app): State<Shared>, actor: Actor, Path(id): Path
     let (id, workspace, now_ms) = (AutomationId(id), actor.workspace, app.now_ms());
     let seen = app.storage.read(move |c| automation::find(c, workspace, id)).await?;
     let seen = seen.ok_or_else(|| ApiError::not_found("automation"))?;
-    let ended = app.storage.queue().write(move |tx| automation::end(tx, id, now_ms, Some(&actor.name))).await?;
-    if ended.is_none() {
+    let (by, paused) = (actor.name.clone(), seen.campaign_id.filter(|_| seen.hold_until_ms.is_some()));
+    let ended = app.storage.queue().write(move |tx| {
+        let ended = automation::end(tx, id, now_ms, Some(&by))?;
+        if let Some(campaign) = paused.filter(|_| ended.is_some()) {
+            let reason = format!("resumed by {by}");
+            campaign_run::change(tx, (workspace, campaign), campaign_run::Change::Resume, &reason, now_ms)?;
+        }
+        Ok(ended)
+    });
+    if ended.await?.is_none() {
         return Err(ApiError::wrong_state("It has ended already."));
     }
     if let Some(engine) = app.engine.get() {
         engine.lifted(id);
     }
-    Ok(Json(Done { message: format!("{} is lifted; mail to {} goes on.", seen.rule, seen.provider) }))
+    app.wake();
+    let to = if seen.provider.is_empty() { String::new() } else { format!(" to {}", seen.provider) };
+    Ok(Json(Done { message: format!("{} is lifted; mail{to} goes on.", seen.rule) }))
 }
 
 /// Says what would follow from a reply: class, rule, action. Nothing is done.
@@ -338,7 +348,7 @@ impl Found {
 }
 
 /// An automation on the wire.
-fn shape(row: automation::Automation) -> Automation {
+pub(crate) fn shape(row: automation::Automation) -> Automation {
     let effect = effect(&row);
     Automation {
         id: row.id.0,
@@ -348,6 +358,7 @@ fn shape(row: automation::Automation) -> Automation {
         site: row.site,
         provider: row.provider,
         domain: row.domain,
+        campaign_id: row.campaign_id.map(|id| id.0),
         effect,
         hold_until: row.hold_until_ms.map(time),
         rate: row.rate,
@@ -370,8 +381,18 @@ fn effect(row: &automation::Automation) -> String {
         }
         automation::Scope::DomainProvider => format!("of {}", row.domain.as_deref().unwrap_or("the domain")),
         automation::Scope::WorkspaceProvider => "of this workspace".to_owned(),
+        automation::Scope::Workspace => "of this workspace that is not transactional".to_owned(),
+        automation::Scope::Domain => {
+            format!("of {} that is not transactional", row.domain.as_deref().unwrap_or("the domain"))
+        }
+        automation::Scope::Campaign => {
+            format!("of campaign {}", row.campaign_id.map(|id| id.to_string()).unwrap_or_default())
+        }
     };
-    let place = row.site.as_deref().unwrap_or(&row.provider);
+    let place = match row.site.as_deref().unwrap_or(&row.provider) {
+        "" => String::new(),
+        place => format!(" to {place}"),
+    };
     let mut parts = Vec::new();
     if row.hold_until_ms.is_some() {
         parts.push("nothing goes".to_owned());
@@ -384,5 +405,8 @@ fn effect(row: &automation::Automation) -> String {
         let most = |n: u32| format!("at most {n} connection{}", if n == 1 { "" } else { "s" });
         parts.extend(row.connections.map(most));
     }
-    format!("Mail {whose} to {place}: {}.", parts.join(", "))
+    if parts.is_empty() {
+        parts.push("goes on, but a person should look".to_owned());
+    }
+    format!("Mail {whose}{place}: {}.", parts.join(", "))
 }

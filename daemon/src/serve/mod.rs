@@ -211,6 +211,7 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
             within_ms: i64::from(within) * 86_400_000,
             expiry_ms: i64::from(expiry) * 86_400_000,
         }),
+        reputation: config.reputation.clone(),
         tls: app.tls.clone(),
         notice: config.notice.clone(),
         unknown_texts: app.unknown_texts.clone(),

@@ -15,8 +15,9 @@ use crate::site::Site;
 use crate::unknown_text::Said;
 use bounce::Stage;
 use config::Rate;
-use mail::Reply;
+use mail::{Reply, StreamKind, WaitReason};
 use moka::sync::Cache;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use storage::automation::{Automation, Scope};
 use storage::queue::{Claimed, Origin, Wait};
@@ -61,6 +62,8 @@ pub(crate) struct Shaping {
     pub messages: Mutex<Meter<Counted>>,
     pub connections: Mutex<Meter<Counted>>,
     ratios: Mutex<Ratios<Target>>,
+    /// Until when the line of those is that wait because of an automation's rate wherever they go, in microseconds.
+    lines: Mutex<HashMap<AutomationId, i64>>,
     /// Learned when the first message is made: what is barred is not made in vain then.
     signing: Cache<Signed, Arc<str>>,
 }
@@ -73,6 +76,7 @@ impl Shaping {
             messages: Mutex::new(Meter::new()),
             connections: Mutex::new(Meter::new()),
             ratios: Mutex::new(Ratios::new()),
+            lines: Mutex::new(HashMap::new()),
             signing: Cache::new(SIGNING_MAX),
         }
     }
@@ -101,6 +105,10 @@ impl Shaping {
         if self.register.is_empty() {
             return None;
         }
+        let everywhere = self.everywhere(claimed);
+        if let Some(wait) = everywhere.iter().find_map(|target| self.register.bars(target, now_ms)) {
+            return Some(wait);
+        }
         let of_workspace = Target::WorkspaceProvider(claimed.workspace_id, provider.clone());
         self.register.bars(&of_workspace, now_ms).or_else(|| {
             let domain = self.signing.get(&Signed::of(claimed.origin))?;
@@ -108,11 +116,46 @@ impl Shaping {
         })
     }
 
+    /// What reputation may hold or slow down of this recipient's mail wherever it goes: nothing of transactional mail.
+    fn everywhere(&self, claimed: &Claimed) -> Vec<Target> {
+        if claimed.kind == StreamKind::Transactional {
+            return Vec::new();
+        }
+        let mut targets = vec![Target::Workspace(claimed.workspace_id)];
+        targets.extend(claimed.origin.campaign().map(Target::Campaign));
+        let domain = self.signing.get(&Signed::of(claimed.origin));
+        targets.extend(domain.map(|domain| Target::Domain(claimed.workspace_id, domain)));
+        targets
+    }
+
+    /// Until when this recipient waits where reputation slows its mail down; else it counts for the rate. Who waits comes
+    /// again one after the other, not all at once.
+    pub fn slowed(&self, claimed: &Claimed, now_ms: i64) -> Option<Wait> {
+        if self.register.is_empty() {
+            return None;
+        }
+        let slows = self.register.slows(&self.everywhere(claimed), now_ms);
+        let rates: Vec<_> = slows.iter().map(|(id, rate, _)| (Counted::Automation(*id), *rate)).collect();
+        if rates.is_empty() || lock(&self.messages).take(&rates, now_ms).is_ok() {
+            return None;
+        }
+        let mut lines = lock(&self.lines);
+        let place = |(id, rate, until_ms): &(AutomationId, Rate, i64)| {
+            let interval = rate.interval()?.as_micros();
+            let line = lines.entry(*id).or_default();
+            *line = (*line).max(now_ms.saturating_mul(1000)) + i64::try_from(interval).unwrap_or(i64::MAX / 4);
+            Some(((*line + 999) / 1000).min(*until_ms))
+        };
+        let due_ms = slows.iter().filter_map(place).max()?;
+        Some(Wait { reason: WaitReason::Rate, due_ms })
+    }
+
     /// Forgets what time has made meaningless; called now and then.
     pub fn forget(&self, now_ms: i64) {
         lock(&self.messages).forget(now_ms);
         lock(&self.connections).forget(now_ms);
         lock(&self.ratios).forget(now_ms);
+        lock(&self.lines).retain(|_, line_us| *line_us > now_ms.saturating_mul(1000));
     }
 }
 
@@ -270,18 +313,28 @@ impl Shared {
                 self.source_names[lane.source] == context.source && lane.site.provider.name == context.provider
             }
             Scope::DomainProvider | Scope::WorkspaceProvider => lane.site.provider.name == context.provider,
+            // No reply leads to these.
+            Scope::Workspace | Scope::Domain | Scope::Campaign => false,
         };
         for lane in self.lanes().into_iter().filter(concerned) {
             match scope {
                 Scope::SourceSite | Scope::SourceProvider => lane.make_way(self),
-                Scope::DomainProvider | Scope::WorkspaceProvider => {
-                    for hand in lane.take_unless(|c| self.shaping.barred(c, &context.provider, now_ms).is_none()) {
-                        match self.shaping.barred(&hand.claimed, &context.provider, now_ms) {
-                            Some(wait) => hand.give_back(wait),
-                            None => lane.add(hand),
-                        }
-                    }
-                }
+                _ => self.clear_barred(&lane, now_ms),
+            }
+        }
+    }
+
+    /// What reputation holds now goes back with the reason, from all lanes.
+    pub fn clear_bulk(self: &Arc<Self>, now_ms: i64) {
+        self.lanes().iter().for_each(|lane| self.clear_barred(lane, now_ms));
+    }
+
+    fn clear_barred(&self, lane: &Arc<Lane>, now_ms: i64) {
+        let provider = &lane.site.provider.name;
+        for hand in lane.take_unless(|c| self.shaping.barred(c, provider, now_ms).is_none()) {
+            match self.shaping.barred(&hand.claimed, provider, now_ms) {
+                Some(wait) => hand.give_back(wait),
+                None => lane.add(hand),
             }
         }
     }

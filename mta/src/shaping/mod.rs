@@ -16,8 +16,8 @@ mod snapshot;
 
 pub(crate) use enforce::{Counted, Shaping};
 pub use limits::{Limits, Values, span};
-pub(crate) use react::reasons;
 pub use react::{Context, Target, begin, recipient, sentence};
+pub(crate) use react::{reasons, target_of};
 pub(crate) use register::{Change, Restraint};
 pub use rules::{Action, Hold, RatioLimit, RatioRule, Rule, Rules, parse_reply, stage_of};
 pub use snapshot::{Explained, Place, Snapshot};

@@ -8,7 +8,7 @@ use mail::{BounceClass, WaitReason};
 use std::sync::Arc;
 use std::time::Duration;
 use storage::automation::{Automation, Scope};
-use storage::{AutomationId, WorkspaceId};
+use storage::{AutomationId, CampaignId, WorkspaceId};
 
 /// Where a reply came, and to whose mail.
 #[derive(Clone, Debug)]
@@ -38,10 +38,16 @@ pub enum Target {
     DomainProvider(Arc<str>, Arc<str>),
     /// A workspace at a provider.
     WorkspaceProvider(WorkspaceId, Arc<str>),
+    /// A workspace's bulk mail.
+    Workspace(WorkspaceId),
+    /// The bulk mail of a signing domain of a workspace.
+    Domain(WorkspaceId, Arc<str>),
+    /// A campaign's mail.
+    Campaign(CampaignId),
 }
 
 impl Context {
-    /// What a scope is here; `None` where nobody knows the signing domain.
+    /// What a scope is here; `None` where nobody knows the signing domain, or no reply is about it.
     #[must_use]
     pub fn target(&self, scope: Scope) -> Option<Target> {
         let provider = self.provider.clone();
@@ -50,6 +56,7 @@ impl Context {
             Scope::SourceProvider => Target::SourceProvider(self.source.clone(), provider),
             Scope::DomainProvider => Target::DomainProvider(self.domain.clone()?, provider),
             Scope::WorkspaceProvider => Target::WorkspaceProvider(self.workspace, provider),
+            Scope::Workspace | Scope::Domain | Scope::Campaign => return None,
         })
     }
 }
@@ -62,6 +69,9 @@ pub(crate) fn target_of(a: &Automation) -> Option<Target> {
         Scope::SourceProvider => Target::SourceProvider(a.source.as_deref()?.into(), provider),
         Scope::DomainProvider => Target::DomainProvider(a.domain.as_deref()?.into(), provider),
         Scope::WorkspaceProvider => Target::WorkspaceProvider(a.workspace_id, provider),
+        Scope::Workspace => Target::Workspace(a.workspace_id),
+        Scope::Domain => Target::Domain(a.workspace_id, a.domain.as_deref()?.into()),
+        Scope::Campaign => Target::Campaign(a.campaign_id?),
     })
 }
 
@@ -95,6 +105,7 @@ pub fn begin(rule: &str, action: &Action, context: &Context, reply: &str, now_ms
         site: (action.scope == Scope::SourceSite).then(|| context.site.to_string()),
         provider: context.provider.to_string(),
         domain: context.domain.as_deref().filter(|_| of_domain).map(str::to_owned),
+        campaign_id: None,
         rule: rule.to_owned(),
         hold_until_ms,
         rate: action.rate.map(|rate| rate.to_string()),
@@ -136,6 +147,10 @@ pub fn sentence(action: &Action, block_hold: Duration) -> String {
         Scope::SourceProvider => "from this source to this provider",
         Scope::DomainProvider => "of this sending domain to this provider",
         Scope::WorkspaceProvider => "of this workspace to this provider",
+        // No reply leads to these.
+        Scope::Workspace => "of this workspace",
+        Scope::Domain => "of this sending domain",
+        Scope::Campaign => "of this campaign",
     };
     format!("Mail {what}: {text}.")
 }
@@ -194,6 +209,7 @@ pub(crate) fn wait_reason(scope: Scope, recovers: bool) -> WaitReason {
     match scope {
         Scope::DomainProvider => WaitReason::DomainHold,
         Scope::WorkspaceProvider => WaitReason::ProviderHold,
+        Scope::Workspace | Scope::Domain | Scope::Campaign => WaitReason::Reputation,
         Scope::SourceSite | Scope::SourceProvider if recovers => WaitReason::ProviderHold,
         Scope::SourceSite | Scope::SourceProvider => WaitReason::SourceBlocked,
     }

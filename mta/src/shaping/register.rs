@@ -156,6 +156,29 @@ impl Register {
         holds.max_by_key(|wait| wait.due_ms)
     }
 
+    /// What slows down who is one of these: each automation with its rate, and its end.
+    pub fn slows(&self, targets: &[Target], now_ms: i64) -> Vec<(AutomationId, Rate, i64)> {
+        let open = lock(&self.open);
+        let all = targets.iter().filter_map(|target| open.by_target.get(target)).flatten();
+        let slow = |one: &InForce| Some((one.row.id, one.rate?, one.row.until_ms));
+        all.filter(|one| now_ms < one.row.until_ms).filter_map(slow).collect()
+    }
+
+    /// What is in force for exactly this.
+    pub fn first(&self, target: &Target) -> Option<Automation> {
+        lock(&self.open).by_target.get(target)?.first().map(|one| one.row.clone())
+    }
+
+    /// What is in force about bulk mail wherever it goes.
+    pub fn everywhere(&self) -> Vec<Automation> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let open = lock(&self.open);
+        let all = open.by_target.values().flatten().filter(|one| one.row.scope.is_everywhere());
+        all.map(|one| one.row.clone()).collect()
+    }
+
     /// Something was taken: recoveries of the source at the provider go a step further, or are over.
     pub fn taken(&self, at_provider: &Target, full: u32, now_ms: i64) -> Vec<Change> {
         if self.is_empty() {

@@ -307,7 +307,9 @@ struct Numbers {
 }
 
 fn compile_action(scope: &str, numbers: Numbers, alarm: Option<String>) -> Result<Action, String> {
-    let scope = Scope::parse(scope).ok_or_else(|| format!("no scope {scope}"))?;
+    // What is about mail wherever it goes follows from figures, not from a reply of one provider.
+    let known = Scope::parse(scope).filter(|scope| !scope.is_everywhere());
+    let scope = known.ok_or_else(|| format!("no scope {scope}"))?;
     let hold = match numbers.hold_minutes {
         None => None,
         Some(Minutes::Number(minutes)) => Some(Hold::For(Duration::from_mins(minutes))),

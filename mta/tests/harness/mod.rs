@@ -178,6 +178,7 @@ impl Voyage {
             routes: self.routes.clone(),
             shaping: self.shaping(),
             soft_bounces: None,
+            reputation: self.config.reputation.clone(),
             retention: Retention {
                 events: YEAR,
                 finished: YEAR,

@@ -19,6 +19,7 @@ mod live_filter;
 mod mark;
 mod origin;
 mod read;
+mod refused;
 mod report;
 mod settle;
 #[cfg(test)]
@@ -38,6 +39,9 @@ pub use live_filter::LiveFilter;
 pub use mark::{MarkRequest, Marked, mark_sending};
 pub use origin::Origin;
 pub use read::{LogFilter, Matching, Recipient, campaign_log, count_live, find, live_page};
+pub use refused::refused;
+#[cfg(test)]
+pub(crate) use refused::refused_statement;
 pub use report::{Report, ReportKind, ReportMatch, settle_report};
 pub use settle::{Deferral, DeferralKind, Ending, GiveBack, LEFT_LIST, Settlement, defer, give_back, settle};
 

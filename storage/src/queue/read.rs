@@ -65,7 +65,10 @@ macro_rules! done_columns {
     };
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Recipient> {
+/// The columns of a finished recipient, as `read` wants them.
+pub(super) const DONE_COLUMNS: &str = done_columns!();
+
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Recipient> {
     Ok(Recipient {
         id: row.get(0)?,
         origin: Origin::read(row, 1)?,

@@ -77,11 +77,23 @@ fn provider_row(id: i64, row: &ProviderProgress) -> Row {
         of("delivered", row.delivered),
         figure(row.retried),
         figure(row.deferrals),
-        of("bounced", bounced(row)),
+        bounces(id, provider, bounced(row)),
         view! { <span class="chips">{classes.collect_view()}</span> }.into_any(),
         figure(row.complained),
         figure(row.blocked),
         of("expired", row.expired),
         of("unknown", row.unknown),
     ])
+}
+
+/// Bounces, told apart on their own page.
+fn bounces(campaign: i64, provider: &str, count: u64) -> AnyView {
+    if count == 0 {
+        return figure(0);
+    }
+    // From the first day on that figures are kept of.
+    let filters =
+        [("campaign", campaign.to_string()), ("provider", provider.to_owned()), ("since", "2000-01-01".to_owned())];
+    let filters: Vec<(&str, &str)> = filters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    view! { <a href=with("/bounces", &filters)>{grouped(count)}</a> }.into_any()
 }

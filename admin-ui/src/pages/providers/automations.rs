@@ -51,7 +51,7 @@ fn row(automation: &Automation, lifting: RwSignal<Option<Automation>>) -> Row {
 }
 
 #[component]
-fn LiftDialog(lifting: RwSignal<Option<Automation>>, changed: Callback<()>) -> impl IntoView {
+pub fn LiftDialog(lifting: RwSignal<Option<Automation>>, changed: Callback<()>) -> impl IntoView {
     let api = use_api();
     let toasts = use_toasts();
     let open = open_for(lifting);
@@ -60,7 +60,10 @@ fn LiftDialog(lifting: RwSignal<Option<Automation>>, changed: Callback<()>) -> i
         let Some(automation) = lifting.get_untracked() else { return };
         submit.run(async move {
             api.delete(format!("/automations/{}", automation.id)).await?;
-            toasts.good(format!("Mail to {} goes on", automation.provider));
+            toasts.good(match automation.provider.as_str() {
+                "" => "Mail goes on".to_owned(),
+                provider => format!("Mail to {provider} goes on"),
+            });
             lifting.try_set(None);
             changed.run(());
             Ok(())
@@ -68,11 +71,22 @@ fn LiftDialog(lifting: RwSignal<Option<Automation>>, changed: Callback<()>) -> i
     });
     let title =
         Signal::derive(move || lifting.with(|a| a.as_ref().map(|a| format!("Lift {}?", a.rule)).unwrap_or_default()));
+    let about = move || {
+        let by_figures = lifting.with(|a| a.as_ref().is_some_and(|a| a.provider.is_empty()));
+        match by_figures {
+            true => {
+                "What waited because of it is sent at once. Only what comes from the next hour on can bring it back."
+            }
+            false => {
+                "What waited because of it is sent at once. When the reason is still there, the next answer brings it back, and the provider may be harder then."
+            }
+        }
+    };
     let effect = move || lifting.with(|a| a.as_ref().map(|a| a.effect.clone()).unwrap_or_default());
     view! {
         <ConfirmDialog open title confirm="Lift it" busy=submit.busy failure=submit.rest(&[]) on_confirm=lift>
             <p>{effect}</p>
-            <p>"What waited because of it is sent at once. When the reason is still there, the next answer brings it back, and the provider may be harder then."</p>
+            <p>{about}</p>
         </ConfirmDialog>
     }
     .into_any()
