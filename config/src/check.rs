@@ -327,7 +327,7 @@ fn section_of_key(name: &str) -> Option<&'static str> {
         .or_else(|| has::<BounceRuleEntry>(name))
 }
 
-const SECTIONS: [&str; 20] = [
+const SECTIONS: [&str; 21] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,

@@ -69,12 +69,9 @@ mod writer;
 pub use error::StorageError;
 pub use hash::{AddressHash, address_hash, request_hash, secret_hash};
 pub use ids::{
-    ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, JobId, MessageId,
-    PauseId, RecipientId, ReplyAddressId, ReplyId, SegmentId, SuppressionId, TemplateId, TemplateVersionId, UserId,
-    WebhookId, WorkspaceId,
     ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, JobId, ListId,
     MessageId, PauseId, RecipientId, ReplyAddressId, ReplyId, SegmentId, SuppressionId, TemplateId, TemplateVersionId,
-    UserId, WorkspaceId,
+    UserId, WebhookId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};

@@ -49,6 +49,6 @@ pub use sign_in::SignIn;
 pub use smtp_credentials::SmtpCredentials;
 pub use suppressions::Suppressions;
 pub use templates::{NewTemplate, TemplatePage, Templates};
-pub use webhooks::{WebhookPage, Webhooks};
 pub use unknown_texts::UnknownTexts;
+pub use webhooks::{WebhookPage, Webhooks};
 pub use workspace::WorkspacePage;
