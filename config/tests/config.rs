@@ -100,7 +100,7 @@ return_path_label = "a.b"
 level = "verbose"
 "#,
         expect![[r#"
-            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, submission, source, pool, warmup_plan, stream, domains, route, mailbox, notice, health, suppression, webhook, reputation, shaping, dns, log
+            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, submission, source, pool, warmup_plan, stream, domains, route, mailbox, notice, health, suppression, webhook, reputation, shaping, bounce_rule, dns, log
             packetboat.toml:2:2: unknown section htpp; did you mean http?
             packetboat.toml:4:1: unknown key http.lisen; did you mean listen?
             packetboat.toml:5:16: http.session_days must be a whole number, 1 to 365, is 0
@@ -589,6 +589,33 @@ mesage_rate = "1/s"
 }
 
 #[test]
+fn bounce_rules() {
+    let rule = "[[bounce_rule]]\nname = \"wide\"\nclass = \"policy\"\ntext = [\"glork\"]\nsamples = [\"550 glork\"]\n";
+    let config = config::parse("packetboat.toml", rule).unwrap();
+    let reply = mail::Reply::new(550, ["5.1.1 Glork"]);
+    assert_eq!(&*config.rules().classify(&reply, bounce::Stage::Rcpt).rule, "wide");
+    check(
+        &format!(
+            "{rule}\n[[bounce_rule]]\nname = \"wide\"\nclass = \"polcy\"\ntext = [\"fine\", \"Frotz\"]\nsamples = [\"550 fine\"]\n\
+             [[bounce_rule]]\nname = \"late\"\nclass = \"content\"\nkind = \"soft\"\ntext = [\"glork\"]\nsamples = [\n  \
+             \"550 glork\",\n  \"[mail] 550 fine\",\n]\n[[bounce_rule]]\nname = \"all\"\nclass = \"content\"\nsamples = []\n\
+             [[bounce_rule]]\nname = \"none\"\nclas = \"content\"\n"
+        ),
+        expect![[r#"
+            packetboat.toml:8:8: bounce_rule.name of the rule "wide": two rules are named wide; names must be unique
+            packetboat.toml:9:9: bounce_rule.class of the rule "wide": there is no class "polcy"; there are bad_mailbox, moved, inactive, suspended, bad_domain, takes_no_mail, mailbox_full, too_large, policy, authentication, reverse_dns, sender_refused, reputation, domain_reputation, blocklist, content, virus, malformed, greylist, rate_limit, too_many_connections, dns, connection, tls, protocol, relay_denied, system, loop, expired, vacation, unclassified; did you mean policy?
+            packetboat.toml:10:17: bounce_rule.text[1] of the rule "wide": the phrase "Frotz" must be lower case, as replies are compared
+            packetboat.toml:18:3: bounce_rule.samples[0] of the rule "late": the rule wide stands before it and takes this sample; move this rule before wide, or make wide narrower
+            packetboat.toml:19:3: bounce_rule.samples[1] of the rule "late": the rule does not match this sample: none of the phrases in `text` occurs in it
+            packetboat.toml:22:1: bounce_rule of the rule "all": a rule without samples dies unseen; give it one reply at least
+            packetboat.toml:22:1: bounce_rule of the rule "all": it would match every reply; give it codes, status, text or stages
+            packetboat.toml:25:1: bounce_rule[4].class is missing, it must be a text
+            packetboat.toml:25:1: bounce_rule[4].samples is missing, it must be a list, each a text
+            packetboat.toml:27:1: unknown key bounce_rule[4].clas; did you mean class?"#]],
+    );
+}
+
+#[test]
 fn shipped_copies_are_current() {
     expect_file!["../../packaging/packetboat.toml"].assert_eq(&config::example());
     expect_file!["../../docs/reference/configuration.md"].assert_eq(&config::reference());
@@ -622,5 +649,6 @@ fn the_example_shows_the_defaults() {
     config.mailboxes.clear();
     assert_eq!(config.shaping[0].provider.as_deref(), Some("Google"));
     config.shaping = defaults.shaping.clone();
+    assert_eq!(config.bounce_rules.pop().unwrap().class, "mailbox_full");
     assert_eq!(config, defaults);
 }

@@ -102,7 +102,7 @@ async fn adjust(app: &Shared, running: &mut HashMap<WebhookId, Running>, wanted:
 /// Moves what is no event to the deliveries.
 pub(crate) async fn move_queued(app: Shared) {
     while !app.stop.is_cancelled() {
-        match webhook::drain(&app.storage, QUEUED_CHUNK).await {
+        match webhook::drain(&app.storage, QUEUED_CHUNK, app.now_ms()).await {
             Ok(true) => continue,
             Ok(false) => {}
             Err(e) => tracing::error!(error = %e, "what is queued for webhooks cannot be moved; trying again"),

@@ -37,22 +37,22 @@ const LAST: &str = "SELECT coalesce(max(id), 0) FROM (SELECT id FROM webhook_out
 const MOVE: &str = "
     INSERT OR IGNORE INTO webhook_delivery (webhook_id, workspace_id, type, queued_id, at_ms, created_ms, state, attempts,
         next_ms, data)
-    SELECT webhook_id, workspace_id, type, id, at_ms, at_ms, 'waiting', 0, at_ms, data
+    SELECT webhook_id, workspace_id, type, id, at_ms, ?2, 'waiting', 0, ?2, data
     FROM webhook_outbox WHERE id <= ?1 ORDER BY id";
 const MOVED: &str = "DELETE FROM webhook_outbox WHERE id <= ?1";
 
 /// Moves up to `limit` of what was queued to events.db, where it is a delivery that waits; says whether there was
-/// anything. Repeating it after a crash changes nothing.
+/// anything. Retention counts from `now_ms`. Repeating it after a crash changes nothing.
 ///
 /// # Errors
 /// The database's.
-pub async fn drain(storage: &Storage, limit: u32) -> Result<bool, StorageError> {
+pub async fn drain(storage: &Storage, limit: u32, now_ms: i64) -> Result<bool, StorageError> {
     if !storage.read(|c| Ok(c.prepare_cached(ANY)?.query_row([], |row| row.get::<_, bool>(0))?)).await? {
         return Ok(false);
     }
     let moving = storage.events().write(move |tx| {
         let last: i64 = tx.prepare_cached(LAST)?.query_row([limit], |row| row.get(0))?;
-        tx.prepare_cached(MOVE)?.execute([last])?;
+        tx.prepare_cached(MOVE)?.execute(params![last, now_ms])?;
         Ok(last)
     });
     let last = moving.await?;
