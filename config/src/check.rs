@@ -335,7 +335,6 @@ fn section_of_key(name: &str) -> Option<&'static str> {
 }
 
 const SECTIONS: [&str; 22] = [
-const SECTIONS: [&str; 21] = [
     ServerSection::KEY,
     StorageSection::KEY,
     HttpSection::KEY,

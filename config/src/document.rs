@@ -36,7 +36,6 @@ fn entry<S: Section>(times: Times) -> Entry {
 
 /// All sections in reading order.
 fn entries() -> [Entry; 22] {
-fn entries() -> [Entry; 21] {
     [
         entry::<ServerSection>(Times::Once),
         entry::<StorageSection>(Times::Once),

@@ -100,7 +100,7 @@ return_path_label = "a.b"
 level = "verbose"
 "#,
         expect![[r#"
-            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, submission, source, pool, warmup_plan, stream, domains, route, mailbox, notice, health, suppression, webhook, reputation, shaping, bounce_rule, dns, log
+            packetboat.toml:1:1: unknown key lissten; known sections: server, storage, http, smtp, submission, source, pool, warmup_plan, stream, domains, route, mailbox, notice, health, suppression, webhook, reports, reputation, shaping, bounce_rule, dns, log
             packetboat.toml:2:2: unknown section htpp; did you mean http?
             packetboat.toml:4:1: unknown key http.lisen; did you mean listen?
             packetboat.toml:5:16: http.session_days must be a whole number, 1 to 365, is 0
