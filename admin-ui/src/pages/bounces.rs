@@ -14,12 +14,12 @@ use crate::parts::*;
 
 /// What is in the URL besides `by`: each narrows both the figures and the list.
 const FILTERS: [&str; 7] = ["since", "until", "class", "kind", "provider", "source", "campaign"];
-const BY: [(&str, &str); 5] = [
-    ("class", "By class"),
-    ("provider", "By provider"),
-    ("source", "By source"),
-    ("campaign", "By campaign"),
-    ("day", "By day"),
+const BY: [(&str, &str, &str); 5] = [
+    ("class", "By class", "Class"),
+    ("provider", "By provider", "Provider"),
+    ("source", "By source", "Source"),
+    ("campaign", "By campaign", "Campaign"),
+    ("day", "By day", "Day"),
 ];
 
 #[component]
@@ -64,7 +64,7 @@ pub fn Bounces() -> impl IntoView {
             <Day query param="since" label="From (UTC)"/>
             <Day query param="until" label="To (UTC)"/>
             <FilterBy query param="kind" label="Kind" options=kinds()/>
-            <FilterBy query param="by" label="Told by" options=BY.map(|(word, name)| (word.to_owned(), name.to_owned())).to_vec()/>
+            <FilterBy query param="by" label="Told by" options=ways()/>
         </Toolbar>
         {move || chips(query)}
         <div class="stats">
@@ -99,6 +99,11 @@ fn kinds() -> Vec<Choice> {
         choice("soft", "Soft: not then"),
         choice("block", "Blocked: because of us"),
     ]
+}
+
+/// Without the parameter it is by class.
+fn ways() -> Vec<Choice> {
+    BY.map(|(word, name, _)| (if word == "class" { "" } else { word }.to_owned(), name.to_owned())).to_vec()
 }
 
 /// A request with all filters that are set.
@@ -151,7 +156,7 @@ fn table_of(query: Query, found: &Figures) -> AnyView {
     let by = found.by.clone();
     let is_class = by == "class";
     let mut heads = vec![
-        Head::text(BY.iter().find(|(word, _)| *word == by).map_or("", |(_, name)| &name[3..])),
+        Head::text(BY.iter().find(|(word, ..)| *word == by).map_or("", |(_, _, head)| head)),
         Head::number("All"),
         Head::number("Hard"),
         Head::number("Soft"),

@@ -157,7 +157,8 @@ story('a campaign is made, checked, launched, and watched to its end', { path: '
   const row = providers.getByRole('row').filter({ hasText: 'petrel' });
   assert.match(await row.getByRole('cell').nth(4).innerText(), /1/, 'one bounced');
   await row.getByRole('cell').nth(4).getByRole('link').click();
-  await page.waitForURL(/\/recipients\?.*state=bounced/);
+  await page.waitForURL(/\/bounces\?.*campaign=/);
+  await page.getByRole('table', { name: 'Recipients' }).getByRole('link', { name: BOUNCED }).waitFor();
 });
 
 story('a bounced recipient is explained in the words of the server', { path: '/campaigns' }, async (page) => {
