@@ -65,6 +65,7 @@ pub fn flood(bench: &Bench<'_>) -> Result<Flooded> {
     ensure!(flood.wait()?.success(), "not every report was taken");
     let took = begun.elapsed().as_secs_f64();
     let used = Usage::of(&[daemon.pid()])?.since(before);
+    eprintln!("{REPORTS} reports in {took:.1} s, {:.3} CPU seconds per 1,000", used.cpu_s * 1000.0 / REPORTS as f64);
     suppressed_must_be(&daemon, REPORTS)?;
 
     let alone_per_s = send(&mut daemon, &mut sink, "Alone", SENT)?;

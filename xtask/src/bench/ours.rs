@@ -82,7 +82,8 @@ impl Daemon {
         let recorder = ("recording".to_owned(), sink::RECORDING.to_owned(), recorded.to_vec());
         let dns = start_dns_of(bench, folder, both_sinks().into_iter().chain([recorder]))?;
         let smtp = format!("inbound_listen = \"127.0.0.1:{inbound_port}\"\n");
-        Daemon::start_beside(bench, folder, sink_port, dns, (&smtp, ""))
+        // So many bounces would stop every campaign.
+        Daemon::start_beside(bench, folder, sink_port, dns, (&smtp, "[reputation]\nacts = false\n"))
     }
 
     fn start_sending(bench: &Bench<'_>, folder: &Path, sink_port: u16, more: &str) -> Result<Daemon> {
