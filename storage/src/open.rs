@@ -209,6 +209,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_waits_for_others_is_written_with_them_or_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Storage::open(&options(&dir)).unwrap();
+        storage.main().write_with_others(|tx| set(tx, "alone")).await.unwrap();
+        let writes = (0..200).map(|n| {
+            let storage = storage.clone();
+            async move {
+                let key = format!("{n}");
+                match n % 10 {
+                    0 => storage.main().write(move |tx| set(tx, &key)).await,
+                    // One that fails takes only its own changes back.
+                    1 => storage.main().write_with_others(|tx| set(tx, "alone")).await,
+                    _ => storage.main().write_with_others(move |tx| set(tx, &key)).await,
+                }
+            }
+        });
+        let outcomes = futures_join(writes).await;
+        assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Err(StorageError::Exists))).count(), 20);
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 180);
+        drop(storage);
+        let storage = Storage::open(&options(&dir)).unwrap();
+        let count: i64 =
+            storage.read(|c| Ok(c.query_row("SELECT count(*) FROM meta", [], |row| row.get(0))?)).await.unwrap();
+        assert_eq!(count, 181);
+    }
+
+    #[tokio::test]
     async fn one_that_fails_takes_only_its_own_changes_back() {
         let dir = tempfile::tempdir().unwrap();
         let storage = Storage::open(&options(&dir)).unwrap();

@@ -7,12 +7,16 @@ use crate::StorageError;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Operations in one commit at most: bounds the time that the first waits for the last.
 const GROUP_MAX: usize = 1024;
 /// Operations waiting at most; who comes then waits for a place.
 const WAITING_MAX: usize = 8192;
+
+/// What may wait for company is committed after this at the latest.
+const COMPANY_WAIT: Duration = Duration::from_millis(5);
 
 /// Runs inside the group's transaction; the outcome is told to `answer` once the commit has succeeded or failed.
 trait Operation: Send {
@@ -52,10 +56,22 @@ where
     }
 }
 
+/// Where operations go in, and come out.
+type Entrance = Sender<Box<dyn Operation>>;
+type Exit = Receiver<Box<dyn Operation>>;
+
+/// Two lines of operations.
+struct Lines<T> {
+    /// A commit begins as soon as there is one.
+    urgent: T,
+    /// These wait a little for others, so that many share a commit.
+    patient: T,
+}
+
 /// Writes to one file. Dropping it waits for what is under way and closes the file.
 pub struct Writer {
     /// `None` only while being dropped.
-    waiting: Option<Sender<Box<dyn Operation>>>,
+    waiting: Option<Lines<Entrance>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -72,10 +88,12 @@ impl Drop for Writer {
 impl Writer {
     /// Starts the thread that owns `connection`.
     pub(crate) fn start(name: &str, connection: Connection) -> std::io::Result<Writer> {
-        let (waiting, operations) = bounded(WAITING_MAX);
+        let (urgent, urgent_operations) = bounded(WAITING_MAX);
+        let (patient, patient_operations) = bounded(WAITING_MAX);
+        let operations = Lines { urgent: urgent_operations, patient: patient_operations };
         let thread =
             std::thread::Builder::new().name(format!("write-{name}")).spawn(move || serve(connection, &operations))?;
-        Ok(Writer { waiting: Some(waiting), thread: Some(thread) })
+        Ok(Writer { waiting: Some(Lines { urgent, patient }), thread: Some(thread) })
     }
 
     /// Runs `work` in the next group's transaction and waits for the commit.
@@ -87,12 +105,33 @@ impl Writer {
         F: FnOnce(&Transaction<'_>) -> Result<T, StorageError> + Send + 'static,
         T: Send + 'static,
     {
+        self.put(work, |waiting| &waiting.urgent).await
+    }
+
+    /// The same for what can wait some milliseconds: while other things are written, a flood of small operations shares
+    /// their commits.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub async fn write_with_others<T, F>(&self, work: F) -> Result<T, StorageError>
+    where
+        F: FnOnce(&Transaction<'_>) -> Result<T, StorageError> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.put(work, |waiting| &waiting.patient).await
+    }
+
+    async fn put<T, F>(&self, work: F, line: fn(&Lines<Entrance>) -> &Entrance) -> Result<T, StorageError>
+    where
+        F: FnOnce(&Transaction<'_>) -> Result<T, StorageError> + Send + 'static,
+        T: Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
         let mut operation: Box<dyn Operation> = Box::new(Write { work: Some(work), outcome: None, answer });
         // The channel is almost never full; when it is, the disk is the bottleneck and a short wait is right.
         loop {
             let Some(waiting) = &self.waiting else { return Err(StorageError::Closed) };
-            match waiting.try_send(operation) {
+            match line(waiting).try_send(operation) {
                 Ok(()) => break,
                 Err(crossbeam_channel::TrySendError::Full(back)) => {
                     operation = back;
@@ -116,14 +155,14 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         let operation = Box::new(Write { work: Some(work), outcome: None, answer });
         let Some(waiting) = &self.waiting else { return Err(StorageError::Closed) };
-        waiting.send(operation).map_err(|_| StorageError::Closed)?;
+        waiting.urgent.send(operation).map_err(|_| StorageError::Closed)?;
         answered.blocking_recv().unwrap_or(Err(StorageError::Closed))
     }
 }
 
-fn serve(mut connection: Connection, operations: &Receiver<Box<dyn Operation>>) {
-    while let Ok(first) = operations.recv() {
-        let mut group = vec![first];
+fn serve(mut connection: Connection, operations: &Lines<Exit>) {
+    let mut company = false;
+    while let Some(mut group) = first(operations, &mut company) {
         let outcome = commit_group(&mut connection, operations, &mut group);
         if let Err(e) = &outcome {
             tracing::error!(error = %e, operations = group.len(), "a database commit failed; nothing of it was kept");
@@ -136,16 +175,40 @@ fn serve(mut connection: Connection, operations: &Receiver<Box<dyn Operation>>) 
     let _ = connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
 }
 
+/// What a commit begins with; `None` when nobody is left who could write. `company` is whether waiting for what is urgent
+/// was of use lately: where nothing else is written, nobody waits.
+fn first(operations: &Lines<Exit>, company: &mut bool) -> Option<Vec<Box<dyn Operation>>> {
+    let patient = crossbeam_channel::select_biased! {
+        recv(operations.urgent) -> urgent => {
+            *company = true;
+            // Both lines end together; what still stands in the other one is written.
+            return urgent.or_else(|_| operations.patient.recv()).ok().map(|one| vec![one]);
+        }
+        recv(operations.patient) -> patient => patient,
+    };
+    let Ok(patient) = patient else { return operations.urgent.recv().ok().map(|urgent| vec![urgent]) };
+    if *company && let Ok(urgent) = operations.urgent.recv_timeout(COMPANY_WAIT) {
+        return Some(vec![urgent, patient]);
+    }
+    *company = false;
+    Some(vec![patient])
+}
+
 fn commit_group(
     connection: &mut Connection,
-    operations: &Receiver<Box<dyn Operation>>,
+    operations: &Lines<Exit>,
     group: &mut Vec<Box<dyn Operation>>,
 ) -> Result<(), StorageError> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    group[0].run(&tx);
+    for operation in group.iter_mut() {
+        if tx.is_autocommit() {
+            break;
+        }
+        operation.run(&tx);
+    }
     // What arrived while the last commit was written joins this one.
     while group.len() < GROUP_MAX && !tx.is_autocommit() {
-        let Ok(mut next) = operations.try_recv() else { break };
+        let Ok(mut next) = operations.urgent.try_recv().or_else(|_| operations.patient.try_recv()) else { break };
         next.run(&tx);
         group.push(next);
     }

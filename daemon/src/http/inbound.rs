@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use mail::Address;
-use mta::inbound::{Fed, FeedError, Told, feed as settle};
+use mta::inbound::{Fed, FeedError, Outcome, feed as settle};
 use serde::Deserialize;
 use std::time::Duration;
 use storage::WorkspaceId;
@@ -48,7 +48,7 @@ pub(crate) async fn feed(
     let inbound = app.inbound.get().ok_or_else(|| ApiError::internal("nothing settles mail"))?;
     let fed = Fed { origin: format!("API ({})", actor.name), rcpts: rcpts(&query.rcpt)?, message };
     match settle(inbound, fed).await {
-        Ok(told) => Ok(Json(shapes(&app, actor.workspace, told).await?)),
+        Ok(outcome) => Ok(Json(shapes(&app, actor.workspace, outcome).await?)),
         Err(busy @ FeedError::Busy) => {
             let message = format!("Not yet: {busy}.");
             Err(ApiError::new(ErrorCode::Unavailable, message).retry_after(Duration::from_secs(10)))
@@ -70,9 +70,9 @@ fn rcpts(text: &str) -> Result<Vec<Address>, ApiError> {
 }
 
 /// Whom a mail is about is told to the workspace alone that the recipient is of.
-async fn shapes(app: &Shared, workspace: WorkspaceId, told: Vec<Told>) -> Result<Vec<InboundOutcome>, ApiError> {
-    let mut all = Vec::with_capacity(told.len());
-    for one in told {
+async fn shapes(app: &Shared, workspace: WorkspaceId, outcome: Outcome) -> Result<Vec<InboundOutcome>, ApiError> {
+    let mut all = Vec::with_capacity(outcome.told.len());
+    for one in outcome.told {
         let recipient_id = match one.recipient {
             Some(id) => {
                 let way = app.storage.read(move |c| storage::complaint::way(c, id)).await?;
@@ -85,7 +85,7 @@ async fn shapes(app: &Shared, workspace: WorkspaceId, told: Vec<Told>) -> Result
             purpose: one.purpose.to_owned(),
             sort: one.sort.as_str().to_owned(),
             recipient_id,
-            class: one.class.map(|class| class.as_str().to_owned()),
+            class: outcome.class.map(|class| class.as_str().to_owned()),
             matched: one.matched,
             done: one.what.to_owned(),
         });

@@ -4,7 +4,7 @@
 use super::head::Head;
 use super::purpose::{self, Purpose};
 use super::report::{self, Incoming};
-use super::{Inbound, Told};
+use super::{Inbound, Outcome};
 use mail::{Address, Mailbox};
 use std::collections::HashSet;
 use storage::StorageError;
@@ -42,7 +42,7 @@ pub enum FeedError {
 ///
 /// # Errors
 /// When it is to be fed again.
-pub async fn feed(inbound: &Inbound, fed: Fed) -> Result<Vec<Told>, FeedError> {
+pub async fn feed(inbound: &Inbound, fed: Fed) -> Result<Outcome, FeedError> {
     let return_paths = inbound.storage.read(storage::domain::return_paths).await?.into_iter().collect();
     let head = Head::read(&fed.message);
     let named = if fed.rcpts.is_empty() { named(&head) } else { fed.rcpts };
@@ -54,13 +54,15 @@ pub async fn feed(inbound: &Inbound, fed: Fed) -> Result<Vec<Told>, FeedError> {
         None => (None, false),
     };
     let incoming = Incoming { peer: fed.origin, from, null_path, rcpts, message: fed.message };
-    if !incoming.rcpts.is_empty() {
-        return report::settle(inbound, &incoming).await?.ok_or(FeedError::Busy);
-    }
     let report = report::read(inbound, &incoming.message);
-    let settled = report::settle_by_marks(inbound, &report, &incoming).await?;
-    let told = report::note(inbound, &incoming, &report, (None, "elsewhere"), settled).await?;
-    Ok(vec![told.ok_or(FeedError::Busy)?])
+    let told = if incoming.rcpts.is_empty() {
+        let settled = report::settle_by_marks(inbound, &report, &incoming).await?;
+        report::note(inbound, &incoming, &report, (None, "elsewhere"), settled).await?.map(|one| vec![one])
+    } else {
+        report::settle(inbound, &incoming, &report).await?
+    };
+    let told = told.ok_or(FeedError::Busy)?;
+    Ok(Outcome { class: report::class(inbound, &report), told })
 }
 
 /// The addresses that the header names.

@@ -111,6 +111,15 @@ pub enum Happened {
     Complained,
 }
 
+/// What was done with a mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What it says of a delivery.
+    pub class: Option<BounceClass>,
+    /// For each address that it came to.
+    pub told: Vec<Told>,
+}
+
 /// What was done with a mail, for one of the addresses that it came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
@@ -122,8 +131,6 @@ pub struct Told {
     pub sort: bounce::Sort,
     /// Whom it was about, where that was found.
     pub recipient: Option<RecipientId>,
-    /// What the report says of the delivery.
-    pub class: Option<BounceClass>,
     /// Whether anything follows from it, or did already.
     pub matched: bool,
     /// What was done, or why nothing.

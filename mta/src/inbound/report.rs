@@ -5,8 +5,8 @@ use super::{Happened, Inbound, Told, feedback, figures, reply};
 use crate::metric;
 use crate::unknown_text::Said;
 use bounce::verp::VerpError;
-use bounce::{Action, Kind, RecipientReport, Report, RulesAt, Sort, Stage};
-use mail::{Address, BounceClass};
+use bounce::{Action, Classified, Kind, RecipientReport, Report, RulesAt, Sort, Stage};
+use mail::{Address, BounceClass, Reply};
 use std::sync::Arc;
 use std::time::Duration;
 use storage::complaint::Way;
@@ -50,18 +50,21 @@ pub(super) fn read(inbound: &Inbound, message: &[u8]) -> Report {
     report
 }
 
-/// Settles a mail for each address that it was sent to. Returns when all of it is on disk; `None` when it is to come
-/// again.
-pub(super) async fn settle(inbound: &Inbound, incoming: &Incoming) -> Result<Option<Vec<Told>>, StorageError> {
-    let report = read(inbound, &incoming.message);
+/// Settles a mail that says `report` for each address that it was sent to. Returns when all of it is on disk; `None` when
+/// it is to come again.
+pub(super) async fn settle(
+    inbound: &Inbound,
+    incoming: &Incoming,
+    report: &Report,
+) -> Result<Option<Vec<Told>>, StorageError> {
     let mut told = Vec::with_capacity(incoming.rcpts.len());
     for (rcpt, purpose) in &incoming.rcpts {
         if let Some(trouble) = purpose.trouble() {
             let why = if trouble == VerpError::Expired { "expired" } else { "forged" };
             metrics::counter!(metric::FALSE_PATHS, "why" => why).increment(1);
         }
-        let settled = settle_for(inbound, purpose, &report, incoming).await?;
-        let Some(one) = note(inbound, incoming, &report, (Some(rcpt), purpose.as_str()), settled).await? else {
+        let settled = settle_for(inbound, purpose, report, incoming).await?;
+        let Some(one) = note(inbound, incoming, report, (Some(rcpt), purpose.as_str()), settled).await? else {
             return Ok(None);
         };
         told.push(one);
@@ -89,12 +92,16 @@ pub(super) async fn note(
         let from = (inbound.clock.now_ms(), incoming.peer.clone());
         storage::unmatched_report::keep(&inbound.storage, from, rcpt.clone(), what, incoming.message.clone()).await?;
     }
-    let class = worst(&report.recipients).and_then(|said| {
-        let provider = said.provider.as_deref().unwrap_or("");
-        meaning(said, inbound.shaping.meaning().at(provider)).1.class
+    Ok(Some(Told { rcpt, purpose, sort: report.sort, recipient, matched, what }))
+}
+
+/// What the mail says of a delivery: for people, what follows from it is decided for each recipient.
+pub(super) fn class(inbound: &Inbound, report: &Report) -> Option<BounceClass> {
+    let said = worst(&report.recipients).and_then(|said| {
+        let judged = Judged::of(said, inbound.shaping.meaning().at(said.provider.as_deref().unwrap_or("")));
+        meaning(said, judged.as_ref()).1.class
     });
-    let class = class.or(report.class());
-    Ok(Some(Told { rcpt, purpose, sort: report.sort, recipient, class, matched, what }))
+    said.or(report.class())
 }
 
 /// What follows from a mail to an address of this purpose.
@@ -146,7 +153,9 @@ async fn settle_named(
         feedback::answered(inbound, id, incoming.from.as_ref()).await?;
     }
     if let Some(class) = report.class() {
-        return apply(inbound, id, ReportKind::Answered, Answer::of_trouble(class, "an automatic answer")).await;
+        let kind = ReportKind::Answered;
+        let matched = apply(inbound, id, kind, Answer::of_trouble(class, "an automatic answer")).await?;
+        return Ok(settled(id, kind, matched));
     }
     settle_one(inbound, id, worst(&report.recipients)).await
 }
@@ -238,41 +247,51 @@ async fn settle_one(
     let Some(said) = said else {
         return Ok(Settled::No("it is not a report about a delivery"));
     };
+    let found = inbound.storage.read(move |c| feedback::found_way(c, id)).await?;
     // Where the report names no server, it is that of the provider that took the message.
-    let way = inbound.storage.read(move |c| feedback::found_way(c, id)).await?.map(|(way, _)| way);
-    let provider = said.provider.as_deref().or(way.as_ref().map(|way| way.provider.as_str())).unwrap_or("");
-    let (kind, answer) = meaning(said, inbound.shaping.meaning().at(provider));
-    if let Some(way) = &way {
-        note_unknown(inbound, said, way, provider);
+    let took = found.as_ref().map(|(way, _)| way.provider.as_str());
+    let provider = said.provider.as_deref().or(took).unwrap_or("");
+    let judged = Judged::of(said, inbound.shaping.meaning().at(provider));
+    let (kind, answer) = meaning(said, judged.as_ref());
+    if let (Some((way, _)), Some(judged)) = (&found, &judged) {
+        note_unknown(inbound, judged, way, provider);
     }
-    apply(inbound, id, kind, answer).await
+    let matched = apply(inbound, id, kind, answer).await?;
+    if let (ReportMatch::Applied, ReportKind::Failed { .. }, Some((way, sender))) = (matched, kind, found) {
+        feedback::hear(inbound, Happened::Bounced, &way, sender);
+    }
+    Ok(settled(id, kind, matched))
 }
 
-/// Writes down what came back about a recipient.
-async fn apply(inbound: &Inbound, id: RecipientId, kind: ReportKind, answer: Answer) -> Result<Settled, StorageError> {
+/// Writes down what came back about a recipient; waits a while where it is still being sent.
+async fn apply(
+    inbound: &Inbound,
+    id: RecipientId,
+    kind: ReportKind,
+    answer: Answer,
+) -> Result<ReportMatch, StorageError> {
     for _ in 0..BUSY_RETRIES {
         let report = queue::Report { id, at_ms: inbound.clock.now_ms(), kind, answer: answer.clone() };
-        match inbound.storage.queue().write(move |tx| queue::settle_report(tx, &report)).await? {
-            ReportMatch::Applied if matches!(kind, ReportKind::Failed { .. }) => {
-                if let Some((way, sender)) = inbound.storage.read(move |c| feedback::found_way(c, id)).await? {
-                    feedback::hear(inbound, Happened::Bounced, &way, sender);
-                }
-                return Ok(Settled::Did { recipient: Some(id), what: "bounced" });
-            }
-            ReportMatch::Applied => {
-                let what = match kind {
-                    ReportKind::Delayed => "delayed",
-                    ReportKind::Answered => "answered by a machine",
-                    _ => "arrived",
-                };
-                return Ok(Settled::Did { recipient: Some(id), what });
-            }
-            ReportMatch::Known => return Ok(Settled::Did { recipient: Some(id), what: "known already" }),
-            ReportMatch::NoRecipient => return Ok(Settled::No(feedback::GONE)),
+        let settle = move |tx: &storage::Transaction<'_>| queue::settle_report(tx, &report);
+        match inbound.storage.queue().write_with_others(settle).await? {
             ReportMatch::Busy => inbound.clock.sleep(BUSY_WAIT).await,
+            matched => return Ok(matched),
         }
     }
-    Ok(Settled::Busy)
+    Ok(ReportMatch::Busy)
+}
+
+fn settled(id: RecipientId, kind: ReportKind, matched: ReportMatch) -> Settled {
+    let what = match (matched, kind) {
+        (ReportMatch::Busy, _) => return Settled::Busy,
+        (ReportMatch::NoRecipient, _) => return Settled::No(feedback::GONE),
+        (ReportMatch::Known, _) => "known already",
+        (ReportMatch::Applied, ReportKind::Failed { .. }) => "bounced",
+        (ReportMatch::Applied, ReportKind::Delayed) => "delayed",
+        (ReportMatch::Applied, ReportKind::Answered) => "answered by a machine",
+        (ReportMatch::Applied, ReportKind::Arrived(_)) => "arrived",
+    };
+    Settled::Did { recipient: Some(id), what }
 }
 
 /// What a report says about the one recipient that its return path stands for. Such a return path is used for one
@@ -285,17 +304,30 @@ fn worst(groups: &[RecipientReport]) -> Option<&RecipientReport> {
     })
 }
 
-/// A text that no rule knows is kept for people.
-fn note_unknown(inbound: &Inbound, said: &RecipientReport, way: &Way, provider: &str) {
-    let (Action::Failed | Action::Delayed, Some(reply)) = (said.action, said.reply()) else { return };
-    let found = inbound.shaping.meaning().at(provider).classify(&reply, Stage::Report);
-    let local = way.address.rsplit_once('@').map(|(local, _)| local);
-    let provider = &Arc::from(provider);
-    let said = Said { workspace: way.workspace_id, provider, reply: &reply, stage: Stage::Report, local };
-    inbound.unknown_texts.note(&said, &found, inbound.clock.now_ms());
+/// The words of a refusal, and what the rules say of them.
+struct Judged {
+    reply: Reply,
+    found: Classified,
 }
 
-fn meaning(said: &RecipientReport, rules: RulesAt<'_>) -> (ReportKind, Answer) {
+impl Judged {
+    /// `None` where nothing was refused, or without a word.
+    fn of(said: &RecipientReport, rules: RulesAt<'_>) -> Option<Judged> {
+        let (Action::Failed | Action::Delayed, Some(reply)) = (said.action, said.reply()) else { return None };
+        let found = rules.classify(&reply, Stage::Report);
+        Some(Judged { reply, found })
+    }
+}
+
+/// A text that no rule knows is kept for people.
+fn note_unknown(inbound: &Inbound, judged: &Judged, way: &Way, provider: &str) {
+    let local = way.address.rsplit_once('@').map(|(local, _)| local);
+    let (reply, provider) = (&judged.reply, &Arc::from(provider));
+    let said = Said { workspace: way.workspace_id, provider, reply, stage: Stage::Report, local };
+    inbound.unknown_texts.note(&said, &judged.found, inbound.clock.now_ms());
+}
+
+fn meaning(said: &RecipientReport, judged: Option<&Judged>) -> (ReportKind, Answer) {
     let arrived = |action| {
         (
             ReportKind::Arrived(action),
@@ -309,22 +341,19 @@ fn meaning(said: &RecipientReport, rules: RulesAt<'_>) -> (ReportKind, Answer) {
     };
     match said.action {
         Action::Failed => {
-            let (answer, kind) = answer(said, rules);
+            let (answer, kind) = answer(judged);
             (ReportKind::Failed { suppress: kind == Kind::Hard }, answer)
         }
-        Action::Delayed => (ReportKind::Delayed, answer(said, rules).0),
+        Action::Delayed => (ReportKind::Delayed, answer(judged).0),
         Action::Delivered => arrived(mail::dsn::Action::Delivered),
         Action::Relayed => arrived(mail::dsn::Action::Relayed),
         Action::Expanded => arrived(mail::dsn::Action::Expanded),
     }
 }
 
-fn answer(group: &RecipientReport, rules: RulesAt<'_>) -> (Answer, Kind) {
-    match group.reply() {
-        Some(reply) => {
-            let classified = rules.classify(&reply, Stage::Report);
-            (Answer::of_reply(&reply, Some(classified.class)), classified.kind)
-        }
+fn answer(judged: Option<&Judged>) -> (Answer, Kind) {
+    match judged {
+        Some(Judged { reply, found }) => (Answer::of_reply(reply, Some(found.class)), found.kind),
         // Given up without a reason: nothing says that the address is at fault.
         None => (Answer::of_trouble(BounceClass::Unclassified, "the report gives no reason"), Kind::Soft),
     }
@@ -348,7 +377,8 @@ mod tests {
     }
 
     fn check(groups: Vec<RecipientReport>, expected: Option<ReportKind>) {
-        assert_eq!(worst(&groups).map(|said| meaning(said, bounce::Rules::builtin().at("")).0), expected, "{groups:?}");
+        let meant = |said| meaning(said, Judged::of(said, bounce::Rules::builtin().at("")).as_ref()).0;
+        assert_eq!(worst(&groups).map(meant), expected, "{groups:?}");
     }
 
     #[test]

@@ -278,7 +278,8 @@ impl Session<'_> {
         let rcpts = std::mem::take(&mut self.transaction.rcpts);
         let (from, null_path) = (self.transaction.from.take(), self.transaction.null_path);
         let incoming = Incoming { peer: self.peer.to_string(), from, null_path, rcpts, message };
-        match report::settle(self.inbound, &incoming).await {
+        let report = report::read(self.inbound, &incoming.message);
+        match report::settle(self.inbound, &incoming, &report).await {
             Ok(Some(_)) => self.reply(250, "2.6.0", "taken"),
             Ok(None) => self.reply(451, "4.3.0", "try again later"),
             Err(error) => {

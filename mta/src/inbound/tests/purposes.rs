@@ -202,12 +202,12 @@ async fn what_is_fed_takes_the_same_way() {
         message,
     };
     let told = async |fed: Fed| {
-        let told = feed(&house.inbound, fed).await.unwrap();
+        let outcome = feed(&house.inbound, fed).await.unwrap();
         let line = |one: &super::super::Told| {
-            let class = one.class.map(mail::BounceClass::as_str).unwrap_or("-");
+            let class = outcome.class.map(mail::BounceClass::as_str).unwrap_or("-");
             format!("{} {} {class} {}", one.purpose, one.recipient.is_some(), one.what)
         };
-        told.iter().map(line).collect::<Vec<_>>().join("; ")
+        outcome.told.iter().map(line).collect::<Vec<_>>().join("; ")
     };
     let path = house.return_path();
     let bounce = content(&report("x@x.example"));
