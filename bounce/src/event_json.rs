@@ -150,6 +150,7 @@ fn group(recipient: String, action: Action, status: Option<EnhancedStatus>, said
         remote_mta: None,
         last_attempt_ms: None,
         provider: None,
+        stage: None,
     }
 }
 

@@ -76,8 +76,9 @@ pub fn class_of_text(text: &str, rules: &Rules) -> &'static str {
         remote_mta: None,
         last_attempt_ms: None,
         provider: None,
+        stage: None,
     };
-    reply.classify(rules).map_or("undefined", |found| class(found.class))
+    reply.classify(rules).map_or("undefined", |found| word(&found))
 }
 
 fn of_feedback(report: &Report) -> Vec<Event> {
@@ -111,7 +112,7 @@ fn of_recipient(group: &RecipientReport, rules: &Rules) -> Event {
         reply: reply.map(|reply| reply.code.to_string()),
         rule: found.as_ref().map(|found| found.rule.to_string()),
         decided_by: found.as_ref().map(|found| found.by.as_str()),
-        class: found.map(|found| class(found.class)),
+        class: found.map(|found| word(&found)),
         feedback_type: None,
     }
 }
@@ -159,7 +160,21 @@ fn kind(kind: Kind) -> &'static str {
     }
 }
 
-/// Our class in the shared words.
+/// Words that rules may have. What a reply is called there is not always what follows from it here.
+const RULES_WORDS: [&str; 4] = ["content", "policy", "security", "sender_rejected"];
+
+/// A rule's own word, if it is one of the shared words.
+pub(crate) fn shared_word(written: &str) -> Option<&'static str> {
+    RULES_WORDS.into_iter().find(|word| *word == written)
+}
+
+/// What was found, in the shared words.
+fn word(found: &Classified) -> &'static str {
+    found.word.unwrap_or_else(|| class(found.class))
+}
+
+/// Our class in the shared words. There, "network" is names and routes, and what could not be reached until its time was
+/// over has "expired".
 fn class(class: BounceClass) -> &'static str {
     use BounceClass as C;
     match class {
@@ -180,12 +195,12 @@ fn class(class: BounceClass) -> &'static str {
         C::Malformed => "rfc_noncompliant",
         C::Greylist => "greylist",
         C::RateLimit | C::TooManyConnections => "rate_limit",
-        C::Dns | C::Connection | C::Loop => "network",
+        C::Dns | C::Loop => "network",
         C::Tls => "tls",
         C::Protocol => "syntax",
         C::RelayDenied => "relay",
         C::System => "system",
-        C::Expired => "expired",
+        C::Connection | C::Expired => "expired",
         C::Vacation => "vacation",
         C::Unclassified => "undefined",
     }

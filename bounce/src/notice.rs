@@ -40,7 +40,9 @@ fn announces_original(line: &str) -> bool {
         || line.ends_with([':', '-', '*', '：', '.', '】', '|', '=']);
     let lower = line.to_lowercase();
     // "A transcript of the attempts to send the message follows." announces what we want to read.
-    dressed && WORDS.originals.occurs(&lower) && !lower.contains("transcript of")
+    // Postfix ends a paragraph with "delete your own text from the attached returned message.".
+    let tells_of_it = lower.contains("transcript of") || lower.contains("the attached returned message");
+    dressed && WORDS.originals.occurs(&lower) && !tells_of_it
 }
 
 /// Three fields of a message in the next lines, one of them such as no list in the words has.

@@ -238,6 +238,8 @@ pub struct RecipientReport {
     /// Whose server `remote_mta` is. No mail says so: whoever knows the providers fills it in, for rules that are for one
     /// of them.
     pub provider: Option<String>,
+    /// Where in its session the remote server said it, where the report tells.
+    pub stage: Option<Stage>,
 }
 
 /// RFC 3464 §2.3.3.
@@ -335,7 +337,7 @@ impl RecipientReport {
             Action::Delivered | Action::Relayed | Action::Expanded => return None,
             Action::Failed | Action::Delayed => {
                 let rules = rules.at(self.provider.as_deref().unwrap_or(""));
-                rules.classify(&self.reply()?, Stage::Report)
+                rules.classify_reported(&self.reply()?, self.stage)
             }
         };
         let kind = if self.action == Action::Delayed { Kind::Delay } else { found.kind };

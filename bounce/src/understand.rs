@@ -204,6 +204,7 @@ fn bounce(message: &Message<'_>, pieces: &Pieces, signs: &Signs, report: &mut Re
             remote_mta: None,
             last_attempt_ms: None,
             provider: None,
+            stage: None,
         })
         .collect();
     found

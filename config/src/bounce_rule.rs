@@ -54,6 +54,7 @@ impl BounceRuleEntry {
             text: list(&self.text),
             stages: list(&self.stages),
             fallback: false,
+            word: None,
             samples: self.samples.clone(),
         }
     }
