@@ -262,7 +262,8 @@ impl Action {
         // "failed (bad destination mailbox)" occurs.
         let word = text.split(|c: char| !c.is_ascii_alphabetic()).find(|word| !word.is_empty()).unwrap_or("");
         Some(match word.to_ascii_lowercase().as_str() {
-            "failed" | "failure" | "fail" | "error" | "undeliverable" => Action::Failed,
+            // "expired" is SendGrid's: its time was over.
+            "failed" | "failure" | "fail" | "error" | "undeliverable" | "expired" => Action::Failed,
             "delayed" | "delay" | "deferred" | "transient" => Action::Delayed,
             "delivered" | "deliverable" | "delivery" => Action::Delivered,
             "relayed" | "relay" => Action::Relayed,
