@@ -16,7 +16,8 @@ const WORDS_MAX: usize = 2_000;
 /// Completes each recipient with what the words say.
 pub(crate) fn complete(report: &mut Report, pieces: &Pieces, found: &[Found], rules: &Rules) {
     let conversation = session::transcript(&pieces.words);
-    let alone = report.recipients.len() == 1;
+    let whole = Whole::of(&pieces.words, rules);
+    let anywhere = (report.recipients.len() == 1).then(|| session::stage_said(&pieces.words)).flatten();
     for group in &mut report.recipients {
         without_file(group);
         let own = found.iter().find(|found| names(group, &found.recipient));
@@ -27,12 +28,9 @@ pub(crate) fn complete(report: &mut Report, pieces: &Pieces, found: &[Found], ru
         if group.original_recipient.is_none() {
             group.original_recipient = only.and_then(|found| found.original.clone());
         }
-        let said = Said {
-            reason: only.map_or("", |found| found.reason.as_str()),
-            conversation: &conversation,
-            words: &pieces.words,
-        };
-        group.stage = group.stage.or_else(|| said.stage(group, alone));
+        let said =
+            Said { reason: only.map_or("", |found| found.reason.as_str()), conversation: &conversation, whole: &whole };
+        group.stage = group.stage.or_else(|| said.stage(group)).or(anywhere);
         without_cut(group, &conversation);
         complete_one(group, &said, rules);
     }
@@ -55,7 +53,30 @@ fn names(group: &RecipientReport, recipient: &str) -> bool {
 struct Said<'a> {
     reason: &'a str,
     conversation: &'a [Heard],
-    words: &'a str,
+    whole: &'a Whole,
+}
+
+/// All words of a report, looked at once for all its recipients.
+struct Whole {
+    /// Without the ends of their lines, shortened.
+    text: String,
+    tells: bool,
+}
+
+impl Whole {
+    fn of(words: &str, rules: &Rules) -> Whole {
+        let mut text = String::new();
+        for word in words.split_whitespace() {
+            if text.len() >= WORDS_MAX {
+                break;
+            }
+            text.push_str(word);
+            text.push(' ');
+        }
+        text.truncate(text.floor_char_boundary(WORDS_MAX));
+        let tells = tells(&text, rules);
+        Whole { text, tells }
+    }
 }
 
 impl<'a> Said<'a> {
@@ -66,12 +87,9 @@ impl<'a> Said<'a> {
         self.conversation.first().filter(|_| address.is_empty()).or_else(about).or(self.conversation.first())
     }
 
-    /// Where in the session the reply about this recipient came. What stands anywhere in the words is about the one
-    /// recipient that there is.
-    fn stage(&self, group: &RecipientReport, alone: bool) -> Option<Stage> {
-        session::stage_said(self.reason)
-            .or_else(|| self.heard(group).and_then(|heard| heard.stage))
-            .or_else(|| session::stage_said(self.words).filter(|_| alone))
+    /// Where in the session the reply about this recipient came.
+    fn stage(&self, group: &RecipientReport) -> Option<Stage> {
+        session::stage_said(self.reason).or_else(|| self.heard(group).and_then(|heard| heard.stage))
     }
 }
 
@@ -84,7 +102,7 @@ fn without_cut(group: &mut RecipientReport, conversation: &[Heard]) {
 }
 
 fn complete_one(group: &mut RecipientReport, said: &Said<'_>, rules: &Rules) {
-    let Said { reason, words, .. } = *said;
+    let Said { reason, whole, .. } = *said;
     let tells = |text: &str| tells(text, rules);
     if tells(group.diagnostic.as_deref().unwrap_or("")) || !matches!(group.action, Action::Failed | Action::Delayed) {
         group.status = group.status.or_else(|| status_of(group.diagnostic.as_deref().unwrap_or("")));
@@ -93,15 +111,13 @@ fn complete_one(group: &mut RecipientReport, said: &Said<'_>, rules: &Rules) {
     let heard = said.heard(group);
     let quoted = heard.map_or("", |heard| heard.text.as_str());
     let is_named = heard.is_some_and(|heard| heard.local.is_some());
-    let whole = whole(words);
     // A server's own reply says more than the reporter's sentences around it.
-    let candidates = match (is_named || reply_in(reason).is_none()) && reply_in(quoted).is_some() && tells(quoted) {
-        true => [Some(quoted), Some(reason), Some(whole.as_str())],
-        false => [Some(reason), Some(quoted), Some(whole.as_str())],
-    };
-    let best = candidates.into_iter().flatten().find(|text| tells(text));
-    let quoting = || candidates.into_iter().flatten().find(|text| reply_in(text).is_some());
-    let speaking = || candidates.into_iter().flatten().find(|text| !text.is_empty());
+    let first = (is_named || reply_in(reason).is_none()) && reply_in(quoted).is_some() && tells(quoted);
+    let best = if first { Some(quoted) } else { [reason, quoted].into_iter().find(|text| tells(text)) };
+    let best = best.or(Some(whole.text.as_str()).filter(|_| whole.tells));
+    let candidates = [reason, quoted, whole.text.as_str()].into_iter();
+    let quoting = || candidates.clone().find(|text| reply_in(text).is_some());
+    let speaking = || candidates.clone().find(|text| !text.is_empty());
     let chosen = best.or_else(quoting).or_else(speaking).unwrap_or("");
     if group.diagnostic.as_deref().unwrap_or("").is_empty() || best.is_some() {
         group.diagnostic = (!chosen.trim().is_empty()).then(|| chosen.trim().to_owned());
@@ -124,17 +140,4 @@ fn tells(text: &str, rules: &Rules) -> bool {
 
 fn status_of(text: &str) -> Option<mail::EnhancedStatus> {
     diagnostic::trouble_in(text)
-}
-
-/// The words without their lines' ends, shortened.
-fn whole(words: &str) -> String {
-    let mut text = words.split_whitespace().fold(String::new(), |mut all, word| {
-        if all.len() < WORDS_MAX {
-            all.push_str(word);
-            all.push(' ');
-        }
-        all
-    });
-    text.truncate(text.floor_char_boundary(WORDS_MAX));
-    text
 }

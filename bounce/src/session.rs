@@ -65,13 +65,14 @@ pub(crate) struct Heard {
     pub local: Option<String>,
     /// What it answers, where the transcript shows it.
     pub stage: Option<Stage>,
+    /// Both in lower case: many recipients are looked for in them.
+    lower: String,
 }
 
 impl Heard {
     /// Whether it is about this recipient, who is given in lower case.
     pub fn names(&self, recipient: &str) -> bool {
-        let has = |text: &String| text.to_lowercase().contains(recipient);
-        has(&self.text) || self.local.as_ref().is_some_and(has)
+        self.lower.contains(recipient)
     }
 }
 
@@ -103,9 +104,15 @@ pub(crate) fn transcript(words: &str) -> Vec<Heard> {
             Some(last) if remote && fresh && is_open(&last.text) => join(&mut last.text, text),
             // What the reporter makes of the reply above: its own words may be wrong, those above are the server's.
             Some(last) if !remote && fresh => last.local = Some(text.to_owned()),
-            _ => all.push(Heard { text: text.to_owned(), local: None, stage: stage.filter(|_| remote) }),
+            _ => {
+                let stage = stage.filter(|_| remote);
+                all.push(Heard { text: text.to_owned(), stage, ..Heard::default() });
+            }
         }
         fresh = remote;
+    }
+    for heard in &mut all {
+        heard.lower = format!("{} {}", heard.text, heard.local.as_deref().unwrap_or("")).to_lowercase();
     }
     all
 }
