@@ -48,6 +48,7 @@ pub(crate) fn recipients(words: &str, own: &[String]) -> Vec<Found> {
         let line = &line[..line.floor_char_boundary(2_000)];
         candidates.extend(in_line(line, number, label_before(&lines, number)));
     }
+    without_continuations(&lines, &mut candidates);
     // "<ana@…>:" is as sure as any phrase.
     if candidates.iter().any(|found| found.strength == Strength::LineStart && found.rest.trim_start().starts_with(':'))
     {
@@ -76,6 +77,24 @@ pub(crate) fn recipients(words: &str, own: &[String]) -> Vec<Found> {
         candidates.retain(|found| Some(found.address.to_lowercase()) == first || best > Strength::Anywhere);
     }
     gathered(&lines, candidates)
+}
+
+/// What stands indented below a recipient, up to an empty line, is about that one: addresses there are a server's words.
+fn without_continuations(lines: &[&str], candidates: &mut Vec<Candidate>) {
+    let mut below = vec![false; lines.len()];
+    let mut anchor: Option<usize> = None;
+    for (number, line) in lines.iter().enumerate() {
+        let indent = line.len() - line.trim_start().len();
+        if line.trim().is_empty() {
+            anchor = None;
+        } else if anchor.is_some_and(|above| indent > above) {
+            below[number] = true;
+        } else {
+            let starts = candidates.iter().any(|found| found.line == number && found.strength == Strength::LineStart);
+            anchor = starts.then_some(indent);
+        }
+    }
+    candidates.retain(|found| !below[found.line]);
 }
 
 /// One entry per address, each with the lines about it.
@@ -129,7 +148,9 @@ fn reason(lines: &[&str], candidate: &Candidate, next: usize) -> String {
 }
 
 fn expanded_from(lines: &[&str], line: usize, next: usize) -> Option<String> {
-    lines.iter().take(next.min(line + 3)).skip(line).find_map(|line| source_of(line))
+    // The address may stand in the line below the words.
+    let about: Vec<&str> = lines.iter().take(next.min(line + 3)).skip(line).copied().collect();
+    source_of(&about.join(" "))
 }
 
 /// `(expanded from: <ana@example.com>)` and its like: the address that we sent to.
@@ -222,7 +243,8 @@ fn strength(line: &str, offset: usize, hit: &Hit, place: usize, labelled: bool) 
     }
     let spoken = before.trim_end_matches([':', ' ']).to_lowercase();
     if WORDS.certain.iter().any(|phrase| spoken.ends_with(phrase.as_str())) && !is_helper(&hit.address) {
-        return Some(Strength::Certain);
+        // In a server's reply it may be another name of the recipient.
+        return Some(if is_reply(line, offset) { Strength::Conversation } else { Strength::Certain });
     }
     if before.len() <= offset {
         return starts_line(line, hit, after, place, labelled);
@@ -287,12 +309,15 @@ fn in_conversation(line: &str, offset: usize, before: &str) -> Option<Option<Str
     if upper.ends_with("MAIL FROM") {
         return Some(None);
     }
+    let close = before.len().saturating_sub(offset) < 24;
+    (is_reply(line, offset) && close).then_some(Some(Strength::Conversation))
+}
+
+/// Whether a line, from `offset` on, is a server's reply.
+fn is_reply(line: &str, offset: usize) -> bool {
     let text = &line[offset..];
     let text = text.strip_prefix("<<<").map_or(text, str::trim_start);
-    let code =
-        text.get(..3).is_some_and(|code| code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit()));
-    let close = before.len().saturating_sub(offset) < 24;
-    (code && close).then_some(Some(Strength::Conversation))
+    text.get(..3).is_some_and(|code| code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn by_label(line: &str, offset: usize, before: &str, after: &str, hit: &Hit) -> Option<Strength> {
@@ -362,6 +387,21 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_below_is_about_the_one_above() {
+        check(
+            "<ana@example.com>: host mx said: 550 5.1.1\n    <bo@example.org>: no such user\n",
+            &[("ana@example.com", "host mx said: 550 5.1.1 <bo@example.org>: no such user")],
+        );
+        check(
+            "  ana@example.com\n    550 Sorry, your message to bo@example.org was not taken\n  cy@example.com\n    full\n",
+            &[
+                ("ana@example.com", "550 Sorry, your message to bo@example.org was not taken"),
+                ("cy@example.com", "full"),
+            ],
+        );
+    }
+
+    #[test]
     fn labels_and_sentences() {
         check("Failed Recipient: ana@example.com\nReason: no\n", &[("ana@example.com", "Reason: no")]);
         check(
@@ -378,6 +418,10 @@ mod tests {
 
     #[test]
     fn expansions() {
+        check(
+            "<ana@example.com> (expanded from\n    <list@example.com>): full\n",
+            &[("ana@example.com", "(expanded from <list@example.com>): full")],
+        );
         check("  an undisclosed address\n    (generated from ana@example.com)\n", &[("ana@example.com", "")]);
     }
 }
