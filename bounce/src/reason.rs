@@ -17,7 +17,9 @@ const WORDS_MAX: usize = 2_000;
 pub(crate) fn complete(report: &mut Report, pieces: &Pieces, found: &[Found], rules: &Rules) {
     let conversation = session::transcript(&pieces.words);
     let whole = Whole::of(&pieces.words, rules);
-    let anywhere = (report.recipients.len() == 1).then(|| session::stage_said(&pieces.words)).flatten();
+    let alone = report.recipients.len() == 1;
+    let answer = session::announced(&pieces.words).filter(|answer| alone && tells(answer, rules));
+    let anywhere = alone.then(|| session::stage_said(&pieces.words)).flatten();
     for group in &mut report.recipients {
         without_file(group);
         let own = found.iter().find(|found| names(group, &found.recipient));
@@ -28,8 +30,12 @@ pub(crate) fn complete(report: &mut Report, pieces: &Pieces, found: &[Found], ru
         if group.original_recipient.is_none() {
             group.original_recipient = only.and_then(|found| found.original.clone());
         }
-        let said =
-            Said { reason: only.map_or("", |found| found.reason.as_str()), conversation: &conversation, whole: &whole };
+        let said = Said {
+            reason: only.map_or("", |found| found.reason.as_str()),
+            conversation: &conversation,
+            answer: answer.as_deref(),
+            whole: &whole,
+        };
         group.stage = group.stage.or_else(|| said.stage(group)).or(anywhere);
         without_cut(group, &conversation);
         complete_one(group, &said, rules);
@@ -53,6 +59,8 @@ fn names(group: &RecipientReport, recipient: &str) -> bool {
 struct Said<'a> {
     reason: &'a str,
     conversation: &'a [Heard],
+    /// The server's answer that a sentence announces, where it says what went wrong.
+    answer: Option<&'a str>,
     whole: &'a Whole,
 }
 
@@ -102,7 +110,7 @@ fn without_cut(group: &mut RecipientReport, conversation: &[Heard]) {
 }
 
 fn complete_one(group: &mut RecipientReport, said: &Said<'_>, rules: &Rules) {
-    let Said { reason, whole, .. } = *said;
+    let Said { reason, answer, whole, .. } = *said;
     let tells = |text: &str| tells(text, rules);
     if tells(group.diagnostic.as_deref().unwrap_or("")) || !matches!(group.action, Action::Failed | Action::Delayed) {
         group.status = group.status.or_else(|| status_of(group.diagnostic.as_deref().unwrap_or("")));
@@ -114,6 +122,7 @@ fn complete_one(group: &mut RecipientReport, said: &Said<'_>, rules: &Rules) {
     // A server's own reply says more than the reporter's sentences around it.
     let first = (is_named || reply_in(reason).is_none()) && reply_in(quoted).is_some() && tells(quoted);
     let best = if first { Some(quoted) } else { [reason, quoted].into_iter().find(|text| tells(text)) };
+    let best = answer.filter(|_| best.and_then(reply_in).is_none()).or(best);
     let best = best.or(Some(whole.text.as_str()).filter(|_| whole.tells));
     let candidates = [reason, quoted, whole.text.as_str()].into_iter();
     let quoting = || candidates.clone().find(|text| reply_in(text).is_some());
