@@ -48,7 +48,7 @@ fn read_recipient<'f>(
 ) -> Option<RecipientReport> {
     let address_of = |name| field(name).and_then(address);
     let diagnostic = field("diagnostic-code").map(after_type).filter(|text| !text.is_empty()).map(str::to_owned);
-    // RFC 822 §3.4.3 lets a comment stand behind any value; some reporters say nothing elsewhere.
+    // A comment may stand behind any value (RFC 5322 §3.2.2); some reporters say nothing elsewhere.
     let diagnostic = diagnostic.or_else(|| field("status").and_then(comment));
     let status = field("status").and_then(diagnostic::status_in);
     if status.is_none() {
