@@ -43,7 +43,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let begun = Instant::now();
     for _ in 0..ROUNDS / 4 {
         let unsigned = (0..4).map(|_| signer.prepare(black_box(&message), 1_700_000_000_000));
-        black_box(dkim::sign_all(&unsigned.collect::<Result<Vec<_>, _>>()?));
+        let unsigned = unsigned.collect::<Result<Vec<_>, _>>()?;
+        black_box(dkim::sign_all(&unsigned.iter().collect::<Vec<_>>()));
     }
     println!("RSA-2048, four together: {:.1} µs", begun.elapsed().as_secs_f64() * 1e6 / f64::from(ROUNDS));
     let further = (each[3] - each[1]) / 10.0;

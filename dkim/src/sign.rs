@@ -189,8 +189,8 @@ impl Unsigned {
 
 /// The DKIM-Signature headers of several messages, of each in its place.
 #[must_use]
-pub fn sign_all(messages: &[Unsigned]) -> Vec<Result<Vec<u8>, SignError>> {
-    let inputs: Vec<_> = messages.iter().flat_map(Unsigned::inputs).collect();
+pub fn sign_all(messages: &[&Unsigned]) -> Vec<Result<Vec<u8>, SignError>> {
+    let inputs: Vec<_> = messages.iter().flat_map(|message| message.inputs()).collect();
     let mut signatures = batches::sign_all(&inputs).into_iter();
     messages.iter().map(|message| message.finish(signatures.by_ref().take(message.parts.len()).collect())).collect()
 }
