@@ -72,13 +72,11 @@ fn read_recipient<'f>(
     Some(RecipientReport {
         original_recipient,
         final_recipient,
-        action,
         status,
         diagnostic,
         remote_mta: field("remote-mta").map(|value| after_type(value).trim_matches(['[', ']']).to_owned()),
         last_attempt_ms: field("last-attempt-date").and_then(date_ms),
-        provider: None,
-        stage: None,
+        ..RecipientReport::of(action)
     })
 }
 

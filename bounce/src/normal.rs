@@ -67,17 +67,7 @@ pub fn normal_form(report: &Report, rules: &Rules) -> NormalForm {
 /// The class of a reply's bare text, which begins with its code or does not, in the shared words.
 #[must_use]
 pub fn class_of_text(text: &str, rules: &Rules) -> &'static str {
-    let reply = RecipientReport {
-        original_recipient: None,
-        final_recipient: None,
-        action: Action::Failed,
-        status: None,
-        diagnostic: Some(text.to_owned()),
-        remote_mta: None,
-        last_attempt_ms: None,
-        provider: None,
-        stage: None,
-    };
+    let reply = RecipientReport { diagnostic: Some(text.to_owned()), ..RecipientReport::of(Action::Failed) };
     reply.classify(rules).map_or("undefined", |found| word(&found))
 }
 

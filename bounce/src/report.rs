@@ -294,6 +294,21 @@ impl Action {
 }
 
 impl RecipientReport {
+    /// One of which nothing is known but what happened.
+    pub(crate) fn of(action: Action) -> RecipientReport {
+        RecipientReport {
+            original_recipient: None,
+            final_recipient: None,
+            action,
+            status: None,
+            diagnostic: None,
+            remote_mta: None,
+            last_attempt_ms: None,
+            provider: None,
+            stage: None,
+        }
+    }
+
     /// The SMTP reply that stands in the diagnostic.
     #[must_use]
     pub fn quoted_reply(&self) -> Option<Reply> {
