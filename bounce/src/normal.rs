@@ -96,7 +96,7 @@ fn of_recipient(group: &RecipientReport, rules: &Rules) -> Event {
     Event {
         recipient: recipient.map(|address| address.to_lowercase()),
         action: group.action.as_str(),
-        kind: kind(found.as_ref().map_or(Kind::Delivered, |found| found.kind)),
+        kind: found.as_ref().map_or(kind(Kind::Delivered), |found| kind_of(found, failed)),
         permanence: failed.then(|| permanence(group, status, reply.as_ref(), found.as_ref())),
         status: status.map(|status| status.to_string()),
         reply: reply.map(|reply| reply.code.to_string()),
@@ -135,6 +135,15 @@ fn permanence(
         Some(_) => "permanent",
         None if group.action == Action::Failed && found.is_some_and(|found| passing(found.class)) => "temporary",
         None => "permanent",
+    }
+}
+
+/// What was given up is no delay any more: a rate was about us, a greylist about their system.
+fn kind_of(found: &Classified, failed: bool) -> &'static str {
+    match found.kind {
+        Kind::Delay if failed && found.class == BounceClass::Greylist => kind(Kind::Soft),
+        Kind::Delay if failed => kind(Kind::Block),
+        other => kind(other),
     }
 }
 
