@@ -8,6 +8,8 @@ use crate::vocabulary::WORDS;
 
 /// So many replies of a transcript are kept.
 const REPLIES_MAX: usize = 200;
+/// So many bytes of a command are kept: more than RFC 5321 §4.5.3.1.4 allows.
+const COMMAND_MAX: usize = 1_000;
 /// So many bytes of one reply are kept.
 const REPLY_MAX: usize = 2_000;
 
@@ -88,7 +90,7 @@ pub(crate) fn transcript(words: &str) -> Vec<Heard> {
         let line = line.trim();
         if let Some(command) = line.strip_prefix(">>>") {
             stage = stage_of(command.trim_start());
-            asked = command.trim().to_lowercase();
+            asked = command[..command.floor_char_boundary(COMMAND_MAX)].trim().to_lowercase();
             fresh = false;
             continue;
         }
@@ -174,7 +176,7 @@ fn begins_with_code(text: &str) -> bool {
 fn join(all: &mut String, line: &str) {
     if all.len() < REPLY_MAX {
         all.push(' ');
-        all.push_str(line);
+        all.push_str(&line[..line.floor_char_boundary(REPLY_MAX)]);
     }
 }
 

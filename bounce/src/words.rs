@@ -65,6 +65,10 @@ pub(crate) fn recipients(words: &str, own: &[String]) -> Vec<Found> {
 
 /// What stands indented below a recipient, up to an empty line, is about that one: addresses there are a server's words.
 fn without_continuations(lines: &[&str], candidates: &mut Vec<Candidate>) {
+    let mut starts = vec![false; lines.len()];
+    for found in candidates.iter().filter(|found| found.strength == Strength::LineStart) {
+        starts[found.line] = true;
+    }
     let mut below = vec![false; lines.len()];
     let mut anchor: Option<usize> = None;
     for (number, line) in lines.iter().enumerate() {
@@ -74,8 +78,7 @@ fn without_continuations(lines: &[&str], candidates: &mut Vec<Candidate>) {
         } else if anchor.is_some_and(|above| indent > above) {
             below[number] = true;
         } else {
-            let starts = candidates.iter().any(|found| found.line == number && found.strength == Strength::LineStart);
-            anchor = starts.then_some(indent);
+            anchor = starts[number].then_some(indent);
         }
     }
     candidates.retain(|found| !below[found.line]);
