@@ -12,6 +12,8 @@ use strength::{Candidate, Strength, in_line};
 
 /// So many recipients are taken of one report.
 pub(crate) const RECIPIENTS_MAX: usize = 500;
+/// So many bytes of a line are looked at.
+const LINE_MAX: usize = 2_000;
 /// So many characters of a reason are kept.
 const REASON_MAX: usize = 1_500;
 
@@ -29,7 +31,7 @@ pub(crate) fn recipients(words: &str, own: &[String]) -> Vec<Found> {
     let lines: Vec<&str> = words.lines().take(LINES_MAX).collect();
     let mut candidates: Vec<Candidate> = Vec::new();
     for (number, line) in lines.iter().enumerate() {
-        let line = &line[..line.floor_char_boundary(2_000)];
+        let line = &line[..line.floor_char_boundary(LINE_MAX)];
         candidates.extend(in_line(line, number, label_before(&lines, number)));
     }
     without_continuations(&lines, &mut candidates);
@@ -136,7 +138,12 @@ fn reason(lines: &[&str], candidate: &Candidate, next: usize) -> String {
 
 fn expanded_from(lines: &[&str], line: usize, next: usize) -> Option<String> {
     // The address may stand in the line below the words.
-    let about: Vec<&str> = lines.iter().take(next.min(line + 3)).skip(line).copied().collect();
+    let about: Vec<&str> = lines
+        .iter()
+        .take(next.min(line + 3))
+        .skip(line)
+        .map(|line| &line[..line.floor_char_boundary(LINE_MAX)])
+        .collect();
     source_of(&about.join(" "))
 }
 
