@@ -47,7 +47,8 @@ impl Batches {
 /// mistake of the machine must not tell the key.
 pub(crate) fn sign_all(work: &[(&Key, &[u8])]) -> Vec<Option<Vec<u8>>> {
     let mut signatures: Vec<Option<Vec<u8>>> = vec![None; work.len()];
-    let able: Vec<_> = work.iter().enumerate().filter_map(|(n, (key, input))| Some((n, key.batches()?, *input))).collect();
+    let able: Vec<_> =
+        work.iter().enumerate().filter_map(|(n, (key, input))| Some((n, key.batches()?, *input))).collect();
     for chunk in able.chunks(BATCH).filter(|chunk| chunk.len() >= WORTH) {
         let hashes: Vec<_> = chunk.iter().map(|(_, _, input)| hash(input)).collect();
         // What is missing to a batch is filled with its last one.

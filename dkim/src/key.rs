@@ -1,10 +1,10 @@
 //! Signing keys: RSA-2048 (RFC 8301 §3.2) and Ed25519 (RFC 8463).
 
+use crate::batches::Batches;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
-use crate::batches::Batches;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt;

@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: libFuzzer over everything that reads what strangers send. The targets are in `fuzz`.
 //!
 //! It works with the stable toolchain: the counters that guide libFuzzer are a pass of the compiler's own LLVM. What
-//! looks for wrong memory accesses is left out; no room has unsafe code.
+//! looks for wrong memory accesses is left out; no room that reads what strangers send has unsafe code.
 
 use std::fs;
 use std::path::{Path, PathBuf};

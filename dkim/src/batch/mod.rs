@@ -21,9 +21,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 const WINDOWS: usize = 1024 / 4;
 
 /// What comes before the hash: the padding of RFC 8017 §9.2 for 256 bytes, and the name of SHA-256.
-const NAME: [u8; 19] = [
-    0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20,
-];
+const NAME: [u8; 19] =
+    [0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20];
 
 /// One of the two primes of a key, with what belongs to it.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -133,12 +132,7 @@ fn gather(number: impl Fn(usize) -> Number) -> Numbers {
 }
 
 /// The powers of each message modulo each prime, times R as Montgomery wants it.
-fn powers(
-    kernel: Kernel,
-    primes: &[&Prime; LANES],
-    messages: &[[u8; SIGNATURE]; BATCH],
-    moduli: &Moduli,
-) -> Powers {
+fn powers(kernel: Kernel, primes: &[&Prime; LANES], messages: &[[u8; SIGNATURE]; BATCH], moduli: &Moduli) -> Powers {
     let squared = Zeroizing::new(gather(|lane| primes[lane].squared));
     let cubed = Zeroizing::new(gather(|lane| primes[lane].cubed));
     // The message is low + high · R; so low · R² / R + high · R³ / R is the message times R.

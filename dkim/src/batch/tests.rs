@@ -129,7 +129,10 @@ fn pkcs8(pair: &KeyPair) -> Vec<u8> {
 /// What is no RSA key of 2 × 1024 bits signs alone.
 #[test]
 fn other_keys_are_left_alone() {
-    for key in [Key::generate_ed25519().unwrap(), Key::from_pkcs8(&pkcs8(&KeyPair::generate(KeySize::Rsa3072).unwrap())).unwrap()] {
+    for key in [
+        Key::generate_ed25519().unwrap(),
+        Key::from_pkcs8(&pkcs8(&KeyPair::generate(KeySize::Rsa3072).unwrap())).unwrap(),
+    ] {
         assert!(BatchKey::from_pkcs8(key.to_pkcs8()).is_none());
         assert!(key.batches().is_none());
         assert!(key.sign(b"text").is_some());
