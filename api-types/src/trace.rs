@@ -75,6 +75,18 @@ pub struct ResponseSum {
     pub last_at: Time,
 }
 
+/// How many of something are of a campaign.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CampaignCount {
+    /// The campaign: what lists filter by.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// How many.
+    pub count: u64,
+}
+
 /// What the recipients of a campaign did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

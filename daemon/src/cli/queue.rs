@@ -174,6 +174,12 @@ async fn summary(client: &Client) -> anyhow::Result<()> {
             println!("  {title:<12} {name:<40} {:>9}{oldest}", row.count);
         }
     }
+    for row in &queue.campaigns {
+        println!("  {:<12} {:<40} {:>9}", "campaign", format!("{} ({})", row.name, row.id), row.count);
+    }
+    if queue.submitted > 0 {
+        println!("  {:<12} {:<40} {:>9}", "submitted", "", queue.submitted);
+    }
     for lane in &queue.stalled {
         println!("  no progress: {} from {} since {}: {}", lane.site, lane.source, lane.since, lane.why);
     }

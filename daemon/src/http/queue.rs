@@ -7,7 +7,8 @@ use crate::http::extract::{Json, Path, Query, cursor, limit};
 use crate::http::timeline::{self, CampaignNames};
 use crate::text::time;
 use api_types::{
-    Conversation, Count, Ledger, MatchCount, Page, QueueFilter, QueueGroup, QueueSummary, Recipient, StalledLane,
+    CampaignCount, Conversation, Count, Ledger, MatchCount, Page, QueueFilter, QueueGroup, QueueSummary, Recipient,
+    StalledLane,
 };
 use axum::extract::State;
 use mail::{BounceClass, RecipientState, WaitReason};
@@ -57,7 +58,10 @@ pub(crate) async fn summary(State(app): State<Shared>, actor: Actor) -> Result<J
         providers: groups(providers(&app, &census)),
         sources: counts(&census.sources),
         streams: counts(&census.streams),
-        campaigns: campaigns.into_iter().map(|(id, count)| Count { name: name_of(&names, id), count }).collect(),
+        campaigns: campaigns
+            .into_iter()
+            .map(|(id, count)| CampaignCount { id: id.0, name: name_of(&names, id), count })
+            .collect(),
         submitted: census.campaigns.get(&None).copied().unwrap_or(0),
         ages: census.all.ages.to_vec(),
         age_bounds: AGE_BOUNDS_MS.iter().map(|bound| u64::try_from(bound / 1000).unwrap_or(0)).collect(),

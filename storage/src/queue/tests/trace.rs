@@ -112,6 +112,21 @@ fn the_log_of_those_who_did_something_walks_only_them() {
 }
 
 #[test]
+fn the_trace_is_read_and_forgotten_by_index() {
+    let bed = bed();
+    let plans = bed.storage.read_blocking(|c| {
+        let forgetting = super::super::finish::STATEMENTS.iter().find(|sql| sql.contains("DELETE FROM response"));
+        Ok([super::super::waits::STATEMENTS[0], forgetting.unwrap()].map(|sql| plan(c, sql)))
+    });
+    let [waits, forgetting] = plans.unwrap();
+    for table in ["recipient", "recipient_done"] {
+        assert!(waits.contains(&format!("SEARCH {table} USING INTEGER PRIMARY KEY (rowid=?)")), "{waits}");
+    }
+    assert!(forgetting.contains("SEARCH response USING INDEX response_recipient (recipient_id=?)"), "{forgetting}");
+    assert!(forgetting.contains("SEARCH recipient_done USING INTEGER PRIMARY KEY (rowid=?)"), "{forgetting}");
+}
+
+#[test]
 fn an_arrival_is_told_once_and_changes_no_outcome() {
     let bed = bed();
     bed.queue(|tx| settle(tx, &[ended(RecipientId(1), Ending::Delivered, None)]));
