@@ -107,6 +107,7 @@ fn SignedIn() -> impl IntoView {
                 <Route path=path!("/preference-centre") view=pages::PreferenceCentrePage/>
                 <Route path=path!("/hygiene") view=pages::HygienePage/>
                 <Route path=path!("/queue") view=pages::Queue/>
+                <Route path=path!("/trace") view=pages::Trace/>
                 <Route path=path!("/messages") view=pages::Messages/>
                 <Route path=path!("/messages/:id") view=pages::MessagePage/>
                 <Route path=path!("/replies") view=pages::Replies/>

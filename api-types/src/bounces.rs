@@ -37,7 +37,7 @@ pub struct BounceFigures {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BounceRow {
-    /// What the filter of the same name wants; empty where there is none, as with submitted mail and campaigns.
+    /// What the filter of the same name wants: `-` where there is none, `0` for submitted mail among campaigns.
     pub key: String,
     /// For people.
     pub name: String,

@@ -169,6 +169,9 @@ pub struct Progress {
     /// Of the delivered ones, reported as spam.
     #[serde(default)]
     pub complained: u64,
+    /// What else the recipients did: unsubscribed, left a list, complained, answered.
+    #[serde(default)]
+    pub responses: Vec<crate::ResponseShare>,
     /// Messages a second over the last ten seconds.
     pub rate_now: f64,
     /// Messages a second since the launch.
@@ -258,4 +261,7 @@ pub struct RecipientDetail {
     pub recipient: Recipient,
     /// Newest first.
     pub timeline: Vec<crate::TimelineEntry>,
+    /// Sentences about what is not kept any more, and for how long it was.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }

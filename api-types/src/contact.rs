@@ -144,6 +144,12 @@ pub struct TimelineEntry {
     pub took_ms: Option<u64>,
     /// Whether TLS was used, and which version.
     pub tls: Option<String>,
+    /// Of an attempt in a recipient's trace: what was said over the wire, where it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
+    /// In a recipient's trace: what it leads to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leads_to: Option<crate::TraceLink>,
 }
 
 /// A file being imported.

@@ -7,7 +7,7 @@
 use crate::SuppressionCovers;
 use serde::{Deserialize, Serialize};
 
-use crate::{Campaign, Count, QueueGroup, StalledLane, Time};
+use crate::{Campaign, CampaignCount, Count, QueueGroup, StalledLane, Time};
 
 /// The first page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,7 +94,7 @@ pub struct QueueSummary {
     /// By stream, largest first.
     pub streams: Vec<Count>,
     /// By campaign, largest first, at most 20.
-    pub campaigns: Vec<Count>,
+    pub campaigns: Vec<CampaignCount>,
     /// Submitted mail, which belongs to no campaign.
     pub submitted: u64,
     /// By age, youngest class first; one class more than `age_bounds`.

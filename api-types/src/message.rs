@@ -203,6 +203,8 @@ pub enum KeyScope {
     Send,
     /// Looking: what the role viewer may.
     Read,
+    /// Feeding mail that came elsewhere: returned mail, complaints, answers. It shows what was done with it.
+    Inbound,
     /// What the role marketer may, and with it looking and sending.
     Marketing,
     /// What the role admin may: everything else included.
@@ -211,7 +213,8 @@ pub enum KeyScope {
 
 impl KeyScope {
     /// Every scope, from the least to the most.
-    pub const ALL: [KeyScope; 4] = [KeyScope::Send, KeyScope::Read, KeyScope::Marketing, KeyScope::Admin];
+    pub const ALL: [KeyScope; 5] =
+        [KeyScope::Send, KeyScope::Read, KeyScope::Inbound, KeyScope::Marketing, KeyScope::Admin];
 
     /// Its word in the API.
     #[must_use]
@@ -219,6 +222,7 @@ impl KeyScope {
         match self {
             KeyScope::Send => "send",
             KeyScope::Read => "read",
+            KeyScope::Inbound => "inbound",
             KeyScope::Marketing => "marketing",
             KeyScope::Admin => "admin",
         }

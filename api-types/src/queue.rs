@@ -116,6 +116,9 @@ pub struct QueueFilter {
     /// The source of the last attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// The class of the last answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
     /// This campaign.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub campaign_id: Option<i64>,

@@ -1,11 +1,13 @@
 //! Segments: who matches a condition, and who of them receives.
 
+pub mod names;
 pub mod sentence;
 
 use crate::error::{self, Refused};
 use crate::time::rfc3339;
 use api_types::{Filter, ListStatus, SegmentInput};
 use jiff::tz::TimeZone;
+use names::Names;
 use sentence::sentence;
 use storage::campaign::Draft;
 use storage::contact::{self, Contact, Query};
@@ -16,17 +18,25 @@ use storage::{Connection, SegmentId, Storage, StorageError, WorkspaceId, field, 
 /// Contacts shown as a sample.
 const SAMPLE: u32 = 5;
 
-/// A segment as the API shows it.
-#[must_use]
-pub fn view(segment: Segment) -> api_types::Segment {
-    api_types::Segment {
+/// Segments as the API shows them.
+///
+/// # Errors
+/// The database's.
+pub fn views(
+    c: &Connection,
+    workspace: WorkspaceId,
+    segments: Vec<Segment>,
+) -> Result<Vec<api_types::Segment>, StorageError> {
+    let names = Names::of(c, workspace, segments.iter().map(|segment| &segment.filter))?;
+    let view = |segment: Segment| api_types::Segment {
         id: segment.id.0,
         name: segment.name,
-        sentence: sentence(&segment.filter),
+        sentence: sentence(&segment.filter, &names),
         filter: segment.filter,
         count: segment.count,
         updated_at: rfc3339(segment.updated_ms),
-    }
+    };
+    Ok(segments.into_iter().map(view).collect())
 }
 
 /// How many match a condition.

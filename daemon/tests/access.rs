@@ -27,6 +27,7 @@ async fn every_route_asks_who_it_is() {
             }
             Access::Least(least) => least,
             Access::Sends => Role::Marketer,
+            Access::Feeds => Role::Admin,
         };
         let nobody = boat.http.request(method.clone(), boat.url(&path)).send().await.unwrap();
         let (status, body) = bad(nobody).await;

@@ -354,6 +354,20 @@ async fn who_gives_a_return_path_is_told_by_mail() {
     }
     let total = internet.ledger().total();
     assert_eq!((total.dkim_failed, total.dkim_missing, total.breaches.len()), (0, 0, 0));
+    // The trace of who was refused leads to the report.
+    let detail = ana.get(&format!("/api/v1/messages/{}", accepted["id"])).await;
+    let path = format!("/api/v1/recipients/{}", detail["recipients"]["items"][0]["recipient"]["id"]);
+    let mut told = Value::Null;
+    for _ in 0..100 {
+        told = ana.get(&path).await["timeline"][0].clone();
+        if told["kind"] == "sender_told" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(told["summary"], "Whoever handed it in was told by mail: failed.", "{told}");
+    let report = ana.get(&format!("/api/v1/messages/{}", told["leads_to"]["id"])).await;
+    assert_eq!(report["message"]["origin"], "system", "{report}");
     boat.stop().await;
 }
 
@@ -391,8 +405,10 @@ async fn key(ana: &Session, scopes: &[&str], rate: Option<u32>) -> String {
 async fn a_key_opens_what_its_scopes_say() {
     let boat = boat().await;
     let ana = boat.session(Role::Owner).await;
+    let inbound = key(&ana, &["inbound"], None).await;
     let keys = [
         (key(&ana, &["send"], None).await, None, true),
+        (inbound.clone(), None, false),
         (key(&ana, &["read"], None).await, Some(Role::Viewer), false),
         (key(&ana, &["send", "read"], None).await, Some(Role::Viewer), true),
         (key(&ana, &["marketing"], None).await, Some(Role::Marketer), true),
@@ -405,6 +421,7 @@ async fn a_key_opens_what_its_scopes_say() {
             let may = match route.access {
                 Access::Public => continue,
                 Access::Sends => *sends,
+                Access::Feeds => *role == Some(Role::Admin) || *key == inbound,
                 Access::Least(least) => least != Role::Owner && role.is_some_and(|role| role.may(least)),
             };
             // What ends slowly, or ends nothing, is not begun; nothing has the id 0.

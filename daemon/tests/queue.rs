@@ -84,7 +84,7 @@ async fn a_test_delivery_shows_its_conversation() {
     }
     assert!(!said.contains("Ordered by"), "content is not shown: {said}");
     assert_eq!(internet.ledger().total().dkim_failed + internet.ledger().total().dkim_missing, 0);
-    let told = until(&ana, &path, |test| test["timeline"][0].is_object()).await;
+    let told = until(&ana, &path, |test| test["timeline"][0]["mx"].is_string()).await;
     let attempt = &told["timeline"][0];
     assert_eq!((&attempt["mx"], &attempt["attempt"]), (&json!("mx.albatross-mx.example"), &json!(1)), "{attempt}");
 

@@ -169,7 +169,7 @@ impl Batch {
         self.count(tx, &marked)?;
         queue::settle(tx, &self.settlements)?;
         queue::defer(tx, &self.deferrals)?;
-        queue::give_back(tx, &self.back)?;
+        queue::give_back(tx, &self.back, now_ms)?;
         for change in &self.automations {
             match change {
                 Change::Put(row, told) => {

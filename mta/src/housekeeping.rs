@@ -11,7 +11,7 @@ use std::time::Duration;
 use storage::automation::{Automation, Scope};
 use storage::{
     RecipientId, Storage, StorageError, automation, bounces, conversation, dmarc_report, event, idempotency, job,
-    listing, message, outbox, queue, report_alarm, report_day, reputation, soft_bounce, standing, tls_report,
+    listing, message, outbox, queue, report_alarm, report_day, reputation, sent_to, soft_bounce, standing, tls_report,
     unknown_text, unmatched_report,
 };
 
@@ -33,6 +33,8 @@ const EVENTS_EVERY: Duration = Duration::from_millis(250);
 const EVENTS_CHUNK: u32 = 2_000;
 /// And looked for so often without being told of any: others than the book write events too.
 const EVENTS_LOOK: Duration = Duration::from_secs(1);
+/// No mail is tried for longer.
+const PAST_ADDRESSES_LONGER: Duration = Duration::from_hours(31 * 24);
 const RETENTION_EVERY: Duration = Duration::from_hours(1);
 const RETENTION_CHUNK: u32 = 1_000;
 /// Of reports, each of which has up to thousands of rows.
@@ -213,6 +215,8 @@ enum Old {
     Standing,
     /// Bounces told apart, as long as their recipients.
     Bounces,
+    /// Addresses that contacts gave up, as long as what was sent to them.
+    PastAddresses,
     /// By age, and beyond so many bytes.
     Conversations(u64),
 }
@@ -238,6 +242,8 @@ async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageErr
         (Old::Reputation, REPUTATION_KEEP),
         (Old::Standing, AUTOMATIONS_KEEP_MIN),
         (Old::Bounces, retention.finished),
+        // What was on its way when the address was given up ends later.
+        (Old::PastAddresses, retention.finished + PAST_ADDRESSES_LONGER),
         (Old::Conversations(retention.conversation_bytes), retention.conversations),
     ] {
         let before_ms = now_ms.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
@@ -273,6 +279,7 @@ async fn forget_some(storage: &Storage, old: Old, before_ms: i64) -> Result<usiz
         Old::Reputation => reputation::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Standing => standing::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Bounces => bounces::forget(storage, before_ms, RETENTION_CHUNK).await,
+        Old::PastAddresses => storage.main().write(move |tx| sent_to::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::SoftBounces => soft_bounce::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Conversations(bytes) => {
             storage.events().write(move |tx| conversation::forget(tx, before_ms, bytes, RETENTION_CHUNK)).await

@@ -48,11 +48,13 @@ pub struct Filter {
     pub until_ms: i64,
     /// Only this class.
     pub class: Option<BounceClass>,
-    /// Only at this provider.
+    /// Only those without an answer that has a class.
+    pub without_class: bool,
+    /// Only at this provider; empty for those where it is not known.
     pub provider: Option<String>,
-    /// Only from this source.
+    /// Only from this source; empty for those that never left from one.
     pub source: Option<String>,
-    /// Only of this campaign.
+    /// Only of this campaign; [`CampaignId::NONE`] for submitted mail.
     pub campaign: Option<CampaignId>,
     /// Only those that ended so.
     pub endings: Option<Vec<Ending>>,
@@ -62,10 +64,15 @@ impl Filter {
     /// Appends what it asks besides the time, each with ` AND ` before it. The columns are called alike wherever bounces
     /// are; only an absent campaign is not.
     pub(crate) fn push(&self, sql: &mut String, values: &mut Vec<Value>) {
+        // Where there is none, it is empty in the figures and NULL with the recipients.
+        let named = |condition, without, name: &Option<String>| {
+            (if name.as_deref() == Some("") { without } else { condition }, name.clone())
+        };
         let words = [
             (" AND class = ?", self.class.map(|class| class.as_str().to_owned())),
-            (" AND provider = ?", self.provider.clone()),
-            (" AND source = ?", self.source.clone()),
+            (" AND coalesce(class, '') = ?", self.without_class.then(String::new)),
+            named(" AND provider = ?", " AND coalesce(provider, '') = ?", &self.provider),
+            named(" AND source = ?", " AND coalesce(source, '') = ?", &self.source),
             (
                 " AND state || ':' || coalesce(class, '') IN (SELECT value FROM json_each(?))",
                 self.endings.as_deref().map(json),
@@ -79,7 +86,8 @@ impl Filter {
         }
         if let Some(campaign) = self.campaign {
             // The plus keeps the walk on the time.
-            sql.push_str(" AND +campaign_id = ?");
+            let condition = if campaign == CampaignId::NONE { "coalesce(campaign_id, 0)" } else { "+campaign_id" };
+            sql.push_str(&format!(" AND {condition} = ?"));
             values.push(campaign.0.into());
         }
     }

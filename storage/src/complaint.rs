@@ -3,8 +3,8 @@
 
 use crate::event::{Event, Kind};
 use crate::queue::Origin;
+use crate::response::{self, Response};
 use crate::suppression::{self, NewSuppression, SuppressionReason, usual_covers};
-use crate::tally::{Changes, Measure};
 use crate::words::word;
 use crate::{AddressHash, CampaignId, MessageId, RecipientId, StorageError, WorkspaceId, outbox, warmup};
 use mail::{Address, RecipientState};
@@ -27,16 +27,13 @@ pub struct Way {
     pub provider: String,
     /// Where it is.
     pub state: RecipientState,
-    /// Whether it has complained already.
-    pub complained: bool,
 }
 
 const WAY: &str = "
-    SELECT workspace_id, campaign_id, contact_id, message_id, address, source, site, coalesce(provider, ''), state,
-        complained_ms IS NOT NULL
+    SELECT workspace_id, campaign_id, contact_id, message_id, address, source, site, coalesce(provider, ''), state
     FROM recipient_done WHERE id = ?1
     UNION ALL
-    SELECT workspace_id, campaign_id, contact_id, message_id, address, source, site, coalesce(provider, ''), state, 0
+    SELECT workspace_id, campaign_id, contact_id, message_id, address, source, site, coalesce(provider, ''), state
     FROM recipient WHERE id = ?1
     LIMIT 1";
 
@@ -55,7 +52,6 @@ pub fn way(connection: &Connection, id: RecipientId) -> Result<Option<Way>, Stor
             site: row.get(6)?,
             provider: row.get(7)?,
             state: word(row, 8, RecipientState::parse)?,
-            complained: row.get(9)?,
         })
     });
     Ok(found.optional()?)
@@ -132,14 +128,11 @@ const MARK: &str = "UPDATE recipient_done SET complained_ms = ?2 WHERE id = ?1 A
 /// The database's.
 pub fn settle(tx: &Connection, complaint: &Complaint) -> Result<bool, StorageError> {
     let Some(way) = way(tx, complaint.id)? else { return Ok(false) };
-    let is_new = tx.prepare_cached(MARK)?.execute(params![complaint.id, complaint.at_ms])? > 0;
-    let listed = suppress(tx, complaint, &way)?;
-    if !is_new && (way.complained || !listed) {
+    tx.prepare_cached(MARK)?.execute(params![complaint.id, complaint.at_ms])?;
+    suppress(tx, complaint, &way)?;
+    if !response::note_of(tx, (complaint.id, &way), Response::Complained, complaint.at_ms)? {
         return Ok(false);
     }
-    let mut changes = Changes::default();
-    changes.add((way.workspace_id, way.origin.tally()), &way.provider, Measure::Complained, 1);
-    changes.write(tx)?;
     warmup::complained(tx, (way.source.as_deref(), &way.provider), complaint.domain.as_deref())?;
     outbox::put(
         tx,
@@ -157,9 +150,9 @@ pub fn settle(tx: &Connection, complaint: &Complaint) -> Result<bool, StorageErr
     Ok(true)
 }
 
-fn suppress(tx: &Connection, complaint: &Complaint, way: &Way) -> Result<bool, StorageError> {
+fn suppress(tx: &Connection, complaint: &Complaint, way: &Way) -> Result<(), StorageError> {
     // It was parsed when it was taken in.
-    let Ok(address) = Address::parse(&way.address) else { return Ok(false) };
+    let Ok(address) = Address::parse(&way.address) else { return Ok(()) };
     let reason = SuppressionReason::Complaint;
     suppression::add(
         tx,
@@ -176,7 +169,8 @@ fn suppress(tx: &Connection, complaint: &Complaint, way: &Way) -> Result<bool, S
             now_ms: complaint.at_ms,
             expires_ms: None,
         },
-    )
+    )?;
+    Ok(())
 }
 
 #[cfg(test)]

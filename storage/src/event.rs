@@ -55,6 +55,14 @@ kinds! {
     Unknown = "unknown",
     /// A report said that a receiving server is still trying.
     Delayed = "delayed",
+    /// A report said that it arrived in the mailbox.
+    Arrived = "arrived",
+    /// A report said that it went on to a system that reports nothing.
+    Relayed = "relayed",
+    /// A report said that it went on to several addresses.
+    Expanded = "expanded",
+    /// Whoever handed the message in was told of its outcome by mail.
+    SenderTold = "sender_told",
     /// An address was put on the suppression list.
     SuppressionAdded = "suppression_added",
     /// An address was taken off the suppression list.
@@ -262,7 +270,8 @@ pub fn of_contact(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// What happened to a recipient, newest first. Its contact leads to the rows, where it has one.
+/// What happened to a recipient, newest first. Its contact leads to the rows, where it has one; some are of no contact all
+/// the same, such as the end of a suppression that its mail led to.
 ///
 /// # Errors
 /// The database's.
@@ -272,14 +281,10 @@ pub fn of_recipient(
     (recipient, contact): (RecipientId, Option<ContactId>),
     limit: u32,
 ) -> Result<Vec<EventRow>, StorageError> {
-    let Some(contact) = contact else {
-        let mut statement = connection.prepare_cached(OF_SUBMITTED)?;
-        let rows = statement.query_map(
-            named_params! { ":workspace_id": workspace, ":recipient_id": recipient, ":limit": limit },
-            read,
-        )?;
-        return Ok(rows.collect::<Result<_, _>>()?);
-    };
+    let mut statement = connection.prepare_cached(OF_SUBMITTED)?;
+    let values = named_params! { ":workspace_id": workspace, ":recipient_id": recipient, ":limit": limit };
+    let mut all: Vec<EventRow> = statement.query_map(values, read)?.collect::<Result<_, _>>()?;
+    let Some(contact) = contact else { return Ok(all) };
     let mut statement = connection.prepare_cached(OF_RECIPIENT)?;
     let rows = statement.query_map(
         named_params! {
@@ -287,7 +292,12 @@ pub fn of_recipient(
         },
         read,
     )?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    for row in rows {
+        all.push(row?);
+    }
+    all.sort_unstable_by_key(|event| std::cmp::Reverse(event.id));
+    all.truncate(limit as usize);
+    Ok(all)
 }
 
 const OF_SOURCE: &str = "

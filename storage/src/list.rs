@@ -5,6 +5,7 @@
 //! an import nor a contact that is deleted and made again brings anybody back.
 
 use crate::event::{Event, Kind};
+use crate::response::{self, Response};
 use crate::{AddressHash, CampaignId, ContactId, ListId, RecipientId, StorageError, WorkspaceId, outbox};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
@@ -284,12 +285,19 @@ pub fn leave(tx: &Connection, who: Mover<'_>, (id, name): (ListId, &str)) -> Res
     let row = params![who.workspace, who.hash, id, who.now_ms, who.recipient, who.campaign];
     let left = tx.prepare_cached(LEAVE)?.execute(row)? > 0;
     if left {
+        if let Some(recipient) = who.recipient {
+            response::note(tx, recipient, Response::Left, who.now_ms)?;
+        }
         tell(tx, who, Kind::ListLeft, name)?;
     }
     Ok(left)
 }
 
-const REJOIN: &str = "DELETE FROM list_leave WHERE workspace_id = ?1 AND address_hash = ?2 AND list_id = ?3";
+const REJOIN: &str =
+    "DELETE FROM list_leave WHERE workspace_id = ?1 AND address_hash = ?2 AND list_id = ?3 RETURNING recipient_id";
+// One mail can lead out of several lists.
+const STILL_LEFT: &str = "
+    SELECT 1 FROM list_leave WHERE workspace_id = ?1 AND address_hash = ?2 AND recipient_id = ?3";
 
 /// Takes the leaving back, with an event. Whether the contact stands on the list is main.db's: put it there first.
 /// Belongs into the writer of queue.db.
@@ -297,7 +305,13 @@ const REJOIN: &str = "DELETE FROM list_leave WHERE workspace_id = ?1 AND address
 /// # Errors
 /// The database's.
 pub fn rejoin(tx: &Connection, who: Mover<'_>, (id, name): (ListId, &str)) -> Result<(), StorageError> {
-    tx.prepare_cached(REJOIN)?.execute(params![who.workspace, who.hash, id])?;
+    let mut statement = tx.prepare_cached(REJOIN)?;
+    let led = statement.query_row(params![who.workspace, who.hash, id], |row| row.get::<_, Option<RecipientId>>(0));
+    if let Some(recipient) = led.optional()?.flatten()
+        && !tx.prepare_cached(STILL_LEFT)?.exists(params![who.workspace, who.hash, recipient])?
+    {
+        response::take_back(tx, recipient, Response::Left)?;
+    }
     tell(tx, who, Kind::ListJoined, name)
 }
 
@@ -332,5 +346,5 @@ pub fn has_left(
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
     INSERT, UPDATE, IN_DRAFT, UNDER_WAY, DELETE, FORGET, FIND, ALL, SUBSCRIBED, LEFT, ADD, STANDINGS, LEAVE, REJOIN,
-    HAS_LEFT,
+    STILL_LEFT, HAS_LEFT,
 ];

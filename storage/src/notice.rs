@@ -1,9 +1,10 @@
 //! What is to be told to whoever handed a message in: noted in the commit of the outcome, and gone in the commit that
 //! takes the report into the queue. RFC 3461 §5.2, §6.
 
+use crate::event::{Event, Kind};
 use crate::message::{self, Message, NewMessage};
 use crate::queue::{Answer, Attempt, Ending, Report, Settlement};
-use crate::{MessageId, RecipientId, StorageError};
+use crate::{MessageId, RecipientId, StorageError, outbox};
 use mail::dsn::{Action, headers_of};
 use mail::{Address, EnhancedStatus};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
@@ -311,7 +312,16 @@ const DONE: &str = "DELETE FROM notice WHERE message_id = ?1 AND id <= ?2";
 /// The database's.
 pub fn done(tx: &Connection, due: &Due, report: Option<&NewMessage>) -> Result<(), StorageError> {
     if let Some(report) = report {
-        message::accept(tx, report)?;
+        let id = message::accept(tx, report)?;
+        for notice in &due.notices {
+            let text = format!("{} {id}", notice.action.as_str());
+            let event = Event {
+                recipient_id: Some(notice.recipient_id),
+                text: Some(&text),
+                ..Event::new(report.accepted_ms, due.message.workspace_id, Kind::SenderTold)
+            };
+            outbox::put(tx, &event)?;
+        }
     }
     tx.prepare_cached(DONE)?.execute(params![due.message.id, due.last])?;
     Ok(())

@@ -3,8 +3,9 @@
 
 use crate::event::{Event, Kind};
 use crate::list::{self, Mover};
+use crate::response::{self, Response};
 use crate::suppression::{self, NewSuppression, SuppressionReason, usual_covers};
-use crate::unsubscribe::{Applied, find};
+use crate::unsubscribe::{Applied, find, lift};
 use crate::{AddressHash, ListId, RecipientId, StorageError, WorkspaceId, address_hash, outbox};
 use mail::Address;
 use rusqlite::{Connection, params};
@@ -69,10 +70,6 @@ pub struct Choice {
     pub leaves: Vec<(ListId, String)>,
 }
 
-const LIFT: &str = "
-    DELETE FROM suppression
-    WHERE workspace_id = ?1 AND address_hash = ?2 AND reason IN ('unsubscribe', 'paused', 'sunset')";
-
 /// Applies what the recipient chose; again changes nothing. `None` when it is no longer kept. Belongs into the writer of
 /// queue.db.
 ///
@@ -111,7 +108,7 @@ fn marketing(tx: &Connection, who: Mover<'_>, address: &Address, wanted: Marketi
     if std::mem::discriminant(&now.marketing) == std::mem::discriminant(&wanted) && !now.by_silence {
         return Ok(false);
     }
-    tx.prepare_cached(LIFT)?.execute(params![who.workspace, who.hash])?;
+    lift(tx, who.workspace, who.hash)?;
     let (kind, reason, expires_ms) = match wanted {
         Marketing::Wanted => (Kind::Resubscribed, None, None),
         Marketing::Unwanted => (Kind::Unsubscribed, Some(SuppressionReason::Unsubscribe), None),
@@ -132,6 +129,9 @@ fn marketing(tx: &Connection, who: Mover<'_>, address: &Address, wanted: Marketi
             expires_ms,
         };
         suppression::add(tx, &new)?;
+    }
+    if let (Marketing::Unwanted, Some(id)) = (wanted, who.recipient) {
+        response::note(tx, id, Response::Unsubscribed, who.now_ms)?;
     }
     let event = Event {
         recipient_id: who.recipient,
@@ -169,7 +169,7 @@ pub fn may_tell(
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[LIFT, TOLD, FORGET];
+pub(crate) const STATEMENTS: &[&str] = &[TOLD, FORGET];
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 
 use crate::event::{self, Event, Kind};
 use crate::message::{self, NewMessage};
+use crate::response::{self, Response};
 use crate::words::{count, word};
 use crate::{
     CampaignId, ContactId, MessageId, RecipientId, ReplyId, StorageError, WebhookId, WorkspaceId, outbox, webhook,
@@ -156,7 +157,10 @@ pub fn take(tx: &Connection, new: &NewReply, onward: &Onward) -> Result<bool, St
         webhook::queue(tx, new.workspace_id, *webhook, (WebhookType::ReplyReceived, new.received_ms), &told)?;
     }
     tx.prepare_cached(trim)?.execute(named_params! { ":workspace_id": new.workspace_id, ":keep": most })?;
-    if new.done != Done::Stopped && new.recipient_id.is_some() {
+    if new.done != Done::Stopped
+        && let Some(recipient) = new.recipient_id
+    {
+        response::note(tx, recipient, Response::Replied, new.received_ms)?;
         let text = format!("answered to {}: {}", new.address, new.done.as_str());
         let event = Event {
             recipient_id: new.recipient_id,
@@ -276,6 +280,27 @@ pub fn find(c: &Connection, workspace: WorkspaceId, id: ReplyId) -> Result<Optio
     Ok(found.optional()?)
 }
 
+pub(crate) const OF_RECIPIENT: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM reply WHERE recipient_id = :recipient_id AND workspace_id = :workspace_id ORDER BY id DESC LIMIT :limit"
+);
+
+/// The answers to a recipient's mail that are kept, newest first.
+///
+/// # Errors
+/// The database's.
+pub fn of_recipient(
+    c: &Connection,
+    workspace: WorkspaceId,
+    recipient: RecipientId,
+    limit: u32,
+) -> Result<Vec<Reply>, StorageError> {
+    let mut statement = c.prepare_cached(OF_RECIPIENT)?;
+    let values = named_params! { ":recipient_id": recipient, ":workspace_id": workspace, ":limit": limit };
+    Ok(statement.query_map(values, read)?.collect::<Result<_, _>>()?)
+}
+
 const FORGET: &str = "
     DELETE FROM reply WHERE id IN (SELECT id FROM reply WHERE received_ms < ?1 ORDER BY received_ms LIMIT ?2)";
 
@@ -305,7 +330,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Reply> {
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[KNOWN, INSERT, TRIM_STOPPED, TRIM_KEPT, PAGE, PAGE_DONE, FIND, FORGET];
+pub(crate) const STATEMENTS: &[&str] =
+    &[KNOWN, INSERT, TRIM_STOPPED, TRIM_KEPT, PAGE, PAGE_DONE, FIND, OF_RECIPIENT, FORGET];
 
 #[cfg(test)]
 mod tests {

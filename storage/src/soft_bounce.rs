@@ -133,6 +133,14 @@ fn judge_one(
     Ok(())
 }
 
+/// How many of an address are noted and not judged yet.
+///
+/// # Errors
+/// The database's.
+pub fn of_address(c: &Connection, workspace: WorkspaceId, hash: &AddressHash) -> Result<u32, StorageError> {
+    Ok(c.prepare_cached(COUNT)?.query_row(params![workspace, hash, i64::MIN], |row| row.get(0))?)
+}
+
 const FORGET_ADDRESS: &str = "DELETE FROM soft_bounce WHERE workspace_id = ?1 AND address_hash = ?2";
 const FORGET: &str = "
     DELETE FROM soft_bounce WHERE id IN (SELECT id FROM soft_bounce ORDER BY id LIMIT ?2) AND at_ms < ?1";

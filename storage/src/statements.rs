@@ -13,6 +13,8 @@ fn every_statement_prepares() {
     let message = crate::message::statements();
     let contact = crate::contact::statements();
     let webhook = crate::webhook::statements();
+    let sent_to = crate::sent_to::statements();
+    let sent_to: Vec<&str> = sent_to.iter().map(String::as_str).collect();
     let dmarc_report = crate::dmarc_report::statements();
     let modules: &[(&str, &[&str])] = &[
         ("api_key", crate::api_key::STATEMENTS),
@@ -43,6 +45,8 @@ fn every_statement_prepares() {
         ("report_alarm", crate::report_alarm::STATEMENTS),
         ("report_day", crate::report_day::STATEMENTS),
         ("reputation", crate::reputation::STATEMENTS),
+        ("response", crate::response::STATEMENTS),
+        ("sent_to", &sent_to),
         ("soft_bounce", crate::soft_bounce::STATEMENTS),
         ("suppression", crate::suppression::STATEMENTS),
         ("tally", crate::tally::STATEMENTS),

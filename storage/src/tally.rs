@@ -2,7 +2,8 @@
 //!
 //! Measures: `accepted` and the final states (the ledger); `deferral` (attempts answered "not now"), `retried`
 //! (recipients deferred at least once), `blocked` (attempts refused because of our own address or name);
-//! `class:WORD` (bounces by class); `complained` (recipients who reported the mail as spam). The provider is empty where it is not known.
+//! `class:WORD` (bounces by class); `complained`, `unsubscribed`, `left`, `replied` (recipients who did: [`crate::response`]). The
+//! provider is empty where it is not known.
 
 use crate::{CampaignId, StorageError, WorkspaceId};
 use mail::{BounceClass, RecipientState};
@@ -26,6 +27,12 @@ pub enum Measure {
     Class(BounceClass),
     /// Recipients who reported the mail as spam.
     Complained,
+    /// Recipients who unsubscribed from all marketing mail.
+    Unsubscribed,
+    /// Recipients who left a list.
+    Left,
+    /// Recipients who answered.
+    Replied,
 }
 
 impl Measure {
@@ -40,6 +47,9 @@ impl Measure {
             Measure::Blocked => "blocked".to_owned(),
             Measure::Class(class) => format!("class:{class}"),
             Measure::Complained => "complained".to_owned(),
+            Measure::Unsubscribed => "unsubscribed".to_owned(),
+            Measure::Left => "left".to_owned(),
+            Measure::Replied => "replied".to_owned(),
         }
     }
 
@@ -50,6 +60,9 @@ impl Measure {
             "retried" => Measure::Retried,
             "blocked" => Measure::Blocked,
             "complained" => Measure::Complained,
+            "unsubscribed" => Measure::Unsubscribed,
+            "left" => Measure::Left,
+            "replied" => Measure::Replied,
             _ => match word.strip_prefix("class:") {
                 Some(class) => Measure::Class(BounceClass::parse(class)?),
                 None => Measure::Final(RecipientState::parse(word)?),

@@ -1,8 +1,9 @@
 //! Unsubscribing: from the recipient that a link names to the suppression of its address, in one commit.
 
 use crate::event::{Event, Kind};
+use crate::response::{self, Response};
 use crate::suppression::{self, NewSuppression, usual_covers};
-use crate::{CampaignId, ContactId, RecipientId, StorageError, WorkspaceId, address_hash, outbox};
+use crate::{AddressHash, CampaignId, ContactId, RecipientId, StorageError, WorkspaceId, address_hash, outbox};
 use api_types::SuppressionReason;
 use mail::Address;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -91,6 +92,7 @@ pub fn apply_because(
         },
     )?;
     if added {
+        response::note(tx, id, Response::Unsubscribed, now_ms)?;
         outbox::put(
             tx,
             &Event {
@@ -104,9 +106,25 @@ pub fn apply_because(
     Ok(Some(Applied { subscriber, changed: added }))
 }
 
-const UNDO: &str = "
+const LIFT: &str = "
     DELETE FROM suppression
-    WHERE workspace_id = ?1 AND address_hash = ?2 AND reason IN ('unsubscribe', 'paused', 'sunset')";
+    WHERE workspace_id = ?1 AND address_hash = ?2 AND reason IN ('unsubscribe', 'paused', 'sunset')
+    RETURNING iif(reason = 'unsubscribe', recipient_id, NULL)";
+
+/// Takes what the address itself wished (or what its silence led to) off the list, and out of the figures of the campaign
+/// whose mail led to it; says whether there was anything.
+///
+/// # Errors
+/// The database's.
+pub(crate) fn lift(tx: &Connection, workspace: WorkspaceId, hash: &AddressHash) -> Result<bool, StorageError> {
+    let mut statement = tx.prepare_cached(LIFT)?;
+    let rows = statement.query_map(params![workspace, hash], |row| row.get(0))?;
+    let lifted: Vec<Option<RecipientId>> = rows.collect::<Result<_, _>>()?;
+    for recipient in lifted.iter().flatten() {
+        response::take_back(tx, *recipient, Response::Unsubscribed)?;
+    }
+    Ok(!lifted.is_empty())
+}
 
 /// Takes the unsubscribing of the address behind a recipient back (or its pause, or what silence led to), because that
 /// person wants it; what else keeps mail from it stays. Tells so in an event when something was taken back. Belongs into the writer of queue.db.
@@ -117,8 +135,8 @@ pub fn undo(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Appl
     let Some(subscriber) = find(tx, id)? else { return Ok(None) };
     let address = Address::parse(&subscriber.address)
         .map_err(|_| StorageError::Damaged { what: "recipient.address", value: subscriber.address.clone() })?;
-    let removed = tx.prepare_cached(UNDO)?.execute(params![subscriber.workspace_id, address_hash(&address)])?;
-    if removed > 0 {
+    let lifted = lift(tx, subscriber.workspace_id, &address_hash(&address))?;
+    if lifted {
         outbox::put(
             tx,
             &Event {
@@ -130,8 +148,8 @@ pub fn undo(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Appl
             },
         )?;
     }
-    Ok(Some(Applied { subscriber, changed: removed > 0 }))
+    Ok(Some(Applied { subscriber, changed: lifted }))
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[FIND, UNDO];
+pub(crate) const STATEMENTS: &[&str] = &[FIND, LIFT];

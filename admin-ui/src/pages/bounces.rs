@@ -142,7 +142,12 @@ fn chips(query: Query) -> AnyView {
         (!value.is_empty()).then(|| {
             let drop = Callback::new(move |()| query.set(&[(name, String::new())]));
             let label = format!("Without this {name}");
-            view! { <span class="chip">{format!("{}: {}", tone::words(name), value.replace('_', " "))}<Button look=Look::Ghost on_press=drop label>"×"</Button></span> }
+            let shown = match (name, value.as_str()) {
+                ("campaign", "0") => "submitted mail".to_owned(),
+                (_, "-") => "none".to_owned(),
+                (_, value) => value.replace('_', " "),
+            };
+            view! { <span class="chip">{format!("{}: {shown}", tone::words(name))}<Button look=Look::Ghost on_press=drop label>"×"</Button></span> }
         })
     };
     let all = ["class", "provider", "source", "campaign"].map(one);
@@ -188,9 +193,9 @@ fn table_of(query: Query, found: &Figures) -> AnyView {
     table("Bounces", heads, found.rows.iter().map(row).collect())
 }
 
-/// A figure as a link to what it counts; where the row has no name to ask for, the figure alone.
+/// A figure as a link to what it counts.
 fn narrowed(query: Query, by: &str, row: &BounceRow, count: u64, kind: &str) -> AnyView {
-    if count == 0 || row.key.is_empty() {
+    if count == 0 {
         return figure(count);
     }
     let kind = if kind.is_empty() { query.param("kind").get() } else { kind.to_owned() };

@@ -1,11 +1,12 @@
 //! Single messages: found again, followed recipient by recipient, cancelled while they wait.
 
-use api_types::{Done, Message, MessageDetail, MessageRecipient, Page};
+use api_types::{BOUNCE_CLASSES, Done, Egress, Message, MessageDetail, MessageRecipient, Page, ProviderRow};
 use leptos::prelude::*;
 use view::message::{sought, standing, to};
 use view::number::grouped;
 use view::query::with;
 use view::tone::{self, RECIPIENT_STATES};
+use view::trace::{cut, of_address, was_cut};
 
 use crate::api::use_api;
 use crate::load::load;
@@ -13,23 +14,29 @@ use crate::nav::{use_id, use_query};
 use crate::parts::*;
 use crate::submit::Submit;
 
-const FILTERS: [&str; 4] = ["q", "state", "from", "stream"];
+const FILTERS: [&str; 7] = ["q", "state", "class", "provider", "source", "from", "stream"];
+/// Rows of a page.
+const ROWS: usize = 50;
 
 #[component]
 pub fn Messages() -> impl IntoView {
     let api = use_api();
     let query = use_query();
-    let [q, state, from, stream] = FILTERS.map(|name| query.param(name));
+    let [q, state, class, provider, source, from, stream] = FILTERS.map(|name| query.param(name));
     let cursor = query.param("cursor");
     let page = load(move || {
         let sought = sought(&q.get());
-        let (state, from, stream, cursor) = (state.get(), from.get(), stream.get(), cursor.get());
+        let (state, class, provider, source) = (state.get(), class.get(), provider.get(), source.get());
+        let (from, stream, cursor) = (from.get(), stream.get(), cursor.get());
         api.get::<Page<Message>>(with(
             "/messages",
             &[
                 ("address", &sought.address),
                 ("tag", &sought.tag),
                 ("state", &state),
+                ("class", &class),
+                ("provider", &provider),
+                ("source", &source),
                 ("from", &from),
                 ("stream", &stream),
                 ("cursor", &cursor),
@@ -37,6 +44,24 @@ pub fn Messages() -> impl IntoView {
         ))
     })
     .every(10, || true);
+    let egress = load(move || api.get::<Egress>("/egress".to_owned()));
+    let sources = chosen_among(
+        egress.map(|egress| egress.sources.iter().map(|source| source.name.clone()).collect()),
+        "Every source",
+        source,
+    );
+    let known = load(move || api.get::<Page<ProviderRow>>("/providers".to_owned()));
+    let providers = chosen_among(
+        known.map(|known| known.items.iter().map(|provider| provider.name.clone()).collect()),
+        "Every provider",
+        provider,
+    );
+    let classes: Vec<Choice> = std::iter::once((String::new(), "Every class".to_owned()))
+        .chain(BOUNCE_CLASSES.iter().map(|class| ((*class).to_owned(), tone::words(class))))
+        .collect();
+    // Where a filter finds little, a page looks at a bounded number of messages.
+    let short = page.map(|page| was_cut(page.items.len(), ROWS, page.next.is_some()).then(|| cut(page.items.len())));
+    let trace = move || Some(sought(&q.get()).address).filter(|address| !address.is_empty());
     let states: Vec<_> = std::iter::once((String::new(), "Every state".to_owned()))
         .chain(RECIPIENT_STATES.iter().map(|state| ((*state).to_owned(), tone::recipient(state).1)))
         .collect();
@@ -63,7 +88,14 @@ pub fn Messages() -> impl IntoView {
         <Toolbar>
             <Search query label="Recipient's whole address, or a tag"/>
             <FilterBy query param="state" label="State" options=states/>
+            <FilterBy query param="class" label="Class of the last answer" options=classes/>
+            <FilterBy query param="provider" label="Provider" options=providers/>
+            <FilterBy query param="source" label="Source" options=sources/>
         </Toolbar>
+        {move || trace().map(|address| view! {
+            <p class="muted"><a href=of_address(&address)>"All mail to this address"</a>", campaigns included."</p>
+        })}
+        {move || short.get().map(|text| view! { <p class="muted" role="status">{text}</p> })}
         {list("Messages", query, page, &FILTERS, heads, row, empty)}
     }
     .into_any()

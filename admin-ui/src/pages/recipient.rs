@@ -1,6 +1,7 @@
-//! One recipient: its state, and everything that happened to it in the servers' own words.
+//! One recipient: its state, and everything that happened to it in the servers' own words, from where it came from to what
+//! came back.
 
-use api_types::{Conversation, Recipient, RecipientDetail};
+use api_types::{Recipient, RecipientDetail};
 use leptos::prelude::*;
 use view::tone;
 
@@ -18,35 +19,24 @@ pub fn RecipientPage() -> impl IntoView {
     let detail = load(move || api.get::<RecipientDetail>(format!("/recipients/{}", id.get())));
     let live = detail.map(|detail| LIVE.contains(&detail.recipient.state.as_str()));
     let detail = detail.every(5, move || live.get_untracked());
-    let talks = load(move || api.get::<Vec<Conversation>>(format!("/recipients/{}/conversations", id.get())))
-        .every(5, move || live.get_untracked());
     let title = detail.title(|detail| detail.recipient.address.clone());
     view! {
         <PageHeader title about="One mail to one address, from the queue to its last answer."/>
         {detail.show(8, move |detail| view! {
             <Card title="State">{move || facts(&detail.with(|detail| detail.recipient.clone()))}</Card>
-            <Card title="What happened">{move || detail.with(|detail| timeline(&detail.timeline))}</Card>
+            <Card title="What happened">
+                {move || detail.with(|detail| timeline(&detail.timeline))}
+                {move || detail.with(|detail| notes(&detail.notes))}
+            </Card>
         }.into_any())}
-        {talks.show(2, move |talks| view! { {move || talks.with(|talks| conversations(talks))} }.into_any())}
     }
     .into_any()
 }
 
-/// What was said over the wire, newest first; nothing where nothing is kept.
-fn conversations(talks: &[Conversation]) -> AnyView {
-    if talks.is_empty() {
-        return ().into_any();
-    }
-    let one = |talk: &Conversation| {
-        view! {
-            <details>
-                <summary>{moment(&talk.at)}{format!(", from {} to {}: {}", talk.source, talk.mx, tone::words(&talk.outcome))}</summary>
-                <code class="reply">{talk.text.clone()}</code>
-            </details>
-        }
-    };
-    let rows = talks.iter().map(one).collect_view();
-    view! { <Card title="Conversations">{rows}</Card> }.into_any()
+/// What of it is not kept any more.
+fn notes(notes: &[String]) -> AnyView {
+    let notes = notes.iter().map(|note| view! { <p class="muted">{note.clone()}</p> });
+    notes.collect_view().into_any()
 }
 
 fn facts(recipient: &Recipient) -> AnyView {
@@ -54,6 +44,10 @@ fn facts(recipient: &Recipient) -> AnyView {
     let contact = recipient.contact_id.map(
         |id| view! { <dt>"Contact"</dt><dd><a href=format!("/contacts/{id}")>{recipient.address.clone()}</a></dd> },
     );
+    let message = recipient
+        .message_id
+        .map(|id| view! { <dt>"Message"</dt><dd><a href=format!("/messages/{id}")>{format!("Message {id}")}</a></dd> });
+    let all = view::trace::of_address(&recipient.address);
     let campaign = recipient.campaign_id.map(|id| {
         let name = recipient.campaign.clone().unwrap_or_else(|| format!("Campaign {id}"));
         view! { <dt>"Campaign"</dt><dd><a href=format!("/campaigns/{id}")>{name}</a></dd> }
@@ -72,6 +66,8 @@ fn facts(recipient: &Recipient) -> AnyView {
             {recipient.reply.clone().map(|reply| view! { <dt>"Last answer"</dt><dd><code class="reply">{reply}</code></dd> })}
             {contact}
             {campaign}
+            {message}
+            <dt>"Address"</dt><dd><a href=all>"All mail to it"</a></dd>
             {text("Provider", &recipient.provider)}
             {text("Source", &recipient.source)}
             <dt>"Attempts"</dt><dd>{recipient.attempts}</dd>

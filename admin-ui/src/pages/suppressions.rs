@@ -77,12 +77,17 @@ pub fn Suppressions() -> impl IntoView {
 fn suppression_row(row: &Suppression, removing: RwSignal<Option<Suppression>>) -> Row {
     let (tone, word) = tone::suppression(row.reason);
     let address = row.address.clone().unwrap_or_else(|| "only its hash is kept".to_owned());
+    let trace = row.address.as_deref().map(view::trace::of_address);
+    let shown = match trace {
+        Some(href) => view! { <a href=href>{address.clone()}</a> }.into_any(),
+        None => address.clone().into_any(),
+    };
     let by = row.created_by.clone().map(|by| format!(" by {by}")).unwrap_or_default();
     let chosen = row.clone();
     let remove = Callback::new(move |()| removing.set(Some(chosen.clone())));
     let label = format!("Remove {address} from the list");
     Row::new(vec![
-        address.into_any(),
+        shown,
         badge(tone, word),
         covers(row),
         view! { <span class="answer">{row.origin.clone()}{by}</span> }.into_any(),

@@ -18,8 +18,13 @@ pub fn recipient_heads() -> Vec<Head> {
     ]
 }
 
-/// One recipient.
+/// One recipient, by its address.
 pub fn recipient_row(recipient: &Recipient) -> Row {
+    named_recipient_row(recipient, recipient.address.clone())
+}
+
+/// One recipient under another name.
+pub fn named_recipient_row(recipient: &Recipient, name: String) -> Row {
     let (tone, word) = tone::recipient(&recipient.state);
     let href = format!("/recipients/{}", recipient.id);
     let answer = match (&recipient.reply, &recipient.class, &recipient.wait_reason) {
@@ -32,7 +37,7 @@ pub fn recipient_row(recipient: &Recipient) -> Row {
     };
     let when = recipient.finished_at.as_ref().or(recipient.due_at.as_ref()).unwrap_or(&recipient.accepted_at);
     Row::new(vec![
-        view! { <a href=href>{recipient.address.clone()}</a> }.into_any(),
+        view! { <a href=href>{name}</a> }.into_any(),
         badge(tone, word),
         recipient.provider.clone().map_or_else(none, IntoAny::into_any),
         recipient.attempts.to_string().into_any(),

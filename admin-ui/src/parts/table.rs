@@ -59,6 +59,13 @@ impl Row {
         Row { cells }
     }
 
+    /// With another last cell.
+    pub fn with_last(mut self, cell: AnyView) -> Row {
+        self.cells.pop();
+        self.cells.push(cell);
+        self
+    }
+
     /// With one more cell before the others.
     pub fn with_first(mut self, cell: AnyView) -> Row {
         self.cells.insert(0, cell);
@@ -205,6 +212,19 @@ pub fn Search(query: Query, #[prop(into)] label: String) -> impl IntoView {
         </label>
     }
     .into_any()
+}
+
+/// Choices of names, and the one that is chosen even if it is not among them any more.
+pub fn chosen_among(names: Memo<Vec<String>>, all: &'static str, chosen: Memo<String>) -> Signal<Vec<Choice>> {
+    Signal::derive(move || {
+        let (mut names, chosen) = (names.get(), chosen.get());
+        if !chosen.is_empty() && !names.contains(&chosen) {
+            names.push(chosen);
+        }
+        names.retain(|name| !name.is_empty());
+        let options = names.into_iter().map(|name| (name.clone(), name));
+        std::iter::once((String::new(), all.to_owned())).chain(options).collect()
+    })
 }
 
 /// A choice over a parameter.

@@ -30,13 +30,19 @@ fn entry(entry: &TimelineEntry) -> AnyView {
         view! { <a href=format!("/campaigns/{id}")>{name}</a> }
     });
     let recipient = entry.recipient_id.map(|id| view! { <a href=format!("/recipients/{id}")>"delivery"</a> });
+    let leads = entry.leads_to.as_ref().map(view::trace::link);
+    let leads = leads.map(|(href, text)| view! { <a href=href>{text}</a> });
+    let talk = entry.conversation.clone().map(|talk| {
+        view! { <details><summary>"Conversation"</summary><code class="reply">{talk}</code></details> }
+    });
     view! {
         <li data-tone=tone::event(&entry.kind).name()>
             <span class="dot" aria-hidden="true"></span>
             <div>
                 <p class="timeline-head"><strong>{entry.summary.clone()}</strong>{entry.class.as_deref().map(|class| chip(tone::words(class)))}</p>
                 {entry.reply.clone().map(|reply| view! { <code class="reply">{reply}</code> })}
-                <p class="muted facts-line">{moment(&entry.at)}{campaign}{recipient}{facts}</p>
+                <p class="muted facts-line">{moment(&entry.at)}{campaign}{recipient}{leads}{facts}</p>
+                {talk}
             </div>
         </li>
     }

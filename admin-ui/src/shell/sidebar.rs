@@ -29,6 +29,7 @@ const GROUPS: [(&str, &[Entry]); 5] = [
         &[
             ("/queue", "Queue", Icon::Queue),
             ("/messages", "Messages", Icon::Messages),
+            ("/trace", "Trace", Icon::Search),
             ("/replies", "Replies", Icon::Replies),
             ("/domains", "Domains", Icon::Domains),
             ("/egress", "Egress", Icon::Egress),

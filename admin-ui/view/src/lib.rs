@@ -20,6 +20,7 @@ pub mod shaping;
 pub mod source;
 pub mod template;
 pub mod tone;
+pub mod trace;
 pub mod warmup;
 pub mod webhook;
 pub mod when;

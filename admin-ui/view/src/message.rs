@@ -55,10 +55,11 @@ pub fn to(message: &Message) -> String {
 }
 
 /// What a new API key can be given, from the least to the most, with what each means.
-pub const SCOPE_CHOICES: [(&str, &[KeyScope], &str); 5] = [
+pub const SCOPE_CHOICES: [(&str, &[KeyScope], &str); 6] = [
     ("send", &[KeyScope::Send], "Send messages only"),
     ("read", &[KeyScope::Read], "Look only"),
     ("send,read", &[KeyScope::Send, KeyScope::Read], "Send messages and look"),
+    ("inbound", &[KeyScope::Inbound], "Feed mail that came elsewhere, such as returned mail"),
     ("marketing", &[KeyScope::Marketing], "Contacts and campaigns, sending and looking"),
     ("admin", &[KeyScope::Admin], "Everything"),
 ];

@@ -124,6 +124,8 @@ pub fn filter(parameters: &[(&str, &str)]) -> QueueFilter {
             "domain" => filter.domain = text,
             "provider" => filter.provider = text,
             "source" => filter.source = text,
+            "class" => filter.class = text,
+            "submitted" => filter.submitted = *value == "true",
             "stream" => filter.stream = text,
             "q" => filter.q = text,
             "campaign_id" => filter.campaign_id = value.parse().ok(),
@@ -183,11 +185,20 @@ mod tests {
 
     #[test]
     fn parameters_become_a_filter() {
-        let found =
-            filter(&[("q", "ana"), ("state", ""), ("campaign_id", "7"), ("min_age_seconds", "3600"), ("tab", "x")]);
+        let found = filter(&[
+            ("q", "ana"),
+            ("state", ""),
+            ("campaign_id", "7"),
+            ("class", "greylist"),
+            ("submitted", "true"),
+            ("min_age_seconds", "3600"),
+            ("tab", "x"),
+        ]);
         let wanted = QueueFilter {
             q: Some("ana".to_owned()),
             campaign_id: Some(7),
+            class: Some("greylist".to_owned()),
+            submitted: true,
             min_age_seconds: Some(3600),
             ..QueueFilter::default()
         };

@@ -137,8 +137,9 @@ pub fn recipient(state: &str) -> (Tone, String) {
 #[must_use]
 pub fn event(kind: &str) -> Tone {
     match kind {
-        "delivered" | "created" | "resubscribed" => Tone::Success,
-        "deferred" | "suppressed" | "unsubscribed" | "unknown" | "held" => Tone::Warning,
+        "delivered" | "created" | "resubscribed" | "arrived" => Tone::Success,
+        "waiting" => Tone::Later,
+        "deferred" | "suppressed" | "suppression_added" | "unsubscribed" | "unknown" | "held" => Tone::Warning,
         "released" | "hurried" | "rerouted" => Tone::Active,
         "bounced" | "expired" | "complained" | "blocked" => Tone::Danger,
         "sending" | "queued" | "accepted" => Tone::Active,

@@ -2,11 +2,12 @@
 
 use super::run_state;
 use crate::time::rfc3339;
-use api_types::{Count, Progress, ProviderProgress};
+use api_types::{Count, Progress, ProviderProgress, ResponseShare};
 use mail::RecipientState;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use storage::campaign_run::{self, Live, Run, RunState};
+use storage::response::Response;
 use storage::tally::{self, Measure, Tally};
 use storage::{CampaignId, Connection, StorageError};
 
@@ -82,6 +83,7 @@ fn figures(run: &Run, tallies: &[Tally], live: Live) -> Progress {
         state: Some(run_state(run.state)),
         ..Progress::default()
     };
+    let (mut unsubscribed, mut left, mut replied) = (0, 0, 0);
     let mut providers: BTreeMap<&str, ProviderProgress> = BTreeMap::new();
     for tally in tallies {
         let n = u64::try_from(tally.n).unwrap_or(0);
@@ -94,6 +96,9 @@ fn figures(run: &Run, tallies: &[Tally], live: Live) -> Progress {
             Measure::Final(RecipientState::Cancelled) => p.cancelled += n,
             Measure::Final(RecipientState::Unknown) => p.unknown += n,
             Measure::Complained => p.complained += n,
+            Measure::Unsubscribed => unsubscribed += n,
+            Measure::Left => left += n,
+            Measure::Replied => replied += n,
             _ => {}
         }
         if !tally.provider.is_empty() && n > 0 {
@@ -106,6 +111,17 @@ fn figures(run: &Run, tallies: &[Tally], live: Live) -> Progress {
     }
     let finished = p.delivered + p.bounced + p.expired + p.suppressed + p.cancelled + p.unknown;
     p.queued = p.accepted.saturating_sub(finished + p.deferred + p.sending);
+    let share = |response: Response, count: u64| ResponseShare {
+        response: response.as_str().to_owned(),
+        count,
+        percent: if p.delivered == 0 { 0.0 } else { count as f64 * 100.0 / p.delivered as f64 },
+    };
+    p.responses = vec![
+        share(Response::Unsubscribed, unsubscribed),
+        share(Response::Left, left),
+        share(Response::Complained, p.complained),
+        share(Response::Replied, replied),
+    ];
     p.providers = providers.into_values().collect();
     p.providers.sort_by_key(|provider| std::cmp::Reverse(provider.delivered));
     p
@@ -135,7 +151,7 @@ fn add_to_provider(provider: &mut ProviderProgress, measure: Measure, n: u64) {
         Measure::Blocked => provider.blocked += n,
         Measure::Complained => provider.complained += n,
         Measure::Class(class) => provider.bounced.push(Count { name: class.as_str().to_owned(), count: n }),
-        Measure::Accepted | Measure::Final(_) => {}
+        Measure::Accepted | Measure::Final(_) | Measure::Unsubscribed | Measure::Left | Measure::Replied => {}
     }
 }
 

@@ -471,7 +471,7 @@ async fn the_message_of_one_recipient() {
         --=_pb_4d--
     "#]]
     .assert_eq(&String::from_utf8(rendered.message).unwrap().replace("\r\n", "\n"));
-    house.storage.main().write(|tx| contact::delete(tx, W, ContactId(2))).await.unwrap();
+    house.storage.main().write(|tx| contact::delete(tx, W, ContactId(2), 9)).await.unwrap();
     let gone = house.storage.read_blocking(|c| Ok(renderer.render(c, &request))).unwrap();
     assert!(matches!(gone, Err(RenderError::ContactGone)), "{gone:?}");
     // An outbox that is drained does not matter here, but nothing of rendering may write to it.

@@ -1,50 +1,53 @@
 //! A condition as a sentence for people.
 
+use super::names::Names;
 use api_types::{Filter, FilterOp, ListStatus};
 use serde_json::Value;
 
-/// The condition in words.
+/// The condition in words, with the names of what it mentions.
 #[must_use]
-pub fn sentence(filter: &Filter) -> String {
+pub fn sentence(filter: &Filter, names: &Names) -> String {
     match filter {
         Filter::And { filters } if filters.is_empty() => "Everyone.".to_owned(),
-        _ => crate::error::sentence(&words(filter, false)),
+        _ => crate::error::sentence(&words(filter, names, false)),
     }
 }
 
 /// `inside` another condition what has several parts stands in brackets.
-fn words(filter: &Filter, inside: bool) -> String {
+fn words(filter: &Filter, names: &Names, inside: bool) -> String {
     match filter {
-        Filter::And { filters } => joined(filters, " and ", "everyone", inside),
-        Filter::Or { filters } => joined(filters, " or ", "no one", inside),
+        Filter::And { filters } => joined(filters, names, (" and ", "everyone"), inside),
+        Filter::Or { filters } => joined(filters, names, (" or ", "no one"), inside),
         Filter::Not { filter } => match &**filter {
             Filter::Tag { name } => format!("has not the tag “{name}”"),
             Filter::Suppressed => "is not suppressed".to_owned(),
-            Filter::List { id, status: ListStatus::Subscribed } => format!("is not on list {id}"),
-            Filter::List { id, status: ListStatus::Left } => format!("has not left list {id}"),
+            Filter::List { id, status: ListStatus::Subscribed } => format!("is not on {}", names.list(*id)),
+            Filter::List { id, status: ListStatus::Left } => format!("has not left {}", names.list(*id)),
             Filter::Message { action, campaign_id, days } => {
-                format!("was not {}", message(action, *campaign_id, *days))
+                format!("was not {}", message(action, campaign_id.map(|id| names.campaign(id)), *days))
             }
-            other => format!("not ({})", words(other, false)),
+            other => format!("not ({})", words(other, names, false)),
         },
         Filter::Attribute { path, op, value } => format!("{} {}", subject(path), comparison(*op, value)),
         Filter::Tag { name } => format!("has the tag “{name}”"),
         Filter::Suppressed => "is suppressed".to_owned(),
-        Filter::List { id, status: ListStatus::Subscribed } => format!("is on list {id}"),
-        Filter::List { id, status: ListStatus::Left } => format!("has left list {id}"),
+        Filter::List { id, status: ListStatus::Subscribed } => format!("is on {}", names.list(*id)),
+        Filter::List { id, status: ListStatus::Left } => format!("has left {}", names.list(*id)),
         Filter::Unengaged { months: 1 } => "was mailed for a month without a sign of engagement".to_owned(),
         Filter::Unengaged { months } => format!("was mailed for {months} months without a sign of engagement"),
-        Filter::Message { action, campaign_id, days } => format!("was {}", message(action, *campaign_id, *days)),
+        Filter::Message { action, campaign_id, days } => {
+            format!("was {}", message(action, campaign_id.map(|id| names.campaign(id)), *days))
+        }
         Filter::Random { percent, .. } => format!("is in a random {percent} %"),
     }
 }
 
-fn joined(filters: &[Filter], word: &str, none: &str, inside: bool) -> String {
+fn joined(filters: &[Filter], names: &Names, (word, none): (&str, &str), inside: bool) -> String {
     match filters {
         [] => none.to_owned(),
-        [one] => words(one, inside),
+        [one] => words(one, names, inside),
         many => {
-            let parts: Vec<String> = many.iter().map(|filter| words(filter, true)).collect();
+            let parts: Vec<String> = many.iter().map(|filter| words(filter, names, true)).collect();
             let text = parts.join(word);
             if inside { format!("({text})") } else { text }
         }
@@ -64,8 +67,8 @@ fn subject(path: &str) -> &str {
     }
 }
 
-fn message(action: &str, campaign: Option<i64>, days: Option<u32>) -> String {
-    let of = campaign.map(|id| format!(" campaign {id}")).unwrap_or_default();
+fn message(action: &str, campaign: Option<String>, days: Option<u32>) -> String {
+    let of = campaign.map(|name| format!(" {name}")).unwrap_or_default();
     let what = match action {
         "delivered" => format!("sent{}", if of.is_empty() { " a campaign" } else { &of }),
         "bounced" | "deferred" => format!("{action}{}", if of.is_empty() { String::new() } else { format!(" in{of}") }),
@@ -148,7 +151,7 @@ mod tests {
             (json!({"type": "message", "action": "delivered", "days": 30}), "Was sent a campaign in the last 30 days."),
             (
                 json!({"type": "not", "filter": {"type": "message", "action": "delivered", "campaign_id": 4}}),
-                "Was not sent campaign 4.",
+                "Was not sent the campaign “Spring”.",
             ),
             (
                 json!({"type": "attribute", "path": "created_at", "op": "in_the_last_days", "value": 7}),
@@ -162,14 +165,18 @@ mod tests {
                 json!({"type": "not", "filter": {"type": "attribute", "path": "first_name", "op": "is_set"}}),
                 "Not (first name has a value).",
             ),
-            (json!({"type": "list", "id": 3, "status": "subscribed"}), "Is on list 3."),
-            (json!({"type": "not", "filter": {"type": "list", "id": 3, "status": "left"}}), "Has not left list 3."),
+            (json!({"type": "list", "id": 3, "status": "subscribed"}), "Is on the list “News”."),
+            (
+                json!({"type": "not", "filter": {"type": "list", "id": 3, "status": "left"}}),
+                "Has not left the list “News”.",
+            ),
+            (json!({"type": "list", "id": 9, "status": "left"}), "Has left list 9, which is deleted."),
             (json!({"type": "unengaged", "months": 6}), "Was mailed for 6 months without a sign of engagement."),
             (json!({"type": "random", "percent": 10, "seed": 1}), "Is in a random 10 %."),
         ];
         for (filter, expected) in table {
             let parsed: Filter = serde_json::from_value(filter.clone()).unwrap();
-            assert_eq!(sentence(&parsed), expected, "{filter}");
+            assert_eq!(sentence(&parsed, &Names::for_test()), expected, "{filter}");
         }
     }
 }

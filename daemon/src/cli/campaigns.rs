@@ -1,7 +1,8 @@
 //! `packetboat campaign`.
 
 use super::client::Client;
-use api_types::{Campaign, CampaignInput, CampaignState, CheckLevel, Checklist, Progress};
+use super::trace;
+use api_types::{Campaign, CampaignInput, CampaignState, CheckLevel, Checklist, Progress, ResponseShare};
 use clap::Subcommand;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub(crate) enum CampaignCommand {
         /// Name of the stream.
         stream: String,
     },
+    /// Lists a campaign's recipients: all, or those in a state, of a class, or who did something with the mail.
+    Recipients(trace::CampaignRecipients),
     /// Launches a draft. It begins to send at once.
     Launch {
         /// Number of the campaign.
@@ -60,6 +63,7 @@ pub(crate) async fn run(client: &Client, command: CampaignCommand) -> anyhow::Re
                 println!("{:>4}  {:<9} {}", campaign.id, state_word(campaign.state), campaign.name);
             }
         }
+        CampaignCommand::Recipients(which) => trace::of_campaign(client, which).await?,
         CampaignCommand::Show { id } => show(client, id).await?,
         CampaignCommand::Stream { id, stream } => choose_stream(client, id, stream).await?,
         CampaignCommand::Launch { id } => {
@@ -74,6 +78,7 @@ pub(crate) async fn run(client: &Client, command: CampaignCommand) -> anyhow::Re
         CampaignCommand::Progress { id, follow } => loop {
             let progress: Progress = client.get(&format!("/campaigns/{id}/progress")).await?;
             println!("{}", line(&progress));
+            println!("  {}", responses(&progress));
             let ended = !matches!(progress.state, Some(CampaignState::Running | CampaignState::Paused));
             if !follow || ended {
                 break;
@@ -120,7 +125,7 @@ async fn show(client: &Client, id: i64) -> anyhow::Result<()> {
     println!("  stream    {}", campaign.stream);
     println!("  audience  {}", campaign.segment.as_deref().unwrap_or("everybody"));
     match &campaign.progress {
-        Some(progress) => println!("  {}", line(progress)),
+        Some(progress) => println!("  {}\n  {}", line(progress), responses(progress)),
         None => {
             let list: Checklist = client.get(&format!("/campaigns/{id}/check")).await?;
             for point in list.points.iter().filter(|point| point.level != CheckLevel::Ok) {
@@ -131,6 +136,12 @@ async fn show(client: &Client, id: i64) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What the recipients did, each with its share of those delivered.
+fn responses(progress: &Progress) -> String {
+    let one = |share: &ResponseShare| format!("{} {} ({:.2} %)", share.count, share.response, share.percent);
+    progress.responses.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn line(progress: &Progress) -> String {

@@ -80,6 +80,15 @@ pub(crate) struct ListOptions {
     /// Only with a recipient in this state: queued, delivered, bounced, ...
     #[arg(long)]
     state: Option<String>,
+    /// Only with a recipient whose last answer was of this class, such as `mailbox_full`.
+    #[arg(long)]
+    class: Option<String>,
+    /// Only with a recipient at this provider.
+    #[arg(long)]
+    provider: Option<String>,
+    /// Only with a recipient whose last attempt went from this source.
+    #[arg(long)]
+    source: Option<String>,
     /// Only whose From address contains this.
     #[arg(long)]
     from: Option<String>,
@@ -139,7 +148,15 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 async fn list(client: &Client, options: ListOptions) -> anyhow::Result<()> {
-    let filters = [("address", options.to), ("tag", options.tag), ("state", options.state), ("from", options.from)];
+    let filters = [
+        ("address", options.to),
+        ("tag", options.tag),
+        ("state", options.state),
+        ("class", options.class),
+        ("provider", options.provider),
+        ("source", options.source),
+        ("from", options.from),
+    ];
     let filters: String =
         filters.iter().filter_map(|(name, value)| Some(format!("&{name}={}", escaped(value.as_deref()?)))).collect();
     let (mut shown, mut cursor) = (0, String::new());

@@ -27,6 +27,7 @@ mod reputation;
 mod shaping;
 mod sources;
 mod tls;
+mod trace;
 mod unknown_texts;
 mod warmup;
 mod webhooks;
@@ -212,6 +213,14 @@ enum Command {
         #[command(subcommand)]
         command: Box<queue::QueueCommand>,
     },
+    /// Tells everything about one recipient, from where it came from to what came back; or lists everything that was sent to
+    /// an address, with how the address stands.
+    Trace {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(flatten)]
+        args: trace::TraceArgs,
+    },
     /// Sends one real message from a chosen source and shows the conversation.
     TestDelivery {
         #[command(flatten)]
@@ -376,6 +385,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Resume { config, what } => with(&config, async |client| pauses::resume(client, what).await).await?,
         Command::Queue { config, command } => with(&config, async |client| queue::run(client, *command).await).await?,
+        Command::Trace { config, args } => with(&config, async |client| trace::run(client, args).await).await?,
         Command::TestDelivery { config, test } => {
             return with(&config, async |client| queue::test_delivery(client, test).await).await;
         }

@@ -84,6 +84,8 @@ pub(crate) enum ScopeWord {
     Send,
     /// Looking only.
     Read,
+    /// Feeding mail that came elsewhere, such as returned mail.
+    Inbound,
     /// Contacts, segments, templates, campaigns, suppressions; looking and sending too.
     Marketing,
     /// Everything.
@@ -95,6 +97,7 @@ impl From<ScopeWord> for KeyScope {
         match word {
             ScopeWord::Send => KeyScope::Send,
             ScopeWord::Read => KeyScope::Read,
+            ScopeWord::Inbound => KeyScope::Inbound,
             ScopeWord::Marketing => KeyScope::Marketing,
             ScopeWord::Admin => KeyScope::Admin,
         }

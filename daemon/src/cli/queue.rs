@@ -1,10 +1,11 @@
 //! `packetboat queue` and `packetboat test-delivery`.
 
 use super::client::Client;
+use super::trace;
 use anyhow::bail;
 use api_types::{
-    Conversation, MatchCount, NewTestDelivery, Page, QueueAction, QueueActionKind, QueueFilter, QueueJob,
-    QueueJobState, QueueSummary, Recipient, RecipientDetail, TestDelivery,
+    MatchCount, NewTestDelivery, Page, QueueAction, QueueActionKind, QueueFilter, QueueJob, QueueJobState,
+    QueueSummary, Recipient, TestDelivery,
 };
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
@@ -34,6 +35,9 @@ pub(crate) struct Which {
     /// Whose last attempt went from this source.
     #[arg(long)]
     source: Option<String>,
+    /// Whose last answer was of this class, such as `greylist` or `mailbox_full`.
+    #[arg(long)]
+    class: Option<String>,
     /// Of this campaign.
     #[arg(long)]
     campaign: Option<i64>,
@@ -65,6 +69,7 @@ impl Which {
             domain: self.domain,
             provider: self.provider,
             source: self.source,
+            class: self.class,
             campaign_id: self.campaign,
             submitted: self.submitted,
             stream: self.stream,
@@ -135,7 +140,7 @@ pub(crate) async fn run(client: &Client, command: QueueCommand) -> anyhow::Resul
     match command {
         QueueCommand::Summary => summary(client).await,
         QueueCommand::List { which, limit } => list(client, which.filter(), limit).await,
-        QueueCommand::Show { id } => show(client, id).await,
+        QueueCommand::Show { id } => trace::recipient(client, id).await,
         QueueCommand::Hold(order) => act(client, QueueActionKind::Hold, order, None).await,
         QueueCommand::Release(order) => act(client, QueueActionKind::Release, order, None).await,
         QueueCommand::Retry(order) => act(client, QueueActionKind::Retry, order, None).await,
@@ -169,6 +174,12 @@ async fn summary(client: &Client) -> anyhow::Result<()> {
             println!("  {title:<12} {name:<40} {:>9}{oldest}", row.count);
         }
     }
+    for row in &queue.campaigns {
+        println!("  {:<12} {:<40} {:>9}", "campaign", format!("{} ({})", row.name, row.id), row.count);
+    }
+    if queue.submitted > 0 {
+        println!("  {:<12} {:<40} {:>9}", "submitted", "", queue.submitted);
+    }
     for lane in &queue.stalled {
         println!("  no progress: {} from {} since {}: {}", lane.site, lane.source, lane.since, lane.why);
     }
@@ -186,7 +197,7 @@ async fn list(client: &Client, filter: QueueFilter, limit: usize) -> anyhow::Res
         let rows = (limit - shown).min(200);
         let page: Page<Recipient> = client.get(&format!("/recipients?limit={rows}&cursor={cursor}{query}")).await?;
         shown += page.items.len();
-        page.items.iter().for_each(|row| println!("{}", row_line(row)));
+        page.items.iter().for_each(|row| println!("{}", trace::recipient_line(row)));
         match page.next {
             Some(next) => cursor = next,
             None => return Ok(()),
@@ -207,6 +218,7 @@ fn query(filter: &QueueFilter) -> String {
         ("domain", text(&filter.domain)),
         ("provider", text(&filter.provider)),
         ("source", text(&filter.source)),
+        ("class", text(&filter.class)),
         ("campaign_id", filter.campaign_id.map(|id| id.to_string())),
         ("submitted", filter.submitted.then(|| "true".to_owned())),
         ("stream", text(&filter.stream)),
@@ -223,44 +235,6 @@ fn query(filter: &QueueFilter) -> String {
         }
     }
     query
-}
-
-fn row_line(row: &Recipient) -> String {
-    let waits = row.wait_reason.as_deref().map(|reason| format!(" ({})", reason.replace('_', " "))).unwrap_or_default();
-    let due = row.due_at.as_deref().map(|at| format!("  next {at}")).unwrap_or_default();
-    let reply = row.reply.as_deref().map(|reply| format!("  {}", reply.replace('\n', " "))).unwrap_or_default();
-    format!("{:>9}  {:<40} {}{waits}, attempts {}{due}{reply}", row.id, row.address, row.state, row.attempts)
-}
-
-async fn show(client: &Client, id: i64) -> anyhow::Result<()> {
-    let detail: RecipientDetail = client.get(&format!("/recipients/{id}")).await?;
-    println!("{}", row_line(&detail.recipient));
-    let row = &detail.recipient;
-    for (name, value) in
-        [("campaign", &row.campaign), ("provider", &row.provider), ("source", &row.source), ("pool", &row.pool)]
-    {
-        if let Some(value) = value {
-            println!("  {name:<10} {value}");
-        }
-    }
-    println!("  {:<10} {}", "accepted", row.accepted_at);
-    for entry in detail.timeline.iter().rev() {
-        println!("{}  {}", entry.at, entry.summary);
-        let way = [entry.source.as_deref(), entry.mx.as_deref(), entry.tls.as_deref()];
-        let way: Vec<&str> = way.into_iter().flatten().collect();
-        if let Some(attempt) = entry.attempt {
-            println!("    attempt {attempt}, {}, {} ms", way.join(" -> "), entry.took_ms.unwrap_or_default());
-        }
-        if let Some(reply) = &entry.reply {
-            println!("    {}", reply.replace('\n', "\n    "));
-        }
-    }
-    let conversations: Vec<Conversation> = client.get(&format!("/recipients/{id}/conversations")).await?;
-    for talk in conversations.iter().rev() {
-        println!("\n{}  {} -> {}: {}", talk.at, talk.source, talk.mx, talk.outcome);
-        print!("{}", talk.text);
-    }
-    Ok(())
 }
 
 async fn act(client: &Client, action: QueueActionKind, order: Order, pool: Option<String>) -> anyhow::Result<()> {
@@ -322,6 +296,6 @@ pub(crate) async fn test_delivery(client: &Client, test: Test) -> anyhow::Result
         tokio::time::sleep(FOLLOW_EVERY).await;
         state = client.get(&format!("/test-deliveries/{id}")).await?;
     }
-    println!("{}", row_line(&state.recipient));
+    println!("{}", trace::recipient_line(&state.recipient));
     Ok(if state.recipient.state == "delivered" { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

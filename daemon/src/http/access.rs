@@ -32,6 +32,8 @@ pub enum Access {
     Least(Role),
     /// Whoever may send messages: from the role marketer on, and API keys with the scope `send`.
     Sends,
+    /// Whoever may feed mail that came elsewhere: from the role admin on, and API keys with the scope `inbound`.
+    Feeds,
 }
 
 impl Access {
@@ -40,6 +42,7 @@ impl Access {
         Some(match self {
             Access::Public => return None,
             Access::Sends => KeyScope::Send,
+            Access::Feeds => KeyScope::Inbound,
             Access::Least(Role::Viewer) => KeyScope::Read,
             Access::Least(Role::Marketer) => KeyScope::Marketing,
             Access::Least(Role::Admin) => KeyScope::Admin,
@@ -52,8 +55,8 @@ impl Access {
 /// Whether a scope holds another: more than looking or sending holds both.
 fn holds(scope: KeyScope, wanted: KeyScope) -> bool {
     match scope {
-        KeyScope::Send | KeyScope::Read => scope == wanted,
-        KeyScope::Marketing => wanted != KeyScope::Admin,
+        KeyScope::Send | KeyScope::Read | KeyScope::Inbound => scope == wanted,
+        KeyScope::Marketing => !matches!(wanted, KeyScope::Admin | KeyScope::Inbound),
         KeyScope::Admin => true,
     }
 }
@@ -112,6 +115,7 @@ impl Actor {
             }
             (Access::Least(least), _) => self.role.may(least),
             (Access::Sends, _) => self.role.may(Role::Marketer),
+            (Access::Feeds, _) => self.role.may(Role::Admin),
         }
     }
 
@@ -201,6 +205,7 @@ fn too_little(actor: &Actor, access: Access) -> String {
     }
     let least = match access {
         Access::Least(least) => least,
+        Access::Feeds => Role::Admin,
         Access::Public | Access::Sends => Role::Marketer,
     };
     format!("This needs the role {}; yours is {}.", word(least), word(actor.role))

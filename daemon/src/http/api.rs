@@ -83,8 +83,12 @@ fn describe(operation: &mut Operation, access: Access) {
     operation.responses.responses.insert("default".to_owned(), error);
     match access {
         Access::Public => operation.security = Some(Vec::new()),
-        Access::Least(_) | Access::Sends => {
-            let role = if let Access::Least(role) = access { role } else { api_types::Role::Marketer };
+        Access::Least(_) | Access::Sends | Access::Feeds => {
+            let role = match access {
+                Access::Least(role) => role,
+                Access::Feeds => api_types::Role::Admin,
+                Access::Sends | Access::Public => api_types::Role::Marketer,
+            };
             let scope = access.scope().map(|scope| format!(", or an API key with the scope {}", scope.as_str()));
             let sentence = format!("Needs the role {} or a higher one{}.", word(role), scope.unwrap_or_default());
             let before = operation.description.take().filter(|text| !text.trim().is_empty());

@@ -20,6 +20,8 @@ use utoipa::IntoParams;
 
 /// Rows at most.
 const ROWS_MAX: u32 = 200;
+/// What asks for those without a class, provider or source.
+const NAMELESS: &str = "-";
 /// Days that are looked at when the request does not say.
 const DAYS_DEFAULT: i64 = 7;
 
@@ -33,15 +35,15 @@ pub(crate) struct BouncesQuery {
     since: Option<String>,
     /// The last one; today when absent.
     until: Option<String>,
-    /// Only this class.
+    /// Only this class; `-` for those without an answer.
     class: Option<String>,
     /// Only `hard`, `soft` or `block`.
     kind: Option<String>,
-    /// Only at this provider.
+    /// Only at this provider; `-` where it is not known.
     provider: Option<String>,
-    /// Only from this source.
+    /// Only from this source; `-` for those that never left from one.
     source: Option<String>,
-    /// Only of this campaign.
+    /// Only of this campaign; `0` for submitted mail.
     campaign: Option<i64>,
     /// Of the list of recipients: `next` of the page before.
     cursor: Option<String>,
@@ -122,7 +124,9 @@ fn filter(query: &BouncesQuery, now_ms: i64) -> Result<Filter, ApiError> {
         return Err(ApiError::invalid("since", "since must not lie behind until."));
     }
     let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    let class = set(&query.class).map(|word| {
+    let named = |text: &Option<String>| set(text).map(|text| if text == NAMELESS { String::new() } else { text });
+    let without_class = query.class.as_deref() == Some(NAMELESS);
+    let class = set(&query.class).filter(|_| !without_class).map(|word| {
         BounceClass::parse(&word).ok_or_else(|| ApiError::invalid("class", format!("There is no class {word}.")))
     });
     let endings = set(&query.kind).map(|word| match word.as_str() {
@@ -135,8 +139,9 @@ fn filter(query: &BouncesQuery, now_ms: i64) -> Result<Filter, ApiError> {
         since_ms,
         until_ms,
         class: class.transpose()?,
-        provider: set(&query.provider),
-        source: set(&query.source),
+        without_class,
+        provider: named(&query.provider),
+        source: named(&query.source),
         campaign: query.campaign.map(CampaignId),
         endings: endings.transpose()?,
     })
@@ -179,7 +184,12 @@ fn row(
 ) -> Result<BounceRow, StorageError> {
     let Figures { key, all, hard, block } = found;
     let figures = BounceFigures { all, hard, soft: all.saturating_sub(hard + block), block };
-    let plain = |name: String| BounceRow { key: key.clone(), name, figures, action: None, reply: None };
+    let asked = match (by, key.as_str()) {
+        (By::Campaign, "") => "0",
+        (_, "") => NAMELESS,
+        (_, key) => key,
+    };
+    let plain = |name: String| BounceRow { key: asked.to_owned(), name, figures, action: None, reply: None };
     Ok(match by {
         By::Class => {
             let Some(class) = BounceClass::parse(&key) else { return Ok(plain("no answer".to_owned())) };

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use storage::campaign as rows;
 use storage::campaign_run::{self, Run, RunState};
 use storage::queue::{self, LogFilter};
+use storage::response::Response;
 use storage::{CampaignId, Connection, ContactId, StorageError, WorkspaceId};
 use utoipa::IntoParams;
 
@@ -252,8 +253,12 @@ pub(crate) struct LogQuery {
     state: Option<String>,
     /// Only this provider.
     provider: Option<String>,
+    /// Only those whose last attempt went from this source.
+    source: Option<String>,
     /// A class word, such as `bad_mailbox`.
     class: Option<String>,
+    /// Only those who did this: `unsubscribed`, `left` (a list), `complained` or `replied`.
+    response: Option<String>,
     /// Only addresses that contain this.
     q: Option<String>,
     /// `next` of the page before.
@@ -276,7 +281,9 @@ pub(crate) async fn recipients(
     let filter = LogFilter {
         state: parse("state", query.state, RecipientState::parse)?,
         provider: query.provider.filter(|provider| !provider.is_empty()),
+        source: query.source.filter(|source| !source.is_empty()),
         class: parse("class", query.class, BounceClass::parse)?,
+        response: parse("response", query.response, Response::parse)?,
         q: query.q.unwrap_or_default(),
     };
     let (workspace, id) = (actor.workspace, CampaignId(id));

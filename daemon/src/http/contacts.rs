@@ -187,7 +187,8 @@ pub(crate) async fn delete(
     actor: Actor,
     Path(id): Path<i64>,
 ) -> Result<Json<Done>, ApiError> {
-    if !app.storage.main().write(move |tx| contact::delete(tx, actor.workspace, ContactId(id))).await? {
+    let now_ms = app.now_ms();
+    if !app.storage.main().write(move |tx| contact::delete(tx, actor.workspace, ContactId(id), now_ms)).await? {
         return Err(ApiError::not_found("contact"));
     }
     Ok(Json(Done { message: "The contact was deleted.".to_owned() }))

@@ -43,6 +43,7 @@ mod templates;
 mod test_deliveries;
 mod timeline;
 mod tls;
+mod trace;
 mod unknown_texts;
 mod warmup;
 mod webhooks;
@@ -71,6 +72,7 @@ const VIEWER: Access = Access::Least(Role::Viewer);
 const MARKETER: Access = Access::Least(Role::Marketer);
 const ADMIN: Access = Access::Least(Role::Admin);
 const SENDS: Access = Access::Sends;
+const FEEDS: Access = Access::Feeds;
 const OWNER: Access = Access::Least(Role::Owner);
 
 /// The API's handlers with their document, and each route as declared.
@@ -123,7 +125,8 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(queue::summary))
         .add(VIEWER, routes!(queue::recipients))
         .add(VIEWER, routes!(queue::count))
-        .add(VIEWER, routes!(queue::recipient))
+        .add(VIEWER, routes!(trace::recipient))
+        .add(VIEWER, routes!(trace::address::trace))
         .add_slow(SENDS, SLOW, routes!(messages::send::send).layer(submission_max(app)))
         .add_slow(SENDS, SLOW, routes!(messages::batch::batch).layer(submission_max(app)))
         .add(VIEWER, routes!(messages::list::list))
@@ -241,7 +244,7 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(ADMIN, routes!(reply_addresses::delete))
         .add(VIEWER, routes!(replies::list))
         .add(VIEWER, routes!(replies::show))
-        .add(ADMIN, routes!(inbound::feed).layer(DefaultBodyLimit::max(inbound::MAIL_MAX)))
+        .add(FEEDS, routes!(inbound::feed).layer(DefaultBodyLimit::max(inbound::MAIL_MAX)))
         .add(VIEWER, routes!(overview::overview))
         .add_slow(ADMIN, SLOW, routes!(overview::doctor))
         .finish()

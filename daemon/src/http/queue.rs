@@ -7,22 +7,20 @@ use crate::http::extract::{Json, Path, Query, cursor, limit};
 use crate::http::timeline::{self, CampaignNames};
 use crate::text::time;
 use api_types::{
-    Conversation, Count, Ledger, MatchCount, Page, QueueFilter, QueueGroup, QueueSummary, Recipient, RecipientDetail,
+    CampaignCount, Conversation, Count, Ledger, MatchCount, Page, QueueFilter, QueueGroup, QueueSummary, Recipient,
     StalledLane,
 };
 use axum::extract::State;
-use mail::{RecipientState, WaitReason};
+use mail::{BounceClass, RecipientState, WaitReason};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use storage::queue::{self, AGE_BOUNDS_MS, Census, Figures, LiveFilter, Matching};
-use storage::{CampaignId, RecipientId, WorkspaceId, conversation, event};
+use storage::{CampaignId, RecipientId, WorkspaceId, conversation};
 use utoipa::IntoParams;
 
 /// Rows of each breakdown.
 const TOP: usize = 20;
-/// Events of one recipient at most: attempts over two days are some tens.
-const EVENTS_MAX: u32 = 200;
 /// Conversations of one recipient at most.
 const CONVERSATIONS_MAX: u32 = 50;
 /// Counting goes on for so long; then "so many or more" must do.
@@ -60,7 +58,10 @@ pub(crate) async fn summary(State(app): State<Shared>, actor: Actor) -> Result<J
         providers: groups(providers(&app, &census)),
         sources: counts(&census.sources),
         streams: counts(&census.streams),
-        campaigns: campaigns.into_iter().map(|(id, count)| Count { name: name_of(&names, id), count }).collect(),
+        campaigns: campaigns
+            .into_iter()
+            .map(|(id, count)| CampaignCount { id: id.0, name: name_of(&names, id), count })
+            .collect(),
         submitted: census.campaigns.get(&None).copied().unwrap_or(0),
         ages: census.all.ages.to_vec(),
         age_bounds: AGE_BOUNDS_MS.iter().map(|bound| u64::try_from(bound / 1000).unwrap_or(0)).collect(),
@@ -154,6 +155,8 @@ pub(crate) struct RecipientsQuery {
     provider: Option<String>,
     /// Only those whose last attempt went from this source.
     source: Option<String>,
+    /// Only those whose last answer was of this class: `greylist`, `mailbox_full`, ...
+    class: Option<String>,
     /// Only this campaign.
     campaign_id: Option<i64>,
     /// Only submitted mail, which belongs to no campaign.
@@ -182,6 +185,7 @@ impl RecipientsQuery {
             domain: self.domain,
             provider: self.provider,
             source: self.source,
+            class: self.class,
             campaign_id: self.campaign_id,
             submitted: self.submitted.unwrap_or(false),
             stream: self.stream,
@@ -218,6 +222,7 @@ pub(crate) async fn live_filter(
         provider,
         provider_domains,
         source: given(asked.source),
+        class: parse("class", asked.class, BounceClass::parse)?,
         campaign: asked.campaign_id.map(CampaignId),
         submitted: asked.submitted,
         stream: given(asked.stream),
@@ -293,33 +298,6 @@ pub(crate) fn parse<T>(
             None => Err(ApiError::invalid(field, format!("{word:?} is not a {field}."))),
         },
     }
-}
-
-/// One recipient, live or finished, with everything that happened to it.
-#[utoipa::path(get, path = "/api/v1/recipients/{id}", tag = "queue", params(("id" = i64, Path)),
-    responses((status = 200, body = RecipientDetail)))]
-pub(crate) async fn recipient(
-    State(app): State<Shared>,
-    actor: Actor,
-    Path(id): Path<i64>,
-) -> Result<Json<RecipientDetail>, ApiError> {
-    detail(&app, actor.workspace, RecipientId(id)).await.map(Json)
-}
-
-/// A recipient with everything that happened to it.
-pub(crate) async fn detail(app: &Shared, workspace: WorkspaceId, id: RecipientId) -> Result<RecipientDetail, ApiError> {
-    let found = app
-        .storage
-        .read(move |c| {
-            let Some(row) = queue::find(c, workspace, id)? else { return Ok(None) };
-            let events = event::of_recipient(c, workspace, (row.id, row.origin.contact()), EVENTS_MAX)?;
-            let names = timeline::campaign_names(c, workspace, row.origin.campaign().into_iter())?;
-            Ok(Some((row, events, names)))
-        })
-        .await?;
-    let (row, events, names) = found.ok_or_else(|| ApiError::not_found("recipient"))?;
-    let timeline = events.into_iter().map(|event| timeline::shape(event, &names)).collect();
-    Ok(RecipientDetail { recipient: shape(row, &names), timeline })
 }
 
 /// What was said over the wire with a recipient's message, newest first: as much as is kept.

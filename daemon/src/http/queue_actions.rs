@@ -166,6 +166,7 @@ fn words(filter: &LiveFilter) -> String {
         text("domain", &filter.domain),
         text("provider", &filter.provider),
         text("source", &filter.source),
+        word("class", filter.class.map(|class| class.to_string().replace('_', " "))),
         word("campaign", filter.campaign.map(|id| id.to_string())),
         filter.submitted.then(|| "submitted mail".to_owned()),
         text("stream", &filter.stream),

@@ -7,8 +7,8 @@ use crate::http::error::ApiError;
 use crate::http::extract::{Json, Paging, Path, Query, cursor, limit};
 use api_types::{AudienceCount, CountRequest, Done, Page, Segment, SegmentInput};
 use axum::extract::State;
-use campaign::segment;
-use storage::SegmentId;
+use campaign::segment::{self, names::Names};
+use storage::{SegmentId, WorkspaceId};
 
 /// Segments, newest first, with their last counts.
 #[utoipa::path(get, path = "/api/v1/segments", tag = "segments", params(Paging),
@@ -20,9 +20,13 @@ pub(crate) async fn list(
 ) -> Result<Json<Page<Segment>>, ApiError> {
     let limit = limit(paging.limit)?;
     let before = cursor(paging.cursor.as_deref())?.map(SegmentId);
-    let rows = app.storage.read(move |c| storage::segment::page(c, actor.workspace, before, limit)).await?;
-    let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string())).flatten();
-    Ok(Json(Page { items: rows.into_iter().map(segment::view).collect(), next, total: None }))
+    let workspace = actor.workspace;
+    let page = app.storage.read(move |c| {
+        let rows = storage::segment::page(c, workspace, before, limit)?;
+        let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string())).flatten();
+        Ok(Page { items: segment::views(c, workspace, rows)?, next, total: None })
+    });
+    Ok(Json(page.await?))
 }
 
 /// Saves a new segment.
@@ -34,7 +38,7 @@ pub(crate) async fn create(
     Json(input): Json<SegmentInput>,
 ) -> Result<Json<Segment>, ApiError> {
     let made = segment::create(&app.storage, actor.workspace, input, app.now_ms()).await?;
-    Ok(Json(segment::view(made)))
+    shown(&app, actor.workspace, Some(made)).await
 }
 
 /// One segment.
@@ -46,7 +50,17 @@ pub(crate) async fn show(
     Path(id): Path<i64>,
 ) -> Result<Json<Segment>, ApiError> {
     let row = app.storage.read(move |c| storage::segment::find(c, actor.workspace, SegmentId(id))).await?;
-    row.map(|row| Json(segment::view(row))).ok_or_else(|| ApiError::not_found("segment"))
+    shown(&app, actor.workspace, row).await
+}
+
+/// A segment with the names of what its condition mentions.
+async fn shown(
+    app: &Shared,
+    workspace: WorkspaceId,
+    row: Option<storage::segment::Segment>,
+) -> Result<Json<Segment>, ApiError> {
+    let views = app.storage.read(move |c| segment::views(c, workspace, row.into_iter().collect())).await?;
+    views.into_iter().next().map(Json).ok_or_else(|| ApiError::not_found("segment"))
 }
 
 /// Replaces a segment. Campaigns that were launched keep the condition of their launch.
@@ -59,7 +73,7 @@ pub(crate) async fn update(
     Json(input): Json<SegmentInput>,
 ) -> Result<Json<Segment>, ApiError> {
     let saved = segment::update(&app.storage, actor.workspace, SegmentId(id), input, app.now_ms()).await?;
-    Ok(Json(segment::view(saved)))
+    shown(&app, actor.workspace, Some(saved)).await
 }
 
 /// Deletes a segment that no draft goes to. Its contacts stay.
@@ -94,8 +108,12 @@ pub(crate) async fn count(
     Json(input): Json<CountRequest>,
 ) -> Result<Json<AudienceCount>, ApiError> {
     let now_ms = app.now_ms();
-    let sentence = segment::sentence::sentence(&input.filter);
-    let counted = app.storage.read(move |c| Ok(segment::count(c, actor.workspace, &input.filter, now_ms))).await?;
+    let counted = app.storage.read(move |c| {
+        let names = Names::of(c, actor.workspace, std::iter::once(&input.filter))?;
+        let sentence = segment::sentence::sentence(&input.filter, &names);
+        Ok((segment::count(c, actor.workspace, &input.filter, now_ms), sentence))
+    });
+    let (counted, sentence) = counted.await?;
     let (audience, sample) = counted?;
     Ok(Json(AudienceCount {
         matching: audience.matching,

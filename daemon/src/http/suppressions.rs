@@ -155,7 +155,7 @@ fn moment(text: &str, now_ms: i64) -> Result<i64, ApiError> {
     }
 }
 
-fn shape(row: suppression::Suppression) -> Suppression {
+pub(crate) fn shape(row: suppression::Suppression) -> Suppression {
     Suppression {
         id: row.id.0,
         address: row.address,

@@ -4,7 +4,7 @@ use crate::app::Shared;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
 use crate::http::extract::{Json, Path};
-use crate::http::queue;
+use crate::http::trace;
 use crate::text::{time, token};
 use api_types::{ErrorCode, NewTestDelivery, TestDelivery};
 use axum::extract::State;
@@ -152,7 +152,7 @@ async fn state(app: &Shared, workspace: WorkspaceId, id: RecipientId) -> Result<
     let kept = found.await?.ok_or_else(|| ApiError::not_found("test delivery"))?;
     let live = app.engine.get().and_then(|engine| engine.conversation(id)).filter(|text| !text.is_empty());
     let kept = kept.into_iter().next().map(|conversation| conversation.text);
-    let detail = queue::detail(app, workspace, id).await?;
+    let detail = trace::detail(app, workspace, id).await?;
     let done = RecipientState::parse(&detail.recipient.state).is_some_and(RecipientState::is_final);
     Ok(TestDelivery {
         recipient: detail.recipient,

@@ -55,6 +55,30 @@ pub(crate) fn shape(event: EventRow, names: &CampaignNames) -> TimelineEntry {
         attempt: event.attempt,
         took_ms: event.took_ms.map(u64::from),
         tls: event.tls,
+        conversation: None,
+        leads_to: None,
+    }
+}
+
+/// An entry of which no more is known than a sentence.
+pub(crate) fn entry(at_ms: i64, kind: &str, summary: String) -> TimelineEntry {
+    TimelineEntry {
+        at: time(at_ms),
+        kind: kind.to_owned(),
+        summary,
+        reply: None,
+        class: None,
+        campaign_id: None,
+        campaign: None,
+        recipient_id: None,
+        provider: None,
+        source: None,
+        mx: None,
+        attempt: None,
+        took_ms: None,
+        tls: None,
+        conversation: None,
+        leads_to: None,
     }
 }
 
@@ -73,6 +97,7 @@ fn says_itself(kind: Kind) -> bool {
             | Kind::Rerouted
             | Kind::Paused
             | Kind::Resumed
+            | Kind::SenderTold
     )
 }
 
@@ -88,6 +113,10 @@ fn summary(event: &EventRow) -> String {
         Kind::Bounced if event.class == Some(BounceClass::Unclassified) && event.reply_code.is_none() => {
             "Not sent any more: given up by hand.".to_owned()
         }
+        // What is told by a report has a source, of the attempt that it is about, and is no attempt itself.
+        Kind::Bounced if event.attempt.is_none() && event.source.is_some() => {
+            format!("A report came back: {at} could not deliver it after all.")
+        }
         Kind::Bounced => format!("Refused for good by {at}."),
         Kind::Expired => "Given up: it was deferred until its time was over.".to_owned(),
         Kind::Suppressed if event.text.as_deref() == Some(LEFT_LIST) => {
@@ -101,6 +130,13 @@ fn summary(event: &EventRow) -> String {
         Kind::Cancelled => "Not sent: cancelled.".to_owned(),
         Kind::Unknown => format!("The answer of {at} to the message never came; it is not sent again."),
         Kind::Delayed => format!("{at} reports that it is still trying."),
+        Kind::Arrived => format!("{at} reports that it has arrived."),
+        Kind::Relayed => format!("{at} reports that it went on to a system that reports nothing."),
+        Kind::Expanded => format!("{at} reports that it went on to several addresses."),
+        Kind::SenderTold => {
+            let what = event.text.as_deref().and_then(|text| text.split_once(' ')).map_or("", |(what, _)| what);
+            format!("Whoever handed it in was told by mail: {what}.")
+        }
         Kind::SuppressionAdded => {
             let text = event.text.as_deref().unwrap_or_default();
             let (reason, origin) = text.split_once(": ").unwrap_or((text, ""));
@@ -140,23 +176,9 @@ fn summary(event: &EventRow) -> String {
 
 /// The beginning of every contact's timeline.
 pub(crate) fn created(contact: &Contact) -> TimelineEntry {
-    TimelineEntry {
-        at: time(contact.created_ms),
-        kind: "created".to_owned(),
-        summary: match contact.consent_source.as_str() {
-            "" => "Added.".to_owned(),
-            source => format!("Added: {source}."),
-        },
-        reply: None,
-        class: None,
-        campaign_id: None,
-        campaign: None,
-        recipient_id: None,
-        provider: None,
-        source: None,
-        mx: None,
-        attempt: None,
-        took_ms: None,
-        tls: None,
-    }
+    let summary = match contact.consent_source.as_str() {
+        "" => "Added.".to_owned(),
+        source => format!("Added: {source}."),
+    };
+    entry(contact.created_ms, "created", summary)
 }

@@ -14,13 +14,14 @@ async fn finish(storage: &Storage, id: i64, line: &str) {
         let [day, campaign, provider, source, class, state] = &words[..] else { panic!("six words") };
         let (finished_ms, code) = (day.parse::<i64>().unwrap() * DAY_MS + id, (class != "unclassified").then_some(550));
         let campaign: i64 = campaign.parse().unwrap();
+        let named = |word: &str| (word != "-").then(|| word.to_owned());
         let origin = if campaign == 0 { (None, None, Some(1)) } else { (Some(campaign), Some(id), None) };
         tx.execute(
             "INSERT INTO recipient_done (id, workspace_id, campaign_id, contact_id, message_id, address, address_hash, domain,
                 stream, kind, state, accepted_ms, finished_ms, attempts, source, provider, class, reply_code, reply)
              VALUES (?1, 1, ?2, ?3, ?4, 'a' || ?1 || '@b.example', x'00', 'b.example', 's', 'bulk', ?5, 0, ?6, 1, ?7, ?8, ?9, ?10,
                 'their words')",
-            params![id, origin.0, origin.1, origin.2, state, finished_ms, source, provider, class, code],
+            params![id, origin.0, origin.1, origin.2, state, finished_ms, named(source), named(provider), named(class), code],
         )?;
         let kind = if state == "expired" { Kind::Expired } else { Kind::Bounced };
         outbox::put(tx, &Event { recipient_id: Some(RecipientId(id)), ..Event::new(finished_ms, WS, kind) })
@@ -70,6 +71,24 @@ async fn figures_and_the_recipients_behind_them() {
         let ids: Vec<String> = page.iter().map(|found| found.id.to_string()).collect();
         assert_eq!(ids.join(" "), behind, "{what}");
     }
+    // What has no name leads to its recipients, too.
+    finish(&storage, 8, "3 0 - - - expired").await;
+    outbox::drain(&storage, 1000).await.unwrap();
+    let late = Filter { since_ms: 2 * DAY_MS, ..all.clone() };
+    for (filter, behind) in [
+        (Filter { without_class: true, ..late.clone() }, "8"),
+        (Filter { provider: Some(String::new()), ..late.clone() }, "8"),
+        (Filter { source: Some(String::new()), ..late.clone() }, "8"),
+        (Filter { campaign: Some(CampaignId::NONE), ..late.clone() }, "8 4"),
+    ] {
+        let (asked, what) = (filter.clone(), format!("{filter:?}"));
+        let sum = storage.read(move |c| figures(c, WS, (By::Day, &asked), (&[], &[]), 10)).await.unwrap();
+        let page = storage.read(move |c| refused(c, WS, &filter, None, 10)).await.unwrap();
+        let ids: Vec<String> = page.iter().map(|found| found.id.to_string()).collect();
+        let n: u64 = sum.iter().map(|figures| figures.all).sum();
+        assert_eq!((ids.join(" "), n), (behind.to_owned(), ids.len() as u64), "{what}");
+    }
+    storage.queue().write(|tx| Ok(tx.execute("DELETE FROM recipient_done WHERE id = 8", [])?)).await.unwrap();
     // Page by page, and of another workspace nothing.
     let (one, rest, others) = (all.clone(), all.clone(), all);
     let first = storage.read(move |c| refused(c, WS, &one, None, 2)).await.unwrap();

@@ -7,7 +7,7 @@ mod list;
 mod tests;
 
 use crate::functions::fold;
-use crate::{AddressHash, ContactId, ImportId, StorageError, WorkspaceId, address_hash, tag};
+use crate::{AddressHash, ContactId, ImportId, StorageError, WorkspaceId, address_hash, sent_to, tag};
 use mail::Address;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
@@ -138,6 +138,7 @@ pub fn update(
     import: Option<ImportId>,
     now_ms: i64,
 ) -> Result<bool, StorageError> {
+    sent_to::remember(tx, (workspace, id), Some(&address_hash(&draft.email)), now_ms)?;
     let changed = tx.prepare_cached(UPDATE)?.execute(named_params! {
         ":id": id,
         ":workspace_id": workspace,
@@ -186,11 +187,13 @@ pub fn set_tags(tx: &Connection, workspace: WorkspaceId, id: ContactId, tags: &[
 
 const DELETE: &str = "DELETE FROM contact WHERE id = :id AND workspace_id = :workspace_id";
 
-/// Deletes a contact with its tags; `false` when there is none. A suppression of the address stays.
+/// Deletes a contact with its tags; `false` when there is none. A suppression of the address stays, and what was sent to it
+/// is still found.
 ///
 /// # Errors
 /// The database's.
-pub fn delete(tx: &Connection, workspace: WorkspaceId, id: ContactId) -> Result<bool, StorageError> {
+pub fn delete(tx: &Connection, workspace: WorkspaceId, id: ContactId, now_ms: i64) -> Result<bool, StorageError> {
+    sent_to::remember(tx, (workspace, id), None, now_ms)?;
     Ok(tx.prepare_cached(DELETE)?.execute(named_params! { ":id": id, ":workspace_id": workspace })? > 0)
 }
 

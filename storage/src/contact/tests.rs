@@ -91,9 +91,9 @@ async fn one_person_keeps_one_row() {
             // What belongs to another workspace is not there.
             assert!(find(tx, OTHER, ana.id)?.is_none());
             assert!(!update(tx, OTHER, ana.id, &draft("a@b.example", "", ""), None, 8)?);
-            assert!(!delete(tx, OTHER, ana.id)?);
-            assert!(delete(tx, W, ana.id)?);
-            assert!(!delete(tx, W, ana.id)?);
+            assert!(!delete(tx, OTHER, ana.id, 9)?);
+            assert!(delete(tx, W, ana.id, 9)?);
+            assert!(!delete(tx, W, ana.id, 9)?);
             Ok(())
         })
         .await

@@ -6,7 +6,7 @@
 use super::{Message, read};
 use crate::words::{count, word};
 use crate::{AddressHash, MessageId, StorageError, WorkspaceId};
-use mail::RecipientState;
+use mail::{BounceClass, RecipientState};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
@@ -22,6 +22,12 @@ pub struct Search {
     pub tag: Option<String>,
     /// Only with a recipient in this state.
     pub state: Option<RecipientState>,
+    /// Only with a recipient whose last answer was of this class.
+    pub class: Option<BounceClass>,
+    /// Only with a recipient at this provider.
+    pub provider: Option<String>,
+    /// Only with a recipient whose last attempt went from this source.
+    pub source: Option<String>,
     /// Only whose From address contains this.
     pub from: Option<String>,
     /// Only of this stream.
@@ -87,11 +93,7 @@ fn page(workspace: WorkspaceId, search: &Search, (floor, top): (i64, i64), limit
         );
         values.extend([address.to_vec().into(), address.to_vec().into()]);
     }
-    if let Some(state) = search.state {
-        let table = if state.is_final() { "recipient_done" } else { "recipient" };
-        sql.push_str(&format!(" AND EXISTS (SELECT 1 FROM {table} r WHERE r.message_id = message.id AND r.state = ?)"));
-        values.push(state.as_str().to_owned().into());
-    }
+    one_recipient(search, &mut sql, &mut values);
     let texts = [
         (" AND EXISTS (SELECT 1 FROM json_each(tags) WHERE json_each.value = ?)", search.tag.clone()),
         (" AND instr(lower(from_address), ?) > 0", search.from.as_ref().map(|from| from.to_lowercase())),
@@ -112,6 +114,31 @@ fn page(workspace: WorkspaceId, search: &Search, (floor, top): (i64, i64), limit
     sql.push_str(" ORDER BY id DESC LIMIT ?");
     values.push(i64::from(limit).into());
     (sql, values)
+}
+
+/// Narrows to the messages of which one recipient is all that is asked of recipients.
+fn one_recipient(search: &Search, sql: &mut String, values: &mut Vec<Value>) {
+    let asked: Vec<(&str, String)> = [
+        ("state", search.state.map(|state| state.as_str().to_owned())),
+        ("class", search.class.map(|class| class.as_str().to_owned())),
+        ("provider", search.provider.clone()),
+        ("source", search.source.clone()),
+    ]
+    .into_iter()
+    .filter_map(|(column, value)| Some((column, value?)))
+    .collect();
+    if asked.is_empty() {
+        return;
+    }
+    let is_final = search.state.map(RecipientState::is_final);
+    let tables = [("recipient", is_final != Some(true)), ("recipient_done", is_final != Some(false))];
+    let conditions: String = asked.iter().map(|(column, _)| format!(" AND r.{column} = ?")).collect();
+    let mut any = Vec::new();
+    for (table, _) in tables.into_iter().filter(|(_, wanted)| *wanted) {
+        any.push(format!("EXISTS (SELECT 1 FROM {table} r WHERE r.message_id = message.id{conditions})"));
+        values.extend(asked.iter().map(|(_, value)| Value::from(value.clone())));
+    }
+    sql.push_str(&format!(" AND ({})", any.join(" OR ")));
 }
 
 /// How a message stands.
@@ -199,6 +226,15 @@ mod tests {
             .collect();
         let fourth = ids[3];
         storage.queue().write_blocking(move |tx| message::cancel(tx, WorkspaceId(1), fourth, 50)).unwrap();
+        let second = ids[1];
+        let answered = move |tx: &crate::Transaction<'_>| {
+            tx.execute(
+                "UPDATE recipient SET class = 'mailbox_full', provider = 'Gull', source = 'mx1' WHERE message_id = ?1",
+                [second],
+            )?;
+            Ok(tx.execute("UPDATE recipient_done SET provider = 'Gull' WHERE message_id = ?1", [fourth])?)
+        };
+        assert_eq!(storage.queue().write_blocking(answered).unwrap(), 2);
         let ana = address_hash(&Address::parse("ana@a.example").unwrap());
         let bo = address_hash(&Address::parse("bo@b.example").unwrap());
         let all = Search::default();
@@ -212,6 +248,18 @@ mod tests {
             ("queued", Search { state: Some(RecipientState::Queued), ..all.clone() }, &[8, 6, 2]),
             ("from", Search { from: Some("SHOP@".to_owned()), ..all.clone() }, &[4, 2]),
             ("stream", Search { stream: Some("bulk".to_owned()), ..all.clone() }, &[]),
+            ("class", Search { class: Some(BounceClass::MailboxFull), ..all.clone() }, &[2]),
+            ("provider", Search { provider: Some("Gull".to_owned()), ..all.clone() }, &[4, 2]),
+            (
+                "not both of one recipient",
+                Search { provider: Some("Gull".to_owned()), source: Some("mx2".to_owned()), ..all.clone() },
+                &[],
+            ),
+            (
+                "finished at a provider",
+                Search { provider: Some("Gull".to_owned()), state: Some(RecipientState::Cancelled), ..all.clone() },
+                &[4],
+            ),
             ("time", Search { since_ms: Some(40), until_ms: Some(80), ..all.clone() }, &[6, 4]),
         ] {
             let found = storage.read_blocking(|c| search(c, WorkspaceId(1), &wanted, MessageId(i64::MAX), 10)).unwrap();
@@ -236,6 +284,7 @@ mod tests {
             Search::default(),
             Search { address: Some([0; 16]), ..Search::default() },
             Search { state: Some(RecipientState::Queued), ..Search::default() },
+            Search { class: Some(BounceClass::MailboxFull), source: Some("mx1".to_owned()), ..Search::default() },
             Search { state: Some(RecipientState::Bounced), tag: Some("t".to_owned()), ..Search::default() },
         ];
         let pages = filters.iter().map(|filter| page(WorkspaceId(1), filter, (0, 9), 10).0);

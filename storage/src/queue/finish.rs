@@ -125,19 +125,27 @@ pub fn cancel(
 }
 
 // Ids ascend with the time of acceptance, so the old ones are in front.
+const RESPONSES: &str = "
+    DELETE FROM response WHERE recipient_id IN
+        (SELECT id FROM recipient_done
+         WHERE id IN (SELECT id FROM recipient_done ORDER BY id LIMIT ?2) AND finished_ms < ?1)";
 const OLDEST: &str = "
     DELETE FROM recipient_done
     WHERE id IN (SELECT id FROM recipient_done ORDER BY id LIMIT ?2) AND finished_ms < ?1";
 
 /// Deletes at most `limit` of the oldest finished recipients that ended before `before_ms`; says how many. Call again
-/// until 0. Tallies stay, and what is live is never touched.
+/// until 0. What came back of their mail goes with them; tallies stay, and what is live is never touched.
 ///
 /// # Errors
 /// The database's.
 pub async fn forget(storage: &Storage, before_ms: i64, limit: u32) -> Result<usize, StorageError> {
-    storage.queue().write(move |tx| Ok(tx.prepare_cached(OLDEST)?.execute(params![before_ms, limit])?)).await
+    let forgetting = storage.queue().write(move |tx| {
+        tx.prepare_cached(RESPONSES)?.execute(params![before_ms, limit])?;
+        Ok(tx.prepare_cached(OLDEST)?.execute(params![before_ms, limit])?)
+    });
+    forgetting.await
 }
 
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] =
-    &[REQUEUE, REQUEUE_SINGLE, IN_DOUBT, WALK, STILL_OVER, OF_CAMPAIGN, OLDEST, HELD_IN_HAND];
+    &[REQUEUE, REQUEUE_SINGLE, IN_DOUBT, WALK, STILL_OVER, OF_CAMPAIGN, OLDEST, HELD_IN_HAND, RESPONSES];

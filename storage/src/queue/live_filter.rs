@@ -4,7 +4,7 @@
 //! million rows cost what they look at.
 
 use crate::{CampaignId, RecipientId};
-use mail::{RecipientState, WaitReason};
+use mail::{BounceClass, RecipientState, WaitReason};
 use rusqlite::types::Value;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,8 @@ pub struct LiveFilter {
     pub campaign: Option<CampaignId>,
     /// Only submitted mail, which belongs to no campaign.
     pub submitted: bool,
+    /// Only those whose last answer was of this class.
+    pub class: Option<BounceClass>,
     /// Only this stream.
     pub stream: Option<String>,
     /// Only this pool.
@@ -49,6 +51,8 @@ impl LiveFilter {
             (" AND wait_reason = ?", self.reason.map(|reason| reason.as_str().to_owned())),
             (" AND domain = ?", self.domain.as_ref().map(|domain| domain.to_lowercase())),
             (" AND source = ?", self.source.clone()),
+            // Never by the index of deferred ones, which would sort them for each page.
+            (" AND +class = ?", self.class.map(|class| class.as_str().to_owned())),
             (" AND stream = ?", self.stream.clone()),
             (" AND pool = ?", self.pool.clone()),
         ];
@@ -99,6 +103,7 @@ impl LiveFilter {
             provider: self.provider.clone(),
             provider_domains: self.provider_domains.clone(),
             source: self.source.clone(),
+            class: self.class.map(|class| class.as_str().to_owned()),
             campaign: self.campaign.map(|id| id.0),
             submitted: self.submitted,
             stream: self.stream.clone(),
@@ -117,7 +122,8 @@ impl LiveFilter {
         let stored: Stored = serde_json::from_str(text).ok()?;
         let state = stored.state.as_deref().map(RecipientState::parse);
         let reason = stored.reason.as_deref().map(WaitReason::parse);
-        if state == Some(None) || reason == Some(None) {
+        let class = stored.class.as_deref().map(BounceClass::parse);
+        if state == Some(None) || reason == Some(None) || class == Some(None) {
             return None;
         }
         Some(LiveFilter {
@@ -127,6 +133,7 @@ impl LiveFilter {
             provider: stored.provider,
             provider_domains: stored.provider_domains,
             source: stored.source,
+            class: class.flatten(),
             campaign: stored.campaign.map(CampaignId),
             submitted: stored.submitted,
             stream: stored.stream,
@@ -149,6 +156,8 @@ struct Stored {
     provider: Option<String>,
     provider_domains: Vec<String>,
     source: Option<String>,
+    #[serde(default)]
+    class: Option<String>,
     campaign: Option<i64>,
     submitted: bool,
     stream: Option<String>,
@@ -170,6 +179,7 @@ mod tests {
             reason: Some(WaitReason::Greylisted),
             provider: Some("p.example".to_owned()),
             provider_domains: vec!["d.example".to_owned()],
+            class: Some(BounceClass::MailboxFull),
             campaign: Some(CampaignId(3)),
             accepted_until_ms: Some(9),
             q: "ana@".to_owned(),

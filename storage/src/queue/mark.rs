@@ -106,7 +106,7 @@ pub fn mark_sending(tx: &Connection, requests: &[MarkRequest], now_ms: i64) -> R
         }
     }
     settle::settle(tx, &settlements)?;
-    settle::give_back(tx, &back)?;
+    settle::give_back(tx, &back, now_ms)?;
     Ok(marked)
 }
 

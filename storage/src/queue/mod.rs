@@ -24,6 +24,7 @@ mod report;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 use crate::{AddressHash, RecipientId, WorkspaceId};
 use mail::{BounceClass, EnhancedStatus, Reply, StreamKind, WaitReason};
@@ -38,12 +39,14 @@ pub use ledger::{Ledger, ledger};
 pub use live_filter::LiveFilter;
 pub use mark::{MarkRequest, Marked, mark_sending};
 pub use origin::Origin;
+pub(crate) use read::{DONE_COLUMNS, LIVE_COLUMNS, read as read_recipient};
 pub use read::{LogFilter, Matching, Recipient, campaign_log, count_live, find, live_page};
 pub use refused::refused;
 #[cfg(test)]
 pub(crate) use refused::refused_statement;
 pub use report::{Report, ReportKind, ReportMatch, settle_report};
 pub use settle::{Deferral, DeferralKind, Ending, GiveBack, LEFT_LIST, Settlement, defer, give_back, settle};
+pub use waits::{Waited, waits};
 
 /// A recipient that the scheduler has taken: everything that the way to the wire needs, without another query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +153,7 @@ pub(crate) fn statements() -> Vec<&'static str> {
         read::STATEMENTS,
         report::STATEMENTS,
         settle::STATEMENTS,
+        waits::STATEMENTS,
     ]
     .concat()
 }

@@ -3,6 +3,7 @@
 //! Lists go by seek pagination. Filters narrow the rows of an index walk; none of them makes the walk start anew.
 
 use super::{LiveFilter, Origin};
+use crate::response::Response;
 use crate::words::{count, word, word_opt};
 use crate::{CampaignId, ContactId, RecipientId, StorageError, WorkspaceId};
 use mail::{BounceClass, RecipientState, WaitReason};
@@ -65,10 +66,12 @@ macro_rules! done_columns {
     };
 }
 
-/// The columns of a finished recipient, as `read` wants them.
-pub(super) const DONE_COLUMNS: &str = done_columns!();
+/// The columns of a live recipient, as `read` wants them.
+pub(crate) const LIVE_COLUMNS: &str = live_columns!();
+/// The columns of a finished recipient.
+pub(crate) const DONE_COLUMNS: &str = done_columns!();
 
-pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Recipient> {
+pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Recipient> {
     Ok(Recipient {
         id: row.get(0)?,
         origin: Origin::read(row, 1)?,
@@ -144,8 +147,12 @@ pub struct LogFilter {
     pub state: Option<RecipientState>,
     /// Only this provider.
     pub provider: Option<String>,
+    /// Only those whose last attempt went from this source.
+    pub source: Option<String>,
     /// Only this class of the last answer.
     pub class: Option<BounceClass>,
+    /// Only those of whose mail this came back.
+    pub response: Option<Response>,
     /// Only addresses that contain this.
     pub q: String,
 }
@@ -162,6 +169,19 @@ pub fn campaign_log(
     after: ContactId,
     limit: u32,
 ) -> Result<Vec<Recipient>, StorageError> {
+    let (sql, values) = log_statement((workspace, campaign), filter, after, limit);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(values), read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The statement for the filters that are set, and its values.
+pub(super) fn log_statement(
+    (workspace, campaign): (WorkspaceId, CampaignId),
+    filter: &LogFilter,
+    after: ContactId,
+    limit: u32,
+) -> (String, Vec<Value>) {
     let mut sql = String::new();
     let mut values: Vec<Value> = Vec::new();
     let final_state = filter.state.map(RecipientState::is_final);
@@ -174,11 +194,18 @@ pub fn campaign_log(
             sql.push_str(" UNION ALL ");
         }
         sql.push_str(select);
-        sql.push_str(" WHERE campaign_id = ? AND workspace_id = ? AND contact_id > ?");
+        // Few do something with their mail: then they lead, and the plus keeps the walk from all the others.
+        let plus = if filter.response.is_some() { "+" } else { "" };
+        sql.push_str(&format!(" WHERE {plus}campaign_id = ? AND workspace_id = ? AND {plus}contact_id > ?"));
         values.extend([campaign.0.into(), workspace.0.into(), after.0.into()]);
+        if let Some(response) = filter.response {
+            sql.push_str(" AND id IN (SELECT recipient_id FROM response WHERE campaign_id = ? AND kind = ?)");
+            values.extend([campaign.0.into(), response.as_str().to_owned().into()]);
+        }
         let words = [
             (" AND state = ?", filter.state.map(|state| state.as_str().to_owned())),
             (" AND provider = ?", filter.provider.clone()),
+            (" AND source = ?", filter.source.clone()),
             (" AND class = ?", filter.class.map(|class| class.as_str().to_owned())),
         ];
         for (condition, value) in words {
@@ -191,9 +218,7 @@ pub fn campaign_log(
     }
     sql.push_str(" ORDER BY contact_id LIMIT ?");
     values.push(i64::from(limit).into());
-    let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params_from_iter(values), read)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    (sql, values)
 }
 
 fn contains(sql: &mut String, values: &mut Vec<Value>, q: &str) {

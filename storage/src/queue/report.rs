@@ -2,6 +2,7 @@
 
 use super::{Answer, Origin};
 use crate::event::{Event, Kind, bounded};
+use crate::response::{self, Response};
 use crate::soft_bounce::{self, SoftBounce};
 use crate::suppression::{self, NewSuppression, usual_covers};
 use crate::tally::{Changes, Measure};
@@ -118,6 +119,7 @@ pub fn settle_report(tx: &Connection, report: &Report) -> Result<ReportMatch, St
             Ok(ReportMatch::Applied)
         }
         ReportKind::Arrived(action) => {
+            arrived(tx, report, &done, action)?;
             notice::reported(tx, report, action)?;
             Ok(ReportMatch::Known)
         }
@@ -145,6 +147,20 @@ pub fn settle_report(tx: &Connection, report: &Report) -> Result<ReportMatch, St
             Ok(ReportMatch::Applied)
         }
     }
+}
+
+/// Tells once what a report says of the arrival; it changes no outcome.
+fn arrived(tx: &Connection, report: &Report, done: &Done, action: Action) -> Result<(), StorageError> {
+    let (kind, what) = match action {
+        Action::Delivered => (Kind::Arrived, Response::Delivered),
+        Action::Relayed => (Kind::Relayed, Response::Relayed),
+        Action::Expanded => (Kind::Expanded, Response::Expanded),
+        Action::Failed | Action::Delayed => return Ok(()),
+    };
+    if response::note(tx, report.id, what, report.at_ms)? {
+        tell(tx, report, done, kind)?;
+    }
+    Ok(())
 }
 
 fn correct(tx: &Connection, report: &Report, done: &Done) -> Result<(), StorageError> {

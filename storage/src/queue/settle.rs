@@ -82,10 +82,11 @@ const LIVE: &str = "
 // Asked before instead of RETURNING, which would make and drop a table in memory for each recipient.
 const FINISH: &str = "
     INSERT INTO recipient_done (id, workspace_id, campaign_id, contact_id, message_id, address, address_hash, domain,
-        stream, kind, state, accepted_ms, finished_ms, attempts, source, site, provider, class, reply_code, enhanced, reply)
+        stream, kind, state, accepted_ms, finished_ms, attempts, source, site, provider, class, reply_code, enhanced, reply,
+        waits)
     SELECT id, workspace_id, campaign_id, contact_id, message_id, address, address_hash, domain, stream, kind, ?2,
         accepted_ms, ?3, attempts + (?4 IS NOT NULL), coalesce(?4, source), coalesce(?5, site), coalesce(?6, provider),
-        iif(?7, ?8, class), iif(?7, ?9, reply_code), iif(?7, ?10, enhanced), iif(?7, ?11, reply)
+        iif(?7, ?8, class), iif(?7, ?9, reply_code), iif(?7, ?10, enhanced), iif(?7, ?11, reply), waits
     FROM recipient WHERE id = ?1";
 const REMOVE: &str = "DELETE FROM recipient WHERE id = ?1";
 
@@ -312,7 +313,8 @@ const DEFER: &str = "
     UPDATE recipient SET state = iif(in_hand = 1, 'held', 'queued'), wait_reason = iif(in_hand = 1, 'held', ?3), in_hand = 0,
         due_ms = ?2, attempts = attempts + ?4,
         deferrals = deferrals + ?13, source = coalesce(?5, source), site = coalesce(?6, site), provider = coalesce(?7, provider),
-        class = ?8, reply_code = ?9, enhanced = ?10, reply = ?11, attempt_ms = ?12
+        class = ?8, reply_code = ?9, enhanced = ?10, reply = ?11, attempt_ms = ?12,
+        waits = iif(substr(waits, 1, 1) = ';', waits, ';' || waits)
     WHERE id = ?1";
 
 /// Puts recipients back with what was answered, and tells it.
@@ -376,9 +378,12 @@ pub struct GiveBack {
     pub wait: Wait,
 }
 
+// Waiting again for the same is no other wait; a turn is none.
 const GIVE_BACK: &str = "
     UPDATE recipient SET state = iif(in_hand = 1, 'held', 'queued'), wait_reason = iif(in_hand = 1, 'held', ?3), in_hand = 0,
-        due_ms = ?2
+        due_ms = ?2,
+        waits = CASE WHEN ?3 = 'turn' OR waits GLOB ?3 || ' *' THEN waits
+            ELSE substr(?3 || ' ' || ?4 || ';' || coalesce(waits, ''), 1, 400) END
     WHERE id = ?1 AND (state IN ('claimed', 'sending') OR in_hand = 1)";
 
 /// Puts recipients back whose message provably was not sent: claimed ones, and marked ones whose final dot did not go
@@ -386,10 +391,10 @@ const GIVE_BACK: &str = "
 ///
 /// # Errors
 /// The database's.
-pub fn give_back(tx: &Connection, recipients: &[GiveBack]) -> Result<(), StorageError> {
+pub fn give_back(tx: &Connection, recipients: &[GiveBack], now_ms: i64) -> Result<(), StorageError> {
     let mut give_back = tx.prepare_cached(GIVE_BACK)?;
     for r in recipients {
-        give_back.execute(params![r.id, r.wait.due_ms, r.wait.reason.as_str()])?;
+        give_back.execute(params![r.id, r.wait.due_ms, r.wait.reason.as_str(), now_ms])?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod control;
 mod lists;
+mod trace;
 
 use super::*;
 use crate::event::Kind;
@@ -479,7 +480,7 @@ fn take_step(bed: &Bed, engine: &mut Engine, contacts: &mut i64, step: Step) {
         Step::GiveBack(n) => {
             let Some(id) = pick(&mut engine.claimed, n).or_else(|| pick(&mut engine.sending, n)) else { return };
             let wait = Wait { reason: WaitReason::LaneFull, due_ms: 1500 };
-            bed.queue(move |tx| give_back(tx, &[GiveBack { id, wait }]));
+            bed.queue(move |tx| give_back(tx, &[GiveBack { id, wait }], 1500));
         }
         Step::Report(n) => {
             let report = Report {

@@ -4,6 +4,7 @@
 //! what failed, and what was sent, is in [`delivery`]. What is no event is queued for one webhook in the commit of what
 //! it tells ([`queue`]).
 
+pub mod about;
 pub mod cursor;
 pub mod delivery;
 pub mod happening;
@@ -293,7 +294,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Webhook> {
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static str> {
     let own = [INSERT, UPDATE, SWITCH, ROTATE, DELETE, FIND, LIST, ENABLED, DISABLED, COUNT];
-    let parts = [cursor::STATEMENTS, delivery::STATEMENTS, happening::STATEMENTS, outbox::STATEMENTS];
+    let parts =
+        [about::STATEMENTS, cursor::STATEMENTS, delivery::STATEMENTS, happening::STATEMENTS, outbox::STATEMENTS];
     own.into_iter().chain(parts.into_iter().flatten().copied()).collect()
 }
 

@@ -34,6 +34,34 @@ story('a message is found, and its timeline tells what became of it', {}, async 
   assert.equal(await page.getByRole('button', { name: 'Cancel', exact: true }).count(), 0, 'nothing is left to cancel');
 });
 
+story('an address leads to everything sent to it, and that to the whole story of each mail', {}, async (page) => {
+  const to = await somebody(page);
+  await page.goto('/messages');
+  await page.getByRole('searchbox', { name: /whole address/ }).fill(to);
+  await page.getByRole('link', { name: 'All mail to this address' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Trace' }).waitFor();
+  await page.locator('.card').filter({ has: page.getByRole('heading', { name: 'How it stands' }) }).getByText(to).first().waitFor();
+  const mails = page.getByRole('table', { name: 'Mail to this address' });
+  await mails.getByRole('row').filter({ hasText: 'Accepted' }).first().getByRole('link').first().click();
+  await page.getByRole('heading', { level: 1, name: to }).waitFor();
+  const story = page.locator('.timeline');
+  await story.getByText(/^(Queued by the campaign|Handed in)/).waitFor();
+  await story.getByText(/^250 /).first().waitFor();
+  await page.getByRole('link', { name: 'All mail to it' }).waitFor();
+});
+
+story('a campaign says what its recipients did, and who did it', {}, async (page) => {
+  const finished = (await ask(page, 'GET', '/campaigns?state=finished')).items.at(-1);
+  await page.goto(`/campaigns/${finished.id}`);
+  const did = page.locator('.card').filter({ has: page.getByRole('heading', { name: 'What recipients did' }) });
+  await did.getByRole('link', { name: /Unsubscribed/ }).click();
+  await page.waitForURL(/response=unsubscribed/);
+  await settled(page);
+  const { items } = await ask(page, 'GET', `/campaigns/${finished.id}/recipients?response=unsubscribed`);
+  const { responses } = await ask(page, 'GET', `/campaigns/${finished.id}/progress`);
+  assert.equal(items.length, responses.find((one) => one.response === 'unsubscribed').count);
+});
+
 story('a message that waits is called back', {}, async (page) => {
   const id = await forTomorrow(page, 'Called back', ['called.back@albatross.example']);
   await page.goto(`/messages/${id}`);

@@ -41,6 +41,7 @@ const PAGES = [
   { name: 'bounces', path: '/bounces', title: 'Bounces' },
   { name: 'suppressions', path: '/suppressions', title: 'Suppressions' },
   { name: 'messages', path: '/messages', title: 'Messages' },
+  { name: 'trace', path: '/trace', title: 'Trace' },
   { name: 'replies', path: '/replies', title: 'Replies' },
   { name: 'reply-addresses', path: '/replies?tab=addresses', title: 'Replies' },
   { name: 'providers', path: '/providers', title: 'Providers' },

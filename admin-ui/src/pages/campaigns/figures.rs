@@ -1,11 +1,12 @@
 //! A campaign's figures: every state apart, and the table per receiving provider. Each figure leads to what it counts.
 
-use api_types::{Progress, ProviderProgress};
+use api_types::{Progress, ProviderProgress, ResponseShare};
 use leptos::prelude::*;
 use view::number::grouped;
 use view::progress::{ProviderColumn, bounced, parts, sorted};
 use view::query::with;
 use view::tone::words;
+use view::trace::{RESPONSES, percent, response_tone};
 
 use crate::nav::Query;
 use crate::parts::*;
@@ -24,6 +25,26 @@ pub fn states(id: i64, progress: Memo<Progress>) -> AnyView {
             }
         };
         parts.into_iter().map(tile).collect_view()
+    };
+    view! { <div class="state-tiles">{tiles}</div> }.into_any()
+}
+
+/// What the recipients did, each a link to who did it.
+pub fn responses(id: i64, progress: Memo<Progress>) -> AnyView {
+    let tiles = move || {
+        let tile = |share: ResponseShare| {
+            let (_, label, meaning) = RESPONSES.iter().find(|(word, ..)| *word == share.response)?;
+            let tone = response_tone(&share.response).name();
+            let href = log(id, &[("response", &share.response)]);
+            Some(view! {
+                <a class="state-tile" href=href title=*meaning data-tone=tone>
+                    <span class="badge" data-tone=tone><span class="dot" aria-hidden="true"></span>{*label}</span>
+                    <strong>{grouped(share.count)}</strong>
+                    <span class="muted">{format!("{} of accepted", percent(share.percent))}</span>
+                </a>
+            })
+        };
+        progress.with(|progress| progress.responses.clone()).into_iter().filter_map(tile).collect_view()
     };
     view! { <div class="state-tiles">{tiles}</div> }.into_any()
 }

@@ -8,7 +8,7 @@ use view::tone;
 use view::when::span;
 
 use super::actions::{Actions, facts};
-use super::figures::{providers, states};
+use super::figures::{providers, responses, states};
 use crate::api::use_api;
 use crate::live::follow;
 use crate::load::load;
@@ -66,6 +66,7 @@ pub fn CampaignPage() -> impl IntoView {
                 {pace(progress, state)}
                 {states(id.get_untracked(), progress)}
             </section>
+            <Card title="What recipients did">{responses(id.get_untracked(), progress)}</Card>
             <CampaignWarmup id live=Signal::derive(move || state.get() == Some(CampaignState::Running))/>
             <Card title="Per receiving provider">{providers(id.get_untracked(), query, sort, progress)}</Card>
             <Card title="About" actions=view! { <a href=format!("/campaigns/{}/recipients", id.get_untracked())>"Every recipient"</a> }.into_any()>

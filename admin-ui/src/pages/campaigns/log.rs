@@ -1,16 +1,17 @@
 //! The recipient log of a campaign: every recipient with its state and the server's own words.
 
-use api_types::{Campaign, Page, Recipient};
+use api_types::{Campaign, Egress, Page, Recipient};
 use leptos::prelude::*;
 use view::query::with;
 use view::tone::{self, RECIPIENT_STATES};
+use view::trace::RESPONSES;
 
 use crate::api::use_api;
 use crate::load::load;
 use crate::nav::{use_id, use_query};
 use crate::parts::*;
 
-const FILTERS: [&str; 4] = ["q", "state", "provider", "class"];
+const FILTERS: [&str; 6] = ["q", "state", "provider", "source", "class", "response"];
 
 #[component]
 pub fn CampaignRecipients() -> impl IntoView {
@@ -43,6 +44,15 @@ pub fn CampaignRecipients() -> impl IntoView {
         names.dedup();
         names.into_iter().map(|name| (name.clone(), tone::words(&name))).collect()
     });
+    let egress = load(move || api.get::<Egress>("/egress".to_owned()));
+    let sources = chosen_among(
+        egress.map(|egress| egress.sources.iter().map(|source| source.name.clone()).collect()),
+        "Every source",
+        query.param("source"),
+    );
+    let responses: Vec<Choice> = std::iter::once((String::new(), "Whatever they did".to_owned()))
+        .chain(RESPONSES.iter().map(|(word, label, _)| ((*word).to_owned(), (*label).to_owned())))
+        .collect();
     let empty = || {
         view! { <Empty title="No recipient yet" about="They appear here as soon as the campaign is launched."/> }
             .into_any()
@@ -53,7 +63,9 @@ pub fn CampaignRecipients() -> impl IntoView {
             <Search query label="Search addresses"/>
             <FilterBy query param="state" label="State" options=states/>
             <FilterBy query param="provider" label="Provider" options=providers/>
+            <FilterBy query param="source" label="Source" options=sources/>
             <FilterBy query param="class" label="Class" options=classes/>
+            <FilterBy query param="response" label="What they did" options=responses/>
         </Toolbar>
         {list("Recipients", query, page, &FILTERS, recipient_heads, recipient_row, empty)}
     }

@@ -104,6 +104,7 @@ fn facts(contact: &Contact) -> AnyView {
     };
     view! {
         <dl class="facts">
+            <dt>"Mail"</dt><dd><a href=view::trace::of_address(&contact.email)>"All mail to this address"</a></dd>
             <dt>"Name"</dt><dd>{if name.trim().is_empty() { none() } else { name.into_any() }}</dd>
             <dt>"Tags"</dt><dd>{tags}</dd>
             {fields.collect_view()}

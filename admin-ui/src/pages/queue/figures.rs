@@ -100,6 +100,26 @@ pub fn counts(rows: &[Count], head: &'static str, param: &'static str) -> AnyVie
     table(head, vec![Head::text(head), Head::number("Recipients")], rows.iter().map(row).collect())
 }
 
+/// By campaign, and what belongs to none.
+pub fn campaigns(summary: &QueueSummary) -> AnyView {
+    let link = |href: String, name: &str, count: u64| {
+        let name = name.to_owned();
+        Row::new(vec![view! { <a href=href>{name}</a> }.into_any(), figure(count)])
+    };
+    let mut rows: Vec<Row> = summary
+        .campaigns
+        .iter()
+        .map(|row| link(with("/queue", &[("campaign_id", &row.id.to_string())]), &row.name, row.count))
+        .collect();
+    if summary.submitted > 0 {
+        rows.push(link(with("/queue", &[("submitted", "true")]), "Submitted mail", summary.submitted));
+    }
+    if rows.is_empty() {
+        return view! { <p class="muted">"Nothing waits."</p> }.into_any();
+    }
+    table("By campaign", vec![Head::text("Campaign"), Head::number("Recipients")], rows)
+}
+
 /// By age: of everybody, or of the chosen domain where it is among the largest.
 pub fn ages(summary: &QueueSummary, domain: &str) -> AnyView {
     let of_domain = summary.domains.iter().find(|group| group.name == domain).filter(|_| !domain.is_empty());

@@ -7,7 +7,7 @@ mod test;
 
 use std::collections::BTreeSet;
 
-use api_types::{Egress, Page, Pause, QueueSummary, Recipient};
+use api_types::{BOUNCE_CLASSES, Egress, Page, Pause, QueueSummary, Recipient};
 use leptos::prelude::*;
 use view::query::with;
 use view::tone;
@@ -21,8 +21,19 @@ use pauses::PauseDialog;
 pub use pauses::Resume;
 use test::TestDialog;
 
-const FILTERS: [&str; 9] =
-    ["q", "state", "reason", "domain", "provider", "source", "campaign_id", "stream", "min_age_seconds"];
+const FILTERS: [&str; 11] = [
+    "q",
+    "state",
+    "reason",
+    "domain",
+    "provider",
+    "source",
+    "campaign_id",
+    "stream",
+    "min_age_seconds",
+    "class",
+    "submitted",
+];
 const LIVE: [&str; 4] = ["queued", "claimed", "sending", "held"];
 const AGES: [(&str, &str); 5] = [
     ("", "Any age"),
@@ -116,6 +127,26 @@ pub fn Queue() -> impl IntoView {
     let domains = known(3, "Every domain", |summary| summary.domains.iter().map(|row| row.name.clone()).collect());
     let providers =
         known(4, "Every provider", |summary| summary.providers.iter().map(|row| row.name.clone()).collect());
+    let from_sources = known(5, "Every source", |summary| summary.sources.iter().map(|row| row.name.clone()).collect());
+    let classes: Vec<Choice> = std::iter::once((String::new(), "Every class".to_owned()))
+        .chain(BOUNCE_CLASSES.iter().map(|class| ((*class).to_owned(), tone::words(class))))
+        .collect();
+    let submitted: Vec<Choice> = vec![
+        (String::new(), "Campaigns and single mail".to_owned()),
+        ("true".to_owned(), "Submitted mail only".to_owned()),
+    ];
+    let campaign = params[6];
+    let campaigns = Signal::derive(move || {
+        let chosen = campaign.get();
+        let mut rows: Vec<Choice> = summary.data.with(|summary| {
+            let rows = summary.iter().flat_map(|summary| &summary.campaigns);
+            rows.map(|row| (row.id.to_string(), row.name.clone())).collect()
+        });
+        if !chosen.is_empty() && !rows.iter().any(|(id, _)| *id == chosen) {
+            rows.push((chosen.clone(), format!("Campaign {chosen}")));
+        }
+        std::iter::once((String::new(), "Every campaign".to_owned())).chain(rows).collect::<Vec<_>>()
+    });
     let heads = || {
         let mut heads = vec![Head::text("")];
         heads.extend(recipient_heads());
@@ -146,6 +177,7 @@ pub fn Queue() -> impl IntoView {
                 <Card title="By reason">{move || summary.with(|summary| figures::counts(&summary.reasons, "Waits for", "reason"))}</Card>
                 <Card title="By source of the last attempt">{move || summary.with(|summary| figures::counts(&summary.sources, "Source", "source"))}</Card>
             </div>
+            <Card title="By campaign">{move || summary.with(figures::campaigns)}</Card>
             <Card title="By age">{move || summary.with(|summary| figures::ages(summary, &domain.get()))}</Card>
         }.into_any())}
         <Card title="Paused">{paused.show(1, move |rows| view! { {move || pauses::pauses(&rows.get(), changed)} }.into_any())}</Card>
@@ -157,6 +189,10 @@ pub fn Queue() -> impl IntoView {
             <FilterBy query param="reason" label="Reason" options=reasons/>
             <FilterBy query param="provider" label="Provider" options=providers/>
             <FilterBy query param="domain" label="Domain" options=domains/>
+            <FilterBy query param="source" label="Source of the last attempt" options=from_sources/>
+            <FilterBy query param="campaign_id" label="Campaign" options=campaigns/>
+            <FilterBy query param="submitted" label="Kind of mail" options=submitted/>
+            <FilterBy query param="class" label="Class of the last answer" options=classes/>
             <FilterBy query param="min_age_seconds" label="Age" options=ages/>
         </Toolbar>
         <BulkBar chosen filter query=pairs pools changed/>

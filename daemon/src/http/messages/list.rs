@@ -8,7 +8,7 @@ use crate::http::extract::{Json, Query, cursor, limit};
 use crate::http::queue::parse;
 use api_types::{Message, Page};
 use axum::extract::State;
-use mail::{Address, RecipientState};
+use mail::{Address, BounceClass, RecipientState};
 use serde::Deserialize;
 use storage::message::{self, Search};
 use storage::{MessageId, address_hash};
@@ -24,6 +24,13 @@ pub(crate) struct MessagesQuery {
     tag: Option<String>,
     /// Only with a recipient in this state: `queued`, `delivered`, `bounced`, ...
     state: Option<String>,
+    /// Only with a recipient whose last answer was of this class: `bad_mailbox`, `mailbox_full`, ... With `state`,
+    /// `provider` or `source` one recipient has to be all of it.
+    class: Option<String>,
+    /// Only with a recipient at this provider.
+    provider: Option<String>,
+    /// Only with a recipient whose last attempt went from this source.
+    source: Option<String>,
     /// Only whose From address contains this.
     from: Option<String>,
     /// Only of this stream.
@@ -52,6 +59,9 @@ pub(crate) async fn list(
         address: given(query.address).map(|text| address(&text)).transpose()?,
         tag: given(query.tag),
         state: parse("state", query.state, RecipientState::parse)?,
+        class: parse("class", query.class, BounceClass::parse)?,
+        provider: given(query.provider),
+        source: given(query.source),
         from: given(query.from),
         stream: given(query.stream),
         since_ms: given(query.since).map(|text| moment("since", &text)).transpose()?,

@@ -124,7 +124,7 @@ fn holding_what_is_in_memory_waits_for_whoever_has_it() {
     bed.claim(10, 2000);
     assert_eq!(all_at_once(&bed, Action::Hold, LiveFilter::default()), (2, 1), "what is being sent stays");
     let wait = Wait { reason: WaitReason::LaneFull, due_ms: 9000 };
-    bed.queue(move |tx| give_back(tx, &[GiveBack { id: RecipientId(2), wait }]));
+    bed.queue(move |tx| give_back(tx, &[GiveBack { id: RecipientId(2), wait }], 1500));
     let held = bed.find(2);
     assert_eq!((held.state, held.wait_reason), (RecipientState::Held, Some(WaitReason::Held)));
     assert_eq!(all_at_once(&bed, Action::Release, ids(&[2])), (1, 1));
