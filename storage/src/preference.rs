@@ -3,7 +3,7 @@
 
 use crate::event::{Event, Kind};
 use crate::list::{self, Mover};
-use crate::suppression::{self, NewSuppression, SuppressionReason, usual_covers};
+use crate::suppression::{self, NewSuppression, Removal, SuppressionReason, usual_covers};
 use crate::unsubscribe::{Applied, find};
 use crate::{AddressHash, ListId, RecipientId, StorageError, WorkspaceId, address_hash, outbox};
 use mail::Address;
@@ -69,9 +69,8 @@ pub struct Choice {
     pub leaves: Vec<(ListId, String)>,
 }
 
-const LIFT: &str = "
-    DELETE FROM suppression
-    WHERE workspace_id = ?1 AND address_hash = ?2 AND reason IN ('unsubscribe', 'paused', 'sunset')";
+/// Where a choice is made.
+const HERE: &str = "on the page for preferences";
 
 /// Applies what the recipient chose; again changes nothing. `None` when it is no longer kept. Belongs into the writer of
 /// queue.db.
@@ -111,7 +110,9 @@ fn marketing(tx: &Connection, who: Mover<'_>, address: &Address, wanted: Marketi
     if std::mem::discriminant(&now.marketing) == std::mem::discriminant(&wanted) && !now.by_silence {
         return Ok(false);
     }
-    tx.prepare_cached(LIFT)?.execute(params![who.workspace, who.hash])?;
+    let removal =
+        Removal { why: HERE, actor: None, recipient_id: who.recipient, campaign_id: who.campaign, now_ms: who.now_ms };
+    suppression::lift_wishes(tx, (who.workspace, who.hash), removal)?;
     let (kind, reason, expires_ms) = match wanted {
         Marketing::Wanted => (Kind::Resubscribed, None, None),
         Marketing::Unwanted => (Kind::Unsubscribed, Some(SuppressionReason::Unsubscribe), None),
@@ -123,7 +124,7 @@ fn marketing(tx: &Connection, who: Mover<'_>, address: &Address, wanted: Marketi
             address,
             covers: usual_covers(reason),
             reason,
-            origin: "on the page for preferences",
+            origin: HERE,
             recipient_id: who.recipient,
             campaign_id: who.campaign,
             contact_id: who.contact,
@@ -137,7 +138,7 @@ fn marketing(tx: &Connection, who: Mover<'_>, address: &Address, wanted: Marketi
         recipient_id: who.recipient,
         campaign_id: who.campaign,
         contact_id: who.contact,
-        text: Some("on the page for preferences"),
+        text: Some(HERE),
         ..Event::new(who.now_ms, who.workspace, kind)
     };
     outbox::put(tx, &event)?;
@@ -169,7 +170,7 @@ pub fn may_tell(
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[LIFT, TOLD, FORGET];
+pub(crate) const STATEMENTS: &[&str] = &[TOLD, FORGET];
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ fn every_statement_prepares() {
     let message = crate::message::statements();
     let contact = crate::contact::statements();
     let webhook = crate::webhook::statements();
+    let suppression = crate::suppression::statements();
     let dmarc_report = crate::dmarc_report::statements();
     let modules: &[(&str, &[&str])] = &[
         ("api_key", crate::api_key::STATEMENTS),
@@ -44,7 +45,7 @@ fn every_statement_prepares() {
         ("report_day", crate::report_day::STATEMENTS),
         ("reputation", crate::reputation::STATEMENTS),
         ("soft_bounce", crate::soft_bounce::STATEMENTS),
-        ("suppression", crate::suppression::STATEMENTS),
+        ("suppression", &suppression),
         ("tally", crate::tally::STATEMENTS),
         ("unknown_text", crate::unknown_text::STATEMENTS),
         ("unmatched_report", crate::unmatched_report::STATEMENTS),

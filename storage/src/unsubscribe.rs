@@ -1,11 +1,11 @@
 //! Unsubscribing: from the recipient that a link names to the suppression of its address, in one commit.
 
 use crate::event::{Event, Kind};
-use crate::suppression::{self, NewSuppression, usual_covers};
+use crate::suppression::{self, NewSuppression, Removal, usual_covers};
 use crate::{CampaignId, ContactId, RecipientId, StorageError, WorkspaceId, address_hash, outbox};
 use api_types::SuppressionReason;
 use mail::Address;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 /// Whom an unsubscribe link stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,9 +104,7 @@ pub fn apply_because(
     Ok(Some(Applied { subscriber, changed: added }))
 }
 
-const UNDO: &str = "
-    DELETE FROM suppression
-    WHERE workspace_id = ?1 AND address_hash = ?2 AND reason IN ('unsubscribe', 'paused', 'sunset')";
+const BACK_AGAIN: &str = "subscribed again on the page for unsubscribing";
 
 /// Takes the unsubscribing of the address behind a recipient back (or its pause, or what silence led to), because that
 /// person wants it; what else keeps mail from it stays. Tells so in an event when something was taken back. Belongs into the writer of queue.db.
@@ -117,21 +115,23 @@ pub fn undo(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Appl
     let Some(subscriber) = find(tx, id)? else { return Ok(None) };
     let address = Address::parse(&subscriber.address)
         .map_err(|_| StorageError::Damaged { what: "recipient.address", value: subscriber.address.clone() })?;
-    let removed = tx.prepare_cached(UNDO)?.execute(params![subscriber.workspace_id, address_hash(&address)])?;
-    if removed > 0 {
+    let removal =
+        Removal { why: BACK_AGAIN, actor: None, recipient_id: Some(id), campaign_id: subscriber.campaign_id, now_ms };
+    let lifted = suppression::lift_wishes(tx, (subscriber.workspace_id, &address_hash(&address)), removal)?;
+    if lifted > 0 {
         outbox::put(
             tx,
             &Event {
                 recipient_id: Some(id),
                 campaign_id: subscriber.campaign_id,
                 contact_id: subscriber.contact_id,
-                text: Some("subscribed again on the page for unsubscribing"),
+                text: Some(BACK_AGAIN),
                 ..Event::new(now_ms, subscriber.workspace_id, Kind::Resubscribed)
             },
         )?;
     }
-    Ok(Some(Applied { subscriber, changed: removed > 0 }))
+    Ok(Some(Applied { subscriber, changed: lifted > 0 }))
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[FIND, UNDO];
+pub(crate) const STATEMENTS: &[&str] = &[FIND];

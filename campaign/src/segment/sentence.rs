@@ -1,7 +1,8 @@
 //! A condition as a sentence for people.
 
-use api_types::{Filter, FilterOp, ListStatus};
+use api_types::{Filter, FilterOp, ListStatus, SuppressionReason};
 use serde_json::Value;
+use storage::suppression::reason_word;
 
 /// The condition in words.
 #[must_use]
@@ -20,6 +21,7 @@ fn words(filter: &Filter, inside: bool) -> String {
         Filter::Not { filter } => match &**filter {
             Filter::Tag { name } => format!("has not the tag “{name}”"),
             Filter::Suppressed => "is not suppressed".to_owned(),
+            Filter::SuppressedFor { reason } => format!("is not suppressed ({})", suppressed_for(*reason)),
             Filter::List { id, status: ListStatus::Subscribed } => format!("is not on list {id}"),
             Filter::List { id, status: ListStatus::Left } => format!("has not left list {id}"),
             Filter::Message { action, campaign_id, days } => {
@@ -30,6 +32,9 @@ fn words(filter: &Filter, inside: bool) -> String {
         Filter::Attribute { path, op, value } => format!("{} {}", subject(path), comparison(*op, value)),
         Filter::Tag { name } => format!("has the tag “{name}”"),
         Filter::Suppressed => "is suppressed".to_owned(),
+        Filter::SuppressedFor { reason } => format!("is suppressed ({})", suppressed_for(*reason)),
+        Filter::SoftBounced { times: 1, days } => format!("refused mail for now within {days} days"),
+        Filter::SoftBounced { times, days } => format!("refused mail for now {times} times within {days} days"),
         Filter::List { id, status: ListStatus::Subscribed } => format!("is on list {id}"),
         Filter::List { id, status: ListStatus::Left } => format!("has left list {id}"),
         Filter::Unengaged { months: 1 } => "was mailed for a month without a sign of engagement".to_owned(),
@@ -37,6 +42,10 @@ fn words(filter: &Filter, inside: bool) -> String {
         Filter::Message { action, campaign_id, days } => format!("was {}", message(action, *campaign_id, *days)),
         Filter::Random { percent, .. } => format!("is in a random {percent} %"),
     }
+}
+
+fn suppressed_for(reason: SuppressionReason) -> String {
+    reason_word(reason).replace('_', " ")
 }
 
 fn joined(filters: &[Filter], word: &str, none: &str, inside: bool) -> String {

@@ -2,6 +2,7 @@
 
 mod control;
 mod lists;
+mod suppressed;
 
 use super::*;
 use crate::event::Kind;
@@ -566,7 +567,7 @@ fn hot_statements_walk_indexes() {
                     "campaign done",
                     crate::campaign_run::STATEMENTS.iter().find(|sql| sql.contains("NOT EXISTS")).unwrap(),
                 ),
-                ("suppression", suppression::STATEMENTS[0]),
+                ("suppression", suppression::statements()[0]),
                 ("requeue", super::finish::STATEMENTS[0]),
                 ("in doubt", super::finish::STATEMENTS[2]),
                 ("expiry walk", super::finish::STATEMENTS[3]),
