@@ -118,7 +118,7 @@ impl Bed {
         let rows = self.storage.read_blocking(|c| page(c, WorkspaceId::MAIN, &filter, i64::MAX, 100)).unwrap();
         let n = self.storage.read_blocking(|c| count(c, WorkspaceId::MAIN, &filter)).unwrap();
         assert_eq!(n, rows.len() as u64);
-        rows.into_iter().map(|row| row.address.unwrap_or_else(|| row.origin)).collect()
+        rows.into_iter().map(|row| row.address.unwrap_or(row.origin)).collect()
     }
 }
 
