@@ -41,10 +41,16 @@ pub(crate) struct Content {
     feedback: Option<String>,
 }
 
-/// A submitted message, signed.
+/// A message with its signatures.
 #[derive(Clone)]
 struct Signed {
     message: Bytes,
+    about: About,
+}
+
+/// What is known of a message besides its bytes.
+#[derive(Clone)]
+struct About {
     eight_bit: bool,
     smtputf8: bool,
     /// It goes out with the empty reverse-path.
@@ -53,6 +59,24 @@ struct Signed {
     is_shared: bool,
     wishes: Option<Arc<Wishes>>,
     sender: Arc<Sender>,
+}
+
+/// A message without its signatures.
+struct Unsigned {
+    content: Vec<u8>,
+    /// How it came in.
+    trace: String,
+    signatures: dkim::Unsigned,
+    about: About,
+    /// Which submitted message it is; a campaign's letters differ from recipient to recipient.
+    id: Option<MessageId>,
+}
+
+/// A recipient's message, as far as the database is needed for it.
+enum Written {
+    /// Others have got it before.
+    Signed(Signed),
+    Unsigned(Box<Unsigned>),
 }
 
 /// A sending domain, ready.
@@ -96,89 +120,132 @@ impl Content {
 
 impl ContentMaker for Content {
     fn make(&self, recipient: &Claimed) -> Result<Made, MakeError> {
-        let app = self.app.upgrade().ok_or_else(|| MakeError::Temporary("packetboat is stopping".to_owned()))?;
-        match recipient.origin {
-            Origin::Campaign { campaign, contact } => self.letter(&app, recipient, campaign, contact),
-            Origin::Message(message) => self.submitted(&app, recipient, message),
-        }
+        let made = self.make_all(&[recipient]).pop();
+        made.unwrap_or_else(|| Err(MakeError::Temporary("nothing was made".to_owned())))
+    }
+
+    /// One look into the database and one batch of signatures for all of them.
+    fn make_all(&self, recipients: &[&Claimed]) -> Vec<Result<Made, MakeError>> {
+        let none = |why: &str| recipients.iter().map(|_| Err(MakeError::Temporary(why.to_owned()))).collect();
+        let Some(app) = self.app.upgrade() else { return none("packetboat is stopping") };
+        let now_ms = app.now_ms();
+        let write = |c: &Connection| Ok(recipients.iter().map(|one| self.write(&app, c, one, now_ms)).collect());
+        let written: Vec<Result<Written, MakeError>> = match app.storage.read_at_once(write) {
+            Ok(written) => written,
+            Err(e) => return none(&e.to_string()),
+        };
+        let signed = self.sign(written);
+        recipients.iter().zip(signed).map(|(one, signed)| self.addressed(one, signed?, now_ms)).collect()
     }
 }
 
 impl Content {
+    fn write(&self, app: &App, c: &Connection, recipient: &Claimed, now_ms: i64) -> Result<Written, MakeError> {
+        let unsigned = match recipient.origin {
+            Origin::Campaign { campaign, contact } => self.letter(app, c, recipient, campaign, contact, now_ms),
+            Origin::Message(id) => match self.signed.get(&id) {
+                Some(signed) => return Ok(Written::Signed(signed)),
+                None => self.submitted(app, c, recipient, id, now_ms),
+            },
+        };
+        unsigned.map(|unsigned| Written::Unsigned(Box::new(unsigned)))
+    }
+
+    /// Signs what is not signed yet.
+    fn sign(&self, written: Vec<Result<Written, MakeError>>) -> Vec<Result<Signed, MakeError>> {
+        let unsigned: Vec<&dkim::Unsigned> = written
+            .iter()
+            .filter_map(|written| match written {
+                Ok(Written::Unsigned(unsigned)) => Some(&unsigned.signatures),
+                Ok(Written::Signed(_)) | Err(_) => None,
+            })
+            .collect();
+        let mut signatures = dkim::sign_all(&unsigned).into_iter();
+        let seal = |written| match written? {
+            Written::Signed(signed) => Ok(signed),
+            Written::Unsigned(unsigned) => match signatures.next() {
+                Some(Ok(signatures)) => Ok(self.sealed(*unsigned, &signatures)),
+                Some(Err(e)) => Err(MakeError::Temporary(e.to_string())),
+                None => Err(MakeError::Temporary("the message was not signed".to_owned())),
+            },
+        };
+        written.into_iter().map(seal).collect()
+    }
+
+    /// The message with its signatures and its trace before it. The trace is not signed: each host on the way adds one.
+    fn sealed(&self, unsigned: Unsigned, signatures: &[u8]) -> Signed {
+        let message = [signatures, unsigned.trace.as_bytes(), &unsigned.content].concat();
+        let signed = Signed { message: Bytes::from(message), about: unsigned.about };
+        if let Some(id) = unsigned.id
+            && signed.about.is_shared
+        {
+            self.signed.insert(id, signed.clone());
+        }
+        signed
+    }
+
     /// A campaign's message to a contact.
     fn letter(
         &self,
         app: &App,
+        c: &Connection,
         recipient: &Claimed,
         campaign: CampaignId,
         contact: ContactId,
-    ) -> Result<Made, MakeError> {
-        let now_ms = app.now_ms();
-        let token = self.links.encode(recipient.id);
-        let unsubscribe_url = format!("{}/u/{token}", self.base_url);
-        let preferences_url = format!("{}/p/{token}", self.base_url);
-        let message_id = format!("{:x}.{:x}.{:x}", recipient.id.0, campaign.0, recipient.accepted_ms);
+        now_ms: i64,
+    ) -> Result<Unsigned, MakeError> {
         let workspace = recipient.workspace_id;
-        let make = |c: &Connection| {
-            let (from_domain, domain_id) = self.renderer.sender(c, workspace, campaign).map_err(refused)?;
-            let sender = self.sender(app, c, workspace, domain_id).map_err(|e| cannot_sign(domain_id, &e))?;
-            let mailto = self.mailto(&sender, recipient, now_ms);
-            let request = Request {
-                workspace,
-                campaign,
-                contact,
-                recipient: recipient.id,
-                to: &recipient.address,
-                now_ms,
-                message_id: &format!("{message_id}@{from_domain}"),
-                unsubscribe_url: &unsubscribe_url,
-                preferences_url: &preferences_url,
-                unsubscribe_mailto: mailto.as_deref(),
-            };
-            Ok((self.renderer.render(c, &request).map_err(refused)?, sender))
+        let token = self.links.encode(recipient.id);
+        let (from_domain, domain_id) = self.renderer.sender(c, workspace, campaign).map_err(refused)?;
+        let sender = self.sender(app, c, workspace, domain_id).map_err(|e| cannot_sign(domain_id, &e))?;
+        let mailto = self.mailto(&sender, recipient, now_ms);
+        let (id, accepted_ms) = (recipient.id.0, recipient.accepted_ms);
+        let request = Request {
+            workspace,
+            campaign,
+            contact,
+            recipient: recipient.id,
+            to: &recipient.address,
+            now_ms,
+            message_id: &format!("{id:x}.{:x}.{accepted_ms:x}@{from_domain}", campaign.0),
+            unsubscribe_url: &format!("{}/u/{token}", self.base_url),
+            preferences_url: &format!("{}/p/{token}", self.base_url),
+            unsubscribe_mailto: mailto.as_deref(),
         };
-        let made = app.storage.read_blocking(|c| Ok(make(c)));
-        let (rendered, sender) = made.map_err(|e| MakeError::Temporary(e.to_string()))??;
-        let marked = [self.feedback(&sender, Some(recipient), now_ms).as_bytes(), &rendered.message].concat();
-        let message = sealed(&sender, "", &marked, now_ms)?;
-        self.addressed(recipient, message, &sender, recipient.address.needs_smtputf8(), now_ms)
+        let rendered = self.renderer.render(c, &request).map_err(refused)?;
+        let content = [self.feedback(&sender, Some(recipient), now_ms).as_bytes(), &rendered.message].concat();
+        let about = About {
+            eight_bit: !content.is_ascii(),
+            smtputf8: false,
+            null_sender: false,
+            is_shared: false,
+            wishes: None,
+            sender,
+        };
+        unsigned(content, String::new(), about, None, now_ms)
     }
 
     /// A submitted message: the same for each of its recipients, but for the way to unsubscribe from bulk mail.
-    fn submitted(&self, app: &App, recipient: &Claimed, id: MessageId) -> Result<Made, MakeError> {
-        let now_ms = app.now_ms();
-        let signed = match self.signed.get(&id) {
-            Some(signed) => signed,
-            None => self.sign_submitted(app, recipient, id, now_ms)?,
-        };
-        let smtputf8 = signed.smtputf8 || recipient.address.needs_smtputf8();
-        let made = self.addressed(recipient, signed.message, &signed.sender, smtputf8, now_ms)?;
-        let shared_path = (signed.is_shared && !signed.null_sender).then(|| {
-            let local = bounce::verp::encode_message(&self.verp, id.0, now_ms);
-            Address::from_parts(&local, &signed.sender.return_path)
-        });
-        let shared_path = shared_path.transpose().map_err(|e| MakeError::Permanent(e.to_string()))?;
-        let reverse_path = made.reverse_path.filter(|_| !signed.null_sender);
-        Ok(Made { eight_bit: signed.eight_bit, reverse_path, shared_path, dsn: signed.wishes, ..made })
-    }
-
-    fn sign_submitted(&self, app: &App, recipient: &Claimed, id: MessageId, now_ms: i64) -> Result<Signed, MakeError> {
+    fn submitted(
+        &self,
+        app: &App,
+        c: &Connection,
+        recipient: &Claimed,
+        id: MessageId,
+        now_ms: i64,
+    ) -> Result<Unsigned, MakeError> {
         let workspace = recipient.workspace_id;
-        let found = app
-            .storage
-            .read_blocking(|c| Ok((message::find(c, workspace, id)?, message::content(c, id)?)))
-            .map_err(|e| MakeError::Temporary(e.to_string()))?;
-        let (Some(row), Some(content)) = found else {
+        let found = message::find(c, workspace, id).and_then(|row| Ok((row, message::content(c, id)?)));
+        let (Some(row), Some(content)) = found.map_err(|e| MakeError::Temporary(e.to_string()))? else {
             return Err(MakeError::Permanent(format!("the content of message {id} is gone")));
         };
-        let sender = self.ready(app, workspace, row.domain_id)?;
+        let sender = self.sender(app, c, workspace, row.domain_id).map_err(|e| cannot_sign(row.domain_id, &e))?;
         let own_link = recipient.kind == StreamKind::Bulk && !mail::submission::has_field(&content, "List-Unsubscribe");
         let content = if own_link { self.unsubscribable(&sender, recipient, &content, now_ms) } else { content };
         // Where several share the message, its return path tells them apart.
         let own = (row.recipients == 1 || own_link).then_some(recipient);
         let content = [self.feedback(&sender, own, now_ms).as_bytes(), &content[..]].concat();
-        let signed = Signed {
-            message: Bytes::from(sealed(&sender, &trace(app, &row), &content, now_ms)?),
+        let about = About {
             eight_bit: row.eight_bit,
             smtputf8: row.smtputf8,
             null_sender: row.null_sender,
@@ -186,10 +253,7 @@ impl Content {
             wishes: wishes(&row),
             sender,
         };
-        if signed.is_shared {
-            self.signed.insert(id, signed.clone());
-        }
-        Ok(signed)
+        unsigned(content, trace(app, &row), about, Some(id), now_ms)
     }
 
     /// Where complaints go (RFC 9477 §3.1), and a mark that names the recipient in them.
@@ -222,35 +286,28 @@ impl Content {
         [fields.as_bytes(), content].concat()
     }
 
-    fn ready(&self, app: &App, workspace: WorkspaceId, id: DomainId) -> Result<Arc<Sender>, MakeError> {
-        if let Some(sender) = self.senders.get(&(workspace, id)) {
-            return Ok(sender);
-        }
-        let sender = app.storage.read_blocking(|c| Ok(self.sender(app, c, workspace, id)));
-        let sender = sender.map_err(|e| MakeError::Temporary(e.to_string()))?;
-        sender.map_err(|e| cannot_sign(id, &e))
-    }
-
-    fn addressed(
-        &self,
-        recipient: &Claimed,
-        message: impl Into<Bytes>,
-        sender: &Sender,
-        smtputf8: bool,
-        now_ms: i64,
-    ) -> Result<Made, MakeError> {
-        let message = message.into();
-        let local = bounce::verp::encode(&self.verp, recipient.id.0, now_ms);
-        let reverse_path = Address::from_parts(&local, &sender.return_path);
-        let reverse_path = reverse_path.map_err(|e| MakeError::Permanent(e.to_string()))?;
+    /// The message with the envelope of one recipient.
+    fn addressed(&self, recipient: &Claimed, signed: Signed, now_ms: i64) -> Result<Made, MakeError> {
+        let Signed { message, about } = signed;
+        let path = |local: &str| {
+            let path = Address::from_parts(local, &about.sender.return_path);
+            path.map_err(|e| MakeError::Permanent(e.to_string()))
+        };
+        let own = || path(&bounce::verp::encode(&self.verp, recipient.id.0, now_ms));
+        let shared = |id: MessageId| path(&bounce::verp::encode_message(&self.verp, id.0, now_ms));
+        let (reverse_path, shared_path) = match recipient.origin {
+            _ if about.null_sender => (None, None),
+            Origin::Message(id) if about.is_shared => (Some(own()?), Some(shared(id)?)),
+            Origin::Message(_) | Origin::Campaign { .. } => (Some(own()?), None),
+        };
         Ok(Made {
-            eight_bit: !message.is_ascii(),
-            smtputf8,
             message,
-            reverse_path: Some(reverse_path),
-            shared_path: None,
-            dsn: None,
-            signing_domain: Some(sender.domain.clone()),
+            reverse_path,
+            shared_path,
+            dsn: about.wishes,
+            signing_domain: Some(about.sender.domain.clone()),
+            eight_bit: about.eight_bit,
+            smtputf8: about.smtputf8 || recipient.address.needs_smtputf8(),
         })
     }
 }
@@ -273,14 +330,15 @@ fn trace(app: &App, row: &Message) -> String {
     format!("Received: by {host} (Packetboat) with {with} id {};\r\n\t{}\r\n", row.id, mail_date(row.accepted_ms))
 }
 
-/// The message with its signatures and its trace before it. The trace is not signed: each host on the way adds one.
-fn sealed(sender: &Sender, trace: &str, message: &[u8], now_ms: i64) -> Result<Vec<u8>, MakeError> {
-    let signatures = sender.signer.sign(message, now_ms).map_err(|e| MakeError::Temporary(e.to_string()))?;
-    let mut sealed = Vec::with_capacity(signatures.len() + trace.len() + message.len());
-    sealed.extend_from_slice(&signatures);
-    sealed.extend_from_slice(trace.as_bytes());
-    sealed.extend_from_slice(message);
-    Ok(sealed)
+fn unsigned(
+    content: Vec<u8>,
+    trace: String,
+    about: About,
+    id: Option<MessageId>,
+    now_ms: i64,
+) -> Result<Unsigned, MakeError> {
+    let signatures = about.sender.signer.prepare(&content, now_ms).map_err(|e| MakeError::Temporary(e.to_string()))?;
+    Ok(Unsigned { content, trace, signatures, about, id })
 }
 
 fn cannot_sign(id: DomainId, e: &anyhow::Error) -> MakeError {

@@ -4,6 +4,7 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use crate::batches::Batches;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt;
@@ -74,8 +75,21 @@ pub struct Key {
 }
 
 enum Pair {
-    Rsa(Box<RsaKeyPair>),
+    Rsa(Box<Rsa>),
     Ed25519(Box<Ed25519KeyPair>),
+}
+
+struct Rsa {
+    pair: RsaKeyPair,
+    /// Where this machine can sign with it in batches.
+    batches: Option<Batches>,
+}
+
+impl Rsa {
+    fn new(pair: RsaKeyPair, pkcs8: &[u8]) -> Pair {
+        let batches = Batches::new(&pair, pkcs8);
+        Pair::Rsa(Box::new(Rsa { pair, batches }))
+    }
 }
 
 impl fmt::Debug for Key {
@@ -92,7 +106,8 @@ impl Key {
     pub fn generate_rsa() -> Result<Key, KeyError> {
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Generate)?;
         let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map_err(|_| KeyError::Generate)?;
-        Ok(Key { pkcs8: Zeroizing::new(der.as_ref().to_vec()), pair: Pair::Rsa(Box::new(pair)) })
+        let pkcs8 = Zeroizing::new(der.as_ref().to_vec());
+        Ok(Key { pair: Rsa::new(pair, &pkcs8), pkcs8 })
     }
 
     /// Makes an Ed25519 key.
@@ -116,7 +131,7 @@ impl Key {
             if bits < 2048 {
                 return Err(KeyError::TooShort { bits });
             }
-            return Ok(Key { pair: Pair::Rsa(Box::new(pair)), pkcs8 });
+            return Ok(Key { pair: Rsa::new(pair, &pkcs8), pkcs8 });
         }
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(|_| KeyError::NotAKey)?;
         Ok(Key { pair: Pair::Ed25519(Box::new(pair)), pkcs8 })
@@ -142,8 +157,8 @@ impl Key {
     #[must_use]
     pub fn public_base64(&self) -> String {
         match &self.pair {
-            Pair::Rsa(pair) => {
-                let der: Result<PublicKeyX509Der<'_>, _> = pair.public_key().as_der();
+            Pair::Rsa(rsa) => {
+                let der: Result<PublicKeyX509Der<'_>, _> = rsa.pair.public_key().as_der();
                 // A parsed key can always be written again.
                 der.map(|der| STANDARD.encode(der.as_ref())).unwrap_or_default()
             }
@@ -151,20 +166,31 @@ impl Key {
         }
     }
 
+    /// How it signs in batches, where it can.
+    pub(crate) fn batches(&self) -> Option<&Batches> {
+        match &self.pair {
+            Pair::Rsa(rsa) => rsa.batches.as_ref(),
+            Pair::Ed25519(_) => None,
+        }
+    }
+
     /// Signs the canonical header hash input. RSA hashes it itself; Ed25519 signs its SHA-256 (RFC 8463 §3).
     pub(crate) fn sign(&self, input: &[u8]) -> Option<Vec<u8>> {
         match &self.pair {
-            Pair::Rsa(pair) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), input, &mut signature).ok()?;
-                Some(signature)
-            }
+            Pair::Rsa(rsa) => sign_alone(&rsa.pair, input),
             Pair::Ed25519(pair) => {
                 let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, input);
                 Some(pair.sign(digest.as_ref()).as_ref().to_vec())
             }
         }
     }
+}
+
+/// One signature of RSA.
+pub(crate) fn sign_alone(pair: &RsaKeyPair, input: &[u8]) -> Option<Vec<u8>> {
+    let mut signature = vec![0; pair.public_modulus_len()];
+    pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), input, &mut signature).ok()?;
+    Some(signature)
 }
 
 #[cfg(test)]

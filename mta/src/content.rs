@@ -18,6 +18,9 @@ use storage::queue::{Claimed, Wait};
 /// Bytes of made content that wait for their connection, at most; work beyond is begun when some have left.
 const AHEAD_BYTES_MAX: usize = 32 * 1024 * 1024;
 
+/// Messages that a thread makes together, at most.
+const TOGETHER_MAX: usize = 4;
+
 /// Makes a recipient's message at the last moment. Blocking and heavy on CPU: called on threads of its own.
 pub trait ContentMaker: Send + Sync + 'static {
     /// The message for this recipient, rendered and signed.
@@ -25,6 +28,11 @@ pub trait ContentMaker: Send + Sync + 'static {
     /// # Errors
     /// When it cannot be made now, or never.
     fn make(&self, recipient: &Claimed) -> Result<Made, MakeError>;
+
+    /// The messages of some recipients, in their order: for what is cheaper together.
+    fn make_all(&self, recipients: &[&Claimed]) -> Vec<Result<Made, MakeError>> {
+        recipients.iter().map(|recipient| self.make(recipient)).collect()
+    }
 }
 
 /// A message ready to go.
@@ -149,7 +157,7 @@ impl Makers {
                 let urgent = job.hand.claimed.kind == StreamKind::Transactional;
                 drop(if urgent { jobs.urgent.send(job) } else { jobs.bulk.send(job) });
             }
-            None => run(&*self.content, job, &self.ahead_bytes),
+            None => run(&*self.content, vec![job], &self.ahead_bytes),
         }
     }
 }
@@ -162,26 +170,46 @@ fn serve(content: &dyn ContentMaker, (urgent, bulk): (&Receiver<Job>, &Receiver<
                 recv(bulk) -> job => job,
             }
         });
-        match job {
-            Ok(job) => run(content, job, ahead),
-            // Both senders are dropped together.
-            Err(_) => return,
-        }
+        // Both senders are dropped together.
+        let Ok(job) = job else { return };
+        let more = urgent.try_iter().chain(bulk.try_iter()).take(TOGETHER_MAX - 1);
+        run(content, std::iter::once(job).chain(more).collect(), ahead);
     }
 }
 
-fn run(content: &dyn ContentMaker, job: Job, ahead: &Arc<AtomicUsize>) {
-    let Job { hand, lane, shared } = job;
-    let (kind, origin) = (hand.claimed.kind, hand.claimed.origin);
-    if shared.stopping.is_cancelled() {
+fn run(content: &dyn ContentMaker, jobs: Vec<Job>, ahead: &Arc<AtomicUsize>) {
+    let (dropped, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.shared.stopping.is_cancelled());
+    for Job { hand, lane, shared } in dropped {
+        let (kind, origin) = (hand.claimed.kind, hand.claimed.origin);
         drop(hand);
-        return lane.not_prepared(&shared, kind, origin);
+        lane.not_prepared(&shared, kind, origin);
     }
     let began = std::time::Instant::now();
-    // A panic is a mistake of one template or one contact: the others go on.
-    let made = catch_unwind(AssertUnwindSafe(|| content.make(&hand.claimed)))
-        .unwrap_or_else(|_| Err(MakeError::Permanent("making the message failed within packetboat".to_owned())));
-    metrics::histogram!(metric::MAKE_SECONDS).record(began.elapsed().as_secs_f64());
+    let made = make_all(content, &jobs);
+    let each = began.elapsed().as_secs_f64() / jobs.len().max(1) as f64;
+    for (job, made) in jobs.into_iter().zip(made) {
+        metrics::histogram!(metric::MAKE_SECONDS).record(each);
+        hand_over(job, made, ahead);
+    }
+}
+
+/// A panic is a mistake of one template or one contact: the others go on, each by itself.
+fn make_all(content: &dyn ContentMaker, jobs: &[Job]) -> Vec<Result<Made, MakeError>> {
+    let recipients: Vec<&Claimed> = jobs.iter().map(|job| &job.hand.claimed).collect();
+    let alone = |recipient: &&Claimed| {
+        catch_unwind(AssertUnwindSafe(|| content.make(recipient)))
+            .unwrap_or_else(|_| Err(MakeError::Permanent("making the message failed within packetboat".to_owned())))
+    };
+    match recipients.len() {
+        0 | 1 => recipients.iter().map(alone).collect(),
+        _ => catch_unwind(AssertUnwindSafe(|| content.make_all(&recipients)))
+            .unwrap_or_else(|_| recipients.iter().map(alone).collect()),
+    }
+}
+
+fn hand_over(job: Job, made: Result<Made, MakeError>, ahead: &Arc<AtomicUsize>) {
+    let Job { hand, lane, shared } = job;
+    let (kind, origin) = (hand.claimed.kind, hand.claimed.origin);
     match made {
         Ok(made) => {
             shared.shaping.learn(hand.claimed.origin, made.signing_domain.as_ref());

@@ -119,6 +119,21 @@ impl Storage {
         let connection = self.inner.readers.get()?;
         work(&connection)
     }
+
+    /// Reads on this thread, all at one moment: for several small reads, which would lock the files one by one.
+    ///
+    /// # Errors
+    /// As [`Storage::read`].
+    pub fn read_at_once<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let connection = self.inner.readers.get()?;
+        let moment = connection.unchecked_transaction()?;
+        let read = work(&moment);
+        moment.rollback()?;
+        read
+    }
 }
 
 /// Whether somebody has the folder open, this process included.
