@@ -181,18 +181,30 @@ pub struct Classified {
     pub rule: Arc<str>,
     /// Whose rule it is.
     pub by: DecidedBy,
+    /// How the normal form calls it, where that is not what it calls the class.
+    pub word: Option<&'static str>,
 }
 
 impl RulesAt<'_> {
     /// Says what a reply means. Success has no class; ask only about the others.
     #[must_use]
     pub fn classify(self, reply: &Reply, stage: Stage) -> Classified {
+        self.judged(reply, stage, None)
+    }
+
+    /// The same for a reply that a report tells of, and where in its session it came, if that is told too.
+    #[must_use]
+    pub fn classify_reported(self, reply: &Reply, stage: Option<Stage>) -> Classified {
+        self.judged(reply, stage.unwrap_or(Stage::Report), stage.map(|_| Stage::Report))
+    }
+
+    fn judged(self, reply: &Reply, stage: Stage, also: Option<Stage>) -> Classified {
         let text = normalized(&reply.text);
         let status = reply.enhanced.or_else(|| status_within(&text, reply.code));
-        let question = Question { code: reply.code, status, text: &text, stage, provider: self.provider() };
+        let question = Question { code: reply.code, status, text: &text, stage, also, provider: self.provider() };
         let Some((found, is_own)) = self.find(&question) else {
             let (class, kind) = (BounceClass::Unclassified, Kind::Unknown);
-            return Classified { class, kind, rule: "none".into(), by: DecidedBy::Nothing };
+            return Classified { class, kind, rule: "none".into(), by: DecidedBy::Nothing, word: None };
         };
         let by = match (is_own, found.fallback) {
             (true, _) => DecidedBy::OwnRule,
@@ -205,11 +217,12 @@ impl RulesAt<'_> {
             None => Kind::of(found.class, reply.severity()),
         };
         match kind {
-            // "User unknown" to MAIL FROM is about our own address.
+            // "User unknown" to MAIL FROM is about our own address; before that, about who we are.
             Kind::Hard if !stage.knows_recipient() => {
-                Classified { class: BounceClass::Policy, kind: Kind::Block, rule: "before-recipient".into(), by }
+                let class = if stage == Stage::Mail { BounceClass::SenderRefused } else { BounceClass::Policy };
+                Classified { class, kind: Kind::Block, rule: "before-recipient".into(), by, word: None }
             }
-            kind => Classified { class: found.class, kind, rule: found.name.clone(), by },
+            kind => Classified { class: found.class, kind, rule: found.name.clone(), by, word: found.word },
         }
     }
 }
@@ -280,7 +293,7 @@ mod tests {
         for (line, stage, class, kind) in [
             ("550 5.1.1 no such user", Stage::Rcpt, C::BadMailbox, Kind::Hard),
             ("450 4.1.1 no such user", Stage::Rcpt, C::BadMailbox, Kind::Soft),
-            ("550 5.1.1 no such user", Stage::Mail, C::Policy, Kind::Block),
+            ("550 5.1.1 no such user", Stage::Mail, C::SenderRefused, Kind::Block),
             ("550 5.1.1 <spam@blocked.example>: user unknown", Stage::Rcpt, C::BadMailbox, Kind::Hard),
             ("550 5.1.1 blocked using zen.spamhaus.org", Stage::Rcpt, C::Blocklist, Kind::Block),
             ("554 no SMTP service here", Stage::Greeting, C::Reputation, Kind::Block),

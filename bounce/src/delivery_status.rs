@@ -48,6 +48,8 @@ fn read_recipient<'f>(
 ) -> Option<RecipientReport> {
     let address_of = |name| field(name).and_then(address);
     let diagnostic = field("diagnostic-code").map(after_type).filter(|text| !text.is_empty()).map(str::to_owned);
+    // A comment may stand behind any value (RFC 5322 §3.2.2); some reporters say nothing elsewhere.
+    let diagnostic = diagnostic.or_else(|| field("status").and_then(comment));
     let status = field("status").and_then(diagnostic::status_in);
     if status.is_none() {
         complain(complaints, "a recipient has no readable Status");
@@ -70,13 +72,19 @@ fn read_recipient<'f>(
     Some(RecipientReport {
         original_recipient,
         final_recipient,
-        action,
         status,
         diagnostic,
         remote_mta: field("remote-mta").map(|value| after_type(value).trim_matches(['[', ']']).to_owned()),
         last_attempt_ms: field("last-attempt-date").and_then(date_ms),
-        provider: None,
+        ..RecipientReport::of(action)
     })
+}
+
+/// `4.0.0 (mx.example: host name lookup failure)` without what it comments.
+fn comment(value: &str) -> Option<String> {
+    let (_, comment) = value.split_once('(')?;
+    let comment = comment.trim_end().strip_suffix(')')?.trim();
+    (!comment.is_empty()).then(|| comment.to_owned())
 }
 
 fn complain(complaints: &mut Vec<String>, why: &str) {

@@ -19,7 +19,8 @@ pub(crate) fn reply_in(text: &str) -> Option<Reply> {
         let mut word = word;
         if code_of(word) == Some(code) {
             // The code again: another line of the same reply, perhaps glued to its status.
-            word = word.get(4..).unwrap_or("");
+            // IronPort puts the server's words in quotes: "5.1.0 - Unknown address error 550-'5.2.2 full'".
+            word = word.get(4..).unwrap_or("").trim_start_matches('\'');
             at_line_start = true;
             if word.is_empty() {
                 continue;
@@ -67,6 +68,10 @@ mod tests {
             (
                 "host mx.example [192.0.2.1] said: 452 4.2.2 full",
                 Some("452 4.2.2 host mx.example [192.0.2.1] said: full"),
+            ),
+            (
+                "5.1.0 - Unknown address error 550-'5.2.2 Mailbox full'",
+                Some("550 5.2.2 5.1.0 - Unknown address error Mailbox full'"),
             ),
             ("421", Some("421")),
             ("550 #5.1.0 Address rejected.", Some("550 #5.1.0 Address rejected.")),

@@ -141,16 +141,8 @@ fn bounced(one: Bounced, lasting: bool) -> RecipientReport {
 }
 
 fn group(recipient: String, action: Action, status: Option<EnhancedStatus>, said: Option<String>) -> RecipientReport {
-    RecipientReport {
-        original_recipient: None,
-        final_recipient: Some(recipient),
-        action,
-        status,
-        diagnostic: said,
-        remote_mta: None,
-        last_attempt_ms: None,
-        provider: None,
-    }
+    let known = RecipientReport::of(action);
+    RecipientReport { final_recipient: Some(recipient), status, diagnostic: said, ..known }
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod pieces;
 mod reason;
 mod report;
 mod rules;
+mod session;
 mod shape;
 mod understand;
 pub mod verp;

@@ -67,17 +67,8 @@ pub fn normal_form(report: &Report, rules: &Rules) -> NormalForm {
 /// The class of a reply's bare text, which begins with its code or does not, in the shared words.
 #[must_use]
 pub fn class_of_text(text: &str, rules: &Rules) -> &'static str {
-    let reply = RecipientReport {
-        original_recipient: None,
-        final_recipient: None,
-        action: Action::Failed,
-        status: None,
-        diagnostic: Some(text.to_owned()),
-        remote_mta: None,
-        last_attempt_ms: None,
-        provider: None,
-    };
-    reply.classify(rules).map_or("undefined", |found| class(found.class))
+    let reply = RecipientReport { diagnostic: Some(text.to_owned()), ..RecipientReport::of(Action::Failed) };
+    reply.classify(rules).map_or("undefined", |found| word(&found))
 }
 
 fn of_feedback(report: &Report) -> Vec<Event> {
@@ -105,13 +96,13 @@ fn of_recipient(group: &RecipientReport, rules: &Rules) -> Event {
     Event {
         recipient: recipient.map(|address| address.to_lowercase()),
         action: group.action.as_str(),
-        kind: kind(found.as_ref().map_or(Kind::Delivered, |found| found.kind)),
+        kind: found.as_ref().map_or(kind(Kind::Delivered), |found| kind_of(found, failed)),
         permanence: failed.then(|| permanence(group, status, reply.as_ref(), found.as_ref())),
         status: status.map(|status| status.to_string()),
         reply: reply.map(|reply| reply.code.to_string()),
         rule: found.as_ref().map(|found| found.rule.to_string()),
         decided_by: found.as_ref().map(|found| found.by.as_str()),
-        class: found.map(|found| class(found.class)),
+        class: found.map(|found| word(&found)),
         feedback_type: None,
     }
 }
@@ -147,6 +138,15 @@ fn permanence(
     }
 }
 
+/// What was given up is no delay any more: a rate was about us, a greylist about their system.
+fn kind_of(found: &Classified, failed: bool) -> &'static str {
+    match found.kind {
+        Kind::Delay if failed && found.class == BounceClass::Greylist => kind(Kind::Soft),
+        Kind::Delay if failed => kind(Kind::Block),
+        other => kind(other),
+    }
+}
+
 fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Hard => "hard",
@@ -159,7 +159,21 @@ fn kind(kind: Kind) -> &'static str {
     }
 }
 
-/// Our class in the shared words.
+/// Words that rules may have. What a reply is called there is not always what follows from it here.
+const RULES_WORDS: [&str; 4] = ["content", "policy", "security", "sender_rejected"];
+
+/// A rule's own word, if it is one of the shared words.
+pub(crate) fn shared_word(written: &str) -> Option<&'static str> {
+    RULES_WORDS.into_iter().find(|word| *word == written)
+}
+
+/// What was found, in the shared words.
+fn word(found: &Classified) -> &'static str {
+    found.word.unwrap_or_else(|| class(found.class))
+}
+
+/// Our class in the shared words. There, "network" is names and routes, and what could not be reached until its time was
+/// over has "expired".
 fn class(class: BounceClass) -> &'static str {
     use BounceClass as C;
     match class {
@@ -180,12 +194,12 @@ fn class(class: BounceClass) -> &'static str {
         C::Malformed => "rfc_noncompliant",
         C::Greylist => "greylist",
         C::RateLimit | C::TooManyConnections => "rate_limit",
-        C::Dns | C::Connection | C::Loop => "network",
+        C::Dns | C::Loop => "network",
         C::Tls => "tls",
         C::Protocol => "syntax",
         C::RelayDenied => "relay",
         C::System => "system",
-        C::Expired => "expired",
+        C::Connection | C::Expired => "expired",
         C::Vacation => "vacation",
         C::Unclassified => "undefined",
     }

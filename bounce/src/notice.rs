@@ -3,6 +3,7 @@
 use crate::original;
 use crate::report::Action;
 use crate::vocabulary::WORDS;
+use mail::EnhancedStatus;
 
 /// So many lines of words are looked at.
 pub(crate) const LINES_MAX: usize = 600;
@@ -40,7 +41,9 @@ fn announces_original(line: &str) -> bool {
         || line.ends_with([':', '-', '*', '：', '.', '】', '|', '=']);
     let lower = line.to_lowercase();
     // "A transcript of the attempts to send the message follows." announces what we want to read.
-    dressed && WORDS.originals.occurs(&lower) && !lower.contains("transcript of")
+    // Postfix ends a paragraph with "delete your own text from the attached returned message.".
+    let tells_of_it = lower.contains("transcript of") || lower.contains("the attached returned message");
+    dressed && WORDS.originals.occurs(&lower) && !tells_of_it
 }
 
 /// Three fields of a message in the next lines, one of them such as no list in the words has.
@@ -97,7 +100,24 @@ pub(crate) fn telling_phrase(words: &str) -> Option<String> {
         }
     }
     let own = own.to_lowercase();
-    WORDS.failures.find(&own).or_else(|| WORDS.delays.find(&own)).map(str::to_owned)
+    let phrase = WORDS.failures.find(&own).or_else(|| WORDS.delays.find(&own)).map(str::to_owned);
+    phrase.or_else(|| telling_codes(&own))
+}
+
+/// A reply code with its enhanced status (RFC 2034 §4), in whatever language the rest is.
+fn telling_codes(words: &str) -> Option<String> {
+    let mut before: Option<&str> = None;
+    for word in words.split(|c: char| c.is_whitespace() || "#-:;,()<>[]'\"".contains(c)) {
+        let code = before.filter(|code| code.len() == 3 && code.starts_with(['4', '5']));
+        let status = EnhancedStatus::parse(word).filter(|status| matches!(status.class, 4 | 5));
+        if let (Some(code), Some(status)) = (code.and_then(|code| code.parse::<u16>().ok()), status)
+            && code / 100 == u16::from(status.class)
+        {
+            return Some(format!("{code} {status}"));
+        }
+        before = (!word.is_empty()).then_some(word).or(before);
+    }
+    None
 }
 
 /// Delayed, given up, or delivered, by the words of subject and notice.
@@ -114,6 +134,11 @@ pub(crate) fn action(subject: &str, words: &str) -> Action {
     let arrived = ["was successful", "successfully delivered", "successful mail delivery", "has been successfully"];
     if arrived.iter().any(|phrase| all.contains(phrase)) {
         return Action::Delivered;
+    }
+    // "It could not be delivered for 4 hours" is no end where it goes on like this.
+    let goes_on = ["will be retried until", "will keep trying until", "a warning only", "not need to resend"];
+    if goes_on.iter().any(|phrase| all.contains(phrase)) {
+        return Action::Delayed;
     }
     if WORDS.delays.occurs(&all) && !WORDS.given_up.occurs(&all) { Action::Delayed } else { Action::Failed }
 }
@@ -138,12 +163,26 @@ mod tests {
     }
 
     #[test]
+    fn codes_tell_in_any_language() {
+        for (words, expected) in [
+            ("เซิร์ฟเวอร์ตอบว่า #550 5.1.1 x", Some("550 5.1.1")),
+            ("said: 452-4.2.2 full", Some("452 4.2.2")),
+            ("version 550 4.2.2", None),
+            ("550 items, 5.1.1 of them", None),
+        ] {
+            assert_eq!(telling_codes(words).as_deref(), expected, "{words}");
+        }
+    }
+
+    #[test]
     fn actions() {
         for (subject, words, expected) in [
             ("Delivery Status Notification (Delay)", "", Action::Delayed),
             ("Warning", "has not yet been delivered", Action::Delayed),
             ("failure", "not yet been delivered; giving up", Action::Failed),
             ("failure", "it failed", Action::Failed),
+            ("Delayed", "could not be delivered for more than 4 hour(s).\nIt will be retried until", Action::Delayed),
+            ("Returned", "could not be delivered for 5 days\nMessage will be deleted from queue", Action::Failed),
             ("report", "Delivery to the following recipients was successful", Action::Delivered),
         ] {
             assert_eq!(action(subject, words), expected, "{subject} {words}");

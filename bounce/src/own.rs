@@ -84,7 +84,7 @@ fn sample_faults(set: &Set, place: usize, (number, written): (usize, &WrittenRul
         };
         let words = normalized(&reply.text);
         let status = reply.enhanced.or_else(|| status_within(&words, reply.code));
-        let ask = |provider| Question { code: reply.code, status, text: &words, stage, provider };
+        let ask = |provider| Question { code: reply.code, status, text: &words, stage, also: None, provider };
         if let Some(miss) = set.miss(place, &ask(providers[0].as_str())) {
             faults.push(fault(at, format!("the rule does not match this sample: {}", missing(miss))));
             continue;
@@ -173,7 +173,7 @@ mod tests {
         let own = DecidedBy::OwnRule;
         assert_eq!(told("", "550 5.1.1 mumble! frotz"), ("mailbox_full", Kind::Hard, own));
         assert_eq!(told("", "450 4.1.1 mumble! frotz"), ("mailbox_full", Kind::Soft, own));
-        assert_eq!(told("", "[mail] 550 5.1.1 mumble! frotz"), ("policy", Kind::Block, own));
+        assert_eq!(told("", "[mail] 550 5.1.1 mumble! frotz"), ("sender_refused", Kind::Block, own));
         assert_eq!(told("example mail", "550 no such user"), ("policy", Kind::Block, own));
         assert_eq!(told("Other", "550 no such user"), ("bad_mailbox", Kind::Hard, DecidedBy::BuiltinRule));
         assert_eq!(told("", "550 5.1.1 Glork"), ("bad_mailbox", Kind::Hard, DecidedBy::Codes));

@@ -165,8 +165,12 @@ fn looks_like_html(text: &str) -> bool {
 pub(crate) fn without_tags(html: &str) -> String {
     let mut out = String::with_capacity(html.len());
     let mut rest = html;
+    // Where tags say where lines end, an end of a line in the source is no more than a space.
+    let lower = html.to_ascii_lowercase();
+    let by_tags = ["<br", "<p>", "<p ", "<div", "<tr", "<li"].iter().any(|tag| lower.contains(tag));
+    let mut preformatted = false;
     while let Some(open) = rest.find('<') {
-        out.push_str(&rest[..open]);
+        push_text(&mut out, &rest[..open], by_tags && !preformatted);
         let Some(close) = rest[open..].find('>') else {
             rest = "";
             break;
@@ -178,7 +182,11 @@ pub(crate) fn without_tags(html: &str) -> String {
         }
         let name = tag.trim_start_matches('/').split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
         rest = &rest[open + close + 1..];
-        match name.to_ascii_lowercase().as_str() {
+        let name = name.to_ascii_lowercase();
+        if name == "pre" {
+            preformatted = !tag.starts_with('/');
+        }
+        match name.as_str() {
             "br" | "p" | "div" | "tr" | "li" | "h1" | "h2" | "h3" | "pre" | "table" | "hr" | "blockquote" => {
                 out.push('\n');
             }
@@ -191,10 +199,17 @@ pub(crate) fn without_tags(html: &str) -> String {
             _ => {}
         }
     }
-    out.push_str(rest);
+    push_text(&mut out, rest, by_tags && !preformatted);
     let plain = [("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", " "), ("&quot;", "\""), ("&#39;", "'"), ("&#64;", "@")];
     let out = plain.iter().fold(out, |text, (entity, sign)| text.replace(entity, sign));
     out.replace("&amp;", "&")
+}
+
+fn push_text(out: &mut String, text: &str, in_one_line: bool) {
+    match in_one_line {
+        true => out.extend(text.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c })),
+        false => out.push_str(text),
+    }
 }
 
 /// The text of a header field, unfolded.
@@ -232,6 +247,9 @@ mod tests {
     fn tags_are_taken_off() {
         for (html, expected) in [
             ("<p>Hello<br>you</p>", "\nHello\nyou\n"),
+            ("one<br>\ntwo\nthree<br>", "one\n two three\n"),
+            ("<br><pre>one\ntwo</pre>", "\n\none\ntwo\n"),
+            ("<html>one\ntwo", "one\ntwo"),
             ("<style>p { x }</style>a", "a"),
             ("&lt;ana@example.com&gt; <ana@example.com>", "<ana@example.com> <ana@example.com>"),
             ("a <b", "a "),

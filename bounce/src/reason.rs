@@ -6,6 +6,7 @@ use crate::diagnostic::{self, reply_in};
 use crate::pieces::Pieces;
 use crate::report::{Action, RecipientReport, Report};
 use crate::rules::Rules;
+use crate::session::{self, Heard};
 use crate::words::Found;
 use mail::BounceClass;
 
@@ -14,7 +15,11 @@ const WORDS_MAX: usize = 2_000;
 
 /// Completes each recipient with what the words say.
 pub(crate) fn complete(report: &mut Report, pieces: &Pieces, found: &[Found], rules: &Rules) {
-    let conversation = conversation(&pieces.words);
+    let conversation = session::transcript(&pieces.words);
+    let whole = Whole::of(&pieces.words, rules);
+    let alone = report.recipients.len() == 1;
+    let answer = session::announced(&pieces.words).filter(|answer| alone && tells(answer, rules));
+    let anywhere = alone.then(|| session::stage_said(&pieces.words)).flatten();
     for group in &mut report.recipients {
         without_file(group);
         let own = found.iter().find(|found| names(group, &found.recipient));
@@ -28,8 +33,11 @@ pub(crate) fn complete(report: &mut Report, pieces: &Pieces, found: &[Found], ru
         let said = Said {
             reason: only.map_or("", |found| found.reason.as_str()),
             conversation: &conversation,
-            words: &pieces.words,
+            answer: answer.as_deref(),
+            whole: &whole,
         };
+        group.stage = group.stage.or_else(|| said.stage(group)).or(anywhere);
+        without_cut(group, &conversation);
         complete_one(group, &said, rules);
     }
 }
@@ -50,32 +58,75 @@ fn names(group: &RecipientReport, recipient: &str) -> bool {
 /// What a report says of one recipient outside the delivery status.
 struct Said<'a> {
     reason: &'a str,
-    conversation: &'a [String],
-    words: &'a str,
+    conversation: &'a [Heard],
+    /// The server's answer that a sentence announces, where it says what went wrong.
+    answer: Option<&'a str>,
+    whole: &'a Whole,
+}
+
+/// All words of a report, looked at once for all its recipients.
+struct Whole {
+    /// Without the ends of their lines, shortened.
+    text: String,
+    tells: bool,
+}
+
+impl Whole {
+    fn of(words: &str, rules: &Rules) -> Whole {
+        let mut text = String::new();
+        for word in words.split_whitespace() {
+            if text.len() >= WORDS_MAX {
+                break;
+            }
+            text.push_str(word);
+            text.push(' ');
+        }
+        text.truncate(text.floor_char_boundary(WORDS_MAX));
+        let tells = tells(&text, rules);
+        Whole { text, tells }
+    }
+}
+
+impl<'a> Said<'a> {
+    /// Of the replies that the report quotes, the one about this recipient, or the first.
+    fn heard(&self, group: &RecipientReport) -> Option<&'a Heard> {
+        let address = group.final_recipient.as_deref().unwrap_or("").to_lowercase();
+        let about = || self.conversation.iter().find(|heard| heard.names(&address));
+        self.conversation.first().filter(|_| address.is_empty()).or_else(about).or(self.conversation.first())
+    }
+
+    /// Where in the session the reply about this recipient came.
+    fn stage(&self, group: &RecipientReport) -> Option<Stage> {
+        session::stage_said(self.reason).or_else(|| self.heard(group).and_then(|heard| heard.stage))
+    }
+}
+
+/// A reply of several lines of which the delivery status has only the first, whole as the transcript has it.
+fn without_cut(group: &mut RecipientReport, conversation: &[Heard]) {
+    let Some(cut) = group.diagnostic.as_deref().filter(|text| session::is_open(text)) else { return };
+    let cut = cut.trim_end();
+    let whole = conversation.iter().find(|heard| heard.text.len() > cut.len() && heard.text.starts_with(cut));
+    group.diagnostic = whole.map(|heard| heard.text.clone()).or(group.diagnostic.take());
 }
 
 fn complete_one(group: &mut RecipientReport, said: &Said<'_>, rules: &Rules) {
-    let Said { reason, conversation, words } = *said;
+    let Said { reason, answer, whole, .. } = *said;
     let tells = |text: &str| tells(text, rules);
     if tells(group.diagnostic.as_deref().unwrap_or("")) || !matches!(group.action, Action::Failed | Action::Delayed) {
         group.status = group.status.or_else(|| status_of(group.diagnostic.as_deref().unwrap_or("")));
         return;
     }
-    let address = group.final_recipient.as_deref().unwrap_or("").to_lowercase();
-    let about: Vec<&String> = match address.is_empty() {
-        true => conversation.iter().collect(),
-        false => conversation.iter().filter(|line| line.to_lowercase().contains(&address)).collect(),
-    };
-    let quoted = about.first().copied().or(conversation.first()).map_or("", String::as_str);
-    let whole = whole(words);
+    let heard = said.heard(group);
+    let quoted = heard.map_or("", |heard| heard.text.as_str());
+    let is_named = heard.is_some_and(|heard| heard.local.is_some());
     // A server's own reply says more than the reporter's sentences around it.
-    let candidates = match reply_in(reason).is_none() && reply_in(quoted).is_some() && tells(quoted) {
-        true => [Some(quoted), Some(reason), Some(whole.as_str())],
-        false => [Some(reason), Some(quoted), Some(whole.as_str())],
-    };
-    let best = candidates.into_iter().flatten().find(|text| tells(text));
-    let quoting = || candidates.into_iter().flatten().find(|text| reply_in(text).is_some());
-    let speaking = || candidates.into_iter().flatten().find(|text| !text.is_empty());
+    let first = (is_named || reply_in(reason).is_none()) && reply_in(quoted).is_some() && tells(quoted);
+    let best = if first { Some(quoted) } else { [reason, quoted].into_iter().find(|text| tells(text)) };
+    let best = answer.filter(|_| best.and_then(reply_in).is_none()).or(best);
+    let best = best.or(Some(whole.text.as_str()).filter(|_| whole.tells));
+    let candidates = [reason, quoted, whole.text.as_str()].into_iter();
+    let quoting = || candidates.clone().find(|text| reply_in(text).is_some());
+    let speaking = || candidates.clone().find(|text| !text.is_empty());
     let chosen = best.or_else(quoting).or_else(speaking).unwrap_or("");
     if group.diagnostic.as_deref().unwrap_or("").is_empty() || best.is_some() {
         group.diagnostic = (!chosen.trim().is_empty()).then(|| chosen.trim().to_owned());
@@ -89,39 +140,13 @@ fn tells(text: &str, rules: &Rules) -> bool {
         return false;
     }
     let reply = reply_in(text).unwrap_or_else(|| mail::Reply::new(550, [text]));
+    if reply.text.is_empty() && reply.enhanced.is_none() {
+        return false;
+    }
     let found = rules.classify(&reply, Stage::Report);
     !matches!(found.class, BounceClass::Unclassified)
 }
 
 fn status_of(text: &str) -> Option<mail::EnhancedStatus> {
     diagnostic::trouble_in(text)
-}
-
-/// The lines of the SMTP conversation that the words quote: `550 5.1.1 <ana@…>... User unknown`, `<<< 550 …`.
-fn conversation(words: &str) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for line in words.lines().take(crate::notice::LINES_MAX) {
-        let text = line.trim();
-        let text = text.trim_start_matches(['<', '>', '-', ' ', '|']);
-        let code =
-            text.get(..3).is_some_and(|code| code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit()));
-        let ends = text.as_bytes().get(3).is_none_or(|b| matches!(b, b' ' | b'-' | b':'));
-        if code && ends && found.len() < 200 {
-            found.push(text.to_owned());
-        }
-    }
-    found
-}
-
-/// The words without their lines' ends, shortened.
-fn whole(words: &str) -> String {
-    let mut text = words.split_whitespace().fold(String::new(), |mut all, word| {
-        if all.len() < WORDS_MAX {
-            all.push_str(word);
-            all.push(' ');
-        }
-        all
-    });
-    text.truncate(text.floor_char_boundary(WORDS_MAX));
-    text
 }

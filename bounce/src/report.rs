@@ -238,6 +238,8 @@ pub struct RecipientReport {
     /// Whose server `remote_mta` is. No mail says so: whoever knows the providers fills it in, for rules that are for one
     /// of them.
     pub provider: Option<String>,
+    /// Where in its session the remote server said it, where the report tells.
+    pub stage: Option<Stage>,
 }
 
 /// RFC 3464 §2.3.3.
@@ -260,7 +262,8 @@ impl Action {
         // "failed (bad destination mailbox)" occurs.
         let word = text.split(|c: char| !c.is_ascii_alphabetic()).find(|word| !word.is_empty()).unwrap_or("");
         Some(match word.to_ascii_lowercase().as_str() {
-            "failed" | "failure" | "fail" | "error" | "undeliverable" => Action::Failed,
+            // "expired" is SendGrid's: its time was over.
+            "failed" | "failure" | "fail" | "error" | "undeliverable" | "expired" => Action::Failed,
             "delayed" | "delay" | "deferred" | "transient" => Action::Delayed,
             "delivered" | "deliverable" | "delivery" => Action::Delivered,
             "relayed" | "relay" => Action::Relayed,
@@ -291,6 +294,21 @@ impl Action {
 }
 
 impl RecipientReport {
+    /// One of which nothing is known but what happened.
+    pub(crate) fn of(action: Action) -> RecipientReport {
+        RecipientReport {
+            original_recipient: None,
+            final_recipient: None,
+            action,
+            status: None,
+            diagnostic: None,
+            remote_mta: None,
+            last_attempt_ms: None,
+            provider: None,
+            stage: None,
+        }
+    }
+
     /// The SMTP reply that stands in the diagnostic.
     #[must_use]
     pub fn quoted_reply(&self) -> Option<Reply> {
@@ -335,7 +353,7 @@ impl RecipientReport {
             Action::Delivered | Action::Relayed | Action::Expanded => return None,
             Action::Failed | Action::Delayed => {
                 let rules = rules.at(self.provider.as_deref().unwrap_or(""));
-                rules.classify(&self.reply()?, Stage::Report)
+                rules.classify_reported(&self.reply()?, self.stage)
             }
         };
         let kind = if self.action == Action::Delayed { Kind::Delay } else { found.kind };

@@ -2,6 +2,7 @@
 //! there are. Two sets in their order: the operator's own ([`Rules::with_own`]), then those of `data/rules.toml`.
 
 use crate::classify::{Kind, Stage};
+use crate::normal::shared_word;
 use crate::patterns::{CodePattern, StatusPattern, phrases};
 use aho_corasick::AhoCorasick;
 use mail::{BounceClass, EnhancedStatus, Severity};
@@ -49,6 +50,9 @@ pub struct WrittenRule {
     /// A built-in rule that decides by codes alone, since the words said nothing.
     #[serde(default)]
     pub fallback: bool,
+    /// How the normal form calls it, where that is not what it calls the class; built-in rules only.
+    #[serde(default)]
+    pub word: Option<String>,
     /// Replies that it is for.
     pub samples: Vec<String>,
 }
@@ -88,6 +92,7 @@ pub(crate) struct Rule {
     pub class: BounceClass,
     pub kind: Option<Kind>,
     pub fallback: bool,
+    pub word: Option<&'static str>,
     providers: Vec<String>,
     codes: Vec<CodePattern>,
     status: Vec<StatusPattern>,
@@ -140,6 +145,8 @@ pub(crate) struct Question<'a> {
     /// Lower case, white space as single spaces, a space at both ends.
     pub text: &'a str,
     pub stage: Stage,
+    /// Another stage that a rule may ask for: a reply in a report whose place in the session is told.
+    pub also: Option<Stage>,
     /// Whose server said it; empty where that is not known.
     pub provider: &'a str,
 }
@@ -225,7 +232,8 @@ impl Rule {
         if !self.status.is_empty() && !self.status.iter().any(status) {
             return Some(Miss::Status);
         }
-        if !self.stages.is_empty() && !self.stages.contains(&question.stage) {
+        let there = |stage: &Stage| *stage == question.stage || Some(*stage) == question.also;
+        if !self.stages.is_empty() && !self.stages.iter().any(there) {
             return Some(Miss::Stage);
         }
         if !self.text.is_empty() && !self.text.iter().any(|phrases| phrases.iter().all(has)) {
@@ -285,10 +293,15 @@ pub(crate) fn compile_rule(written: &WrittenRule, all: &mut Vec<String>) -> Resu
     if written.fallback && !written.text.is_empty() {
         wrongs.push((Part::Whole, "what decides by its text is no fallback".to_owned()));
     }
+    let word = written.word.as_deref().map(|word| (word, shared_word(word)));
+    if let Some((word, None)) = word {
+        wrongs.push((Part::Whole, format!("the normal form has no word {word:?}")));
+    }
+    let word = word.and_then(|(_, word)| word);
     let Some(class) = class.filter(|_| wrongs.is_empty()) else { return Err(wrongs) };
     let (name, providers, fallback) = (written.name.as_str().into(), written.providers.clone(), written.fallback);
     let kind = kind.and_then(|(_, kind)| kind);
-    Ok(Rule { name, class, kind, fallback, providers, codes, status, text, stages })
+    Ok(Rule { name, class, kind, fallback, word, providers, codes, status, text, stages })
 }
 
 fn each<T>(

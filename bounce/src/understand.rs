@@ -198,12 +198,7 @@ fn bounce(message: &Message<'_>, pieces: &Pieces, signs: &Signs, report: &mut Re
         .map(|found| RecipientReport {
             original_recipient: found.original.clone(),
             final_recipient: (!found.recipient.is_empty()).then(|| found.recipient.clone()),
-            action,
-            status: None,
-            diagnostic: None,
-            remote_mta: None,
-            last_attempt_ms: None,
-            provider: None,
+            ..RecipientReport::of(action)
         })
         .collect();
     found

@@ -2,13 +2,18 @@
 //! most others write it; an address behind a label; a line of an SMTP conversation; an address in a sentence. The
 //! strongest that occurs is taken, so that the address of a help desk further down is none.
 
-use crate::address::{self, Hit};
+mod strength;
+
+use crate::address;
 use crate::diagnostic;
 use crate::notice::LINES_MAX;
 use crate::vocabulary::WORDS;
+use strength::{Candidate, Strength, in_line};
 
 /// So many recipients are taken of one report.
 pub(crate) const RECIPIENTS_MAX: usize = 500;
+/// So many bytes of a line are looked at.
+const LINE_MAX: usize = 2_000;
 /// So many characters of a reason are kept.
 const REASON_MAX: usize = 1_500;
 
@@ -21,33 +26,15 @@ pub(crate) struct Found {
     pub reason: String,
 }
 
-/// How sure it is that an address is a recipient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Strength {
-    Anywhere,
-    Sentence,
-    Conversation,
-    Label,
-    LineStart,
-    Certain,
-}
-
-struct Candidate {
-    line: usize,
-    address: String,
-    strength: Strength,
-    /// What stands behind the address in its line.
-    rest: String,
-}
-
 /// Finds them. `own` are addresses of the one who gets the report, which are recipients only where nothing else is.
 pub(crate) fn recipients(words: &str, own: &[String]) -> Vec<Found> {
     let lines: Vec<&str> = words.lines().take(LINES_MAX).collect();
     let mut candidates: Vec<Candidate> = Vec::new();
     for (number, line) in lines.iter().enumerate() {
-        let line = &line[..line.floor_char_boundary(2_000)];
+        let line = &line[..line.floor_char_boundary(LINE_MAX)];
         candidates.extend(in_line(line, number, label_before(&lines, number)));
     }
+    without_continuations(&lines, &mut candidates);
     // "<ana@…>:" is as sure as any phrase.
     if candidates.iter().any(|found| found.strength == Strength::LineStart && found.rest.trim_start().starts_with(':'))
     {
@@ -76,6 +63,27 @@ pub(crate) fn recipients(words: &str, own: &[String]) -> Vec<Found> {
         candidates.retain(|found| Some(found.address.to_lowercase()) == first || best > Strength::Anywhere);
     }
     gathered(&lines, candidates)
+}
+
+/// What stands indented below a recipient, up to an empty line, is about that one: addresses there are a server's words.
+fn without_continuations(lines: &[&str], candidates: &mut Vec<Candidate>) {
+    let mut starts = vec![false; lines.len()];
+    for found in candidates.iter().filter(|found| found.strength == Strength::LineStart) {
+        starts[found.line] = true;
+    }
+    let mut below = vec![false; lines.len()];
+    let mut anchor: Option<usize> = None;
+    for (number, line) in lines.iter().enumerate() {
+        let indent = line.len() - line.trim_start().len();
+        if line.trim().is_empty() {
+            anchor = None;
+        } else if anchor.is_some_and(|above| indent > above) {
+            below[number] = true;
+        } else {
+            anchor = starts[number].then_some(indent);
+        }
+    }
+    candidates.retain(|found| !below[found.line]);
 }
 
 /// One entry per address, each with the lines about it.
@@ -129,7 +137,14 @@ fn reason(lines: &[&str], candidate: &Candidate, next: usize) -> String {
 }
 
 fn expanded_from(lines: &[&str], line: usize, next: usize) -> Option<String> {
-    lines.iter().take(next.min(line + 3)).skip(line).find_map(|line| source_of(line))
+    // The address may stand in the line below the words.
+    let about: Vec<&str> = lines
+        .iter()
+        .take(next.min(line + 3))
+        .skip(line)
+        .map(|line| &line[..line.floor_char_boundary(LINE_MAX)])
+        .collect();
+    source_of(&about.join(" "))
 }
 
 /// `(expanded from: <ana@example.com>)` and its like: the address that we sent to.
@@ -160,183 +175,6 @@ fn label_before(lines: &[&str], number: usize) -> bool {
     })
 }
 
-fn in_line(line: &str, number: usize, labelled: bool) -> Vec<Candidate> {
-    if let Some(address) = source_of(line) {
-        // An address that nobody may see ("an undisclosed address") still has this one.
-        return vec![Candidate { line: number, address, strength: Strength::Sentence, rest: String::new() }];
-    }
-    let undressed = line.trim_start_matches(|c: char| c.is_whitespace() || "*-•·|>=#→●■".contains(c));
-    let offset = line.len() - undressed.len();
-    let mut hits = address::all(line);
-    if hits.is_empty() {
-        hits.extend(bare_in_brackets(line, offset));
-    }
-    let mut found = Vec::new();
-    for (place, hit) in hits.iter().enumerate() {
-        let strength = strength(line, offset, hit, place, labelled);
-        if let Some(strength) = strength {
-            let rest = line[hit.end..].to_owned();
-            found.push(Candidate { line: number, address: hit.address.clone(), strength, rest });
-        }
-    }
-    found
-}
-
-/// `<ana>:` at the beginning of a line.
-fn bare_in_brackets(line: &str, offset: usize) -> Option<Hit> {
-    let text = &line[offset..];
-    let close = text.strip_prefix('<')?.find('>')? + 1;
-    let behind = &text[close + 1..];
-    let address = address::only(&text[..=close]).filter(|_| behind.starts_with(':') || behind.starts_with("..."))?;
-    Some(Hit { address, start: offset, end: offset + close + 1 })
-}
-
-/// Local parts of those who help or report, never of a recipient in a sentence.
-fn is_helper(address: &str) -> bool {
-    let local = address.split('@').next().unwrap_or("").to_lowercase();
-    [
-        "postmaster",
-        "abuse",
-        "support",
-        "help",
-        "helpdesk",
-        "noc",
-        "mailer-daemon",
-        "hostmaster",
-        "webmaster",
-        "admin",
-        "delist",
-    ]
-    .contains(&local.as_str())
-}
-
-fn strength(line: &str, offset: usize, hit: &Hit, place: usize, labelled: bool) -> Option<Strength> {
-    let before = line[..hit.start].trim_end_matches(['<', '"', '\'', '(', '[', ' ', '\t', '“', '‘', '「']);
-    let after = line[hit.end..].trim_start();
-    if let Some(strength) = in_conversation(line, offset, before) {
-        return strength;
-    }
-    // X.400 as gateways write it: "c=US;a= ;p=IKON;dda:SMTP=ana@example.com;".
-    if before.ends_with("SMTP=") {
-        return Some(Strength::LineStart);
-    }
-    let spoken = before.trim_end_matches([':', ' ']).to_lowercase();
-    if WORDS.certain.iter().any(|phrase| spoken.ends_with(phrase.as_str())) && !is_helper(&hit.address) {
-        return Some(Strength::Certain);
-    }
-    if before.len() <= offset {
-        return starts_line(line, hit, after, place, labelled);
-    }
-    // "Ana<mailto:ana@example.com>" and "Ana <ana@example.com>", alone in its line.
-    let named = line[..hit.start].ends_with(['<', '('])
-        || line[hit.start..].starts_with('<')
-        || before.ends_with("<mailto:")
-        || before.ends_with("mailto:");
-    if named
-        && after.trim_matches(['>', ')', ' ', ':']).is_empty()
-        && before.len() - offset < 60
-        && !before.contains([':', '.'])
-        && !is_helper(&hit.address)
-    {
-        return other_before(before).then_some(Strength::Anywhere).or(Some(Strength::Label));
-    }
-    by_label(line, offset, before, after, hit)
-}
-
-/// An address at the beginning of a line: more than a sentence that happens to begin with one.
-fn starts_line(line: &str, hit: &Hit, after: &str, place: usize, labelled: bool) -> Option<Strength> {
-    let glued = line[hit.end..].chars().next();
-    let listed = after.is_empty()
-        || glued.is_some_and(|c| ":;,.)".contains(c))
-        || after.starts_with(['(', '[', '<', '-', ':', ';', ',', '|', '=', '–', '：', '→', '"', '#'])
-        || after.starts_with("...")
-        || [
-            "on ",
-            "delivery ",
-            "is ",
-            "was ",
-            "has ",
-            "said",
-            "said:",
-            "user ",
-            "unknown",
-            "failed",
-            "does ",
-            "could ",
-            "cannot ",
-            "not ",
-            "couldn",
-        ]
-        .iter()
-        .any(|word| after.starts_with(word))
-        || after.starts_with(|c: char| c.is_ascii_digit());
-    match (place, listed) {
-        (0, true) => Some(Strength::LineStart),
-        (0, false) if labelled => Some(Strength::LineStart),
-        _ if is_helper(&hit.address) => None,
-        _ => Some(Strength::Sentence),
-    }
-}
-
-/// `550 5.1.1 <ana@example.com>... User unknown`, `>>> RCPT TO:<…>`, `<<< 550 …`.
-fn in_conversation(line: &str, offset: usize, before: &str) -> Option<Option<Strength>> {
-    let upper = before.trim_end_matches([':', ' ']).to_ascii_uppercase();
-    if upper.ends_with("RCPT TO") {
-        return Some(Some(Strength::Conversation));
-    }
-    if upper.ends_with("MAIL FROM") {
-        return Some(None);
-    }
-    let text = &line[offset..];
-    let text = text.strip_prefix("<<<").map_or(text, str::trim_start);
-    let code =
-        text.get(..3).is_some_and(|code| code.starts_with(['4', '5']) && code.bytes().all(|b| b.is_ascii_digit()));
-    let close = before.len().saturating_sub(offset) < 24;
-    (code && close).then_some(Some(Strength::Conversation))
-}
-
-fn by_label(line: &str, offset: usize, before: &str, after: &str, hit: &Hit) -> Option<Strength> {
-    if other_before(before) {
-        return None;
-    }
-    let spoken = before.trim_end_matches(|c: char| c.is_whitespace() || ":：='\"<(".contains(c));
-    let text = spoken.get(offset..).unwrap_or("").to_lowercase();
-    let whole_line = WORDS.labels.contains(text.trim());
-    let colon =
-        before[spoken.len()..].contains([':', '：', '=']) || line[spoken.len()..hit.start].contains([':', '：', '=']);
-    if whole_line
-        && (colon || after.is_empty() || hit.end >= line.trim_end().len())
-        && !(text.trim() == "to" && indented_field(line))
-    {
-        return Some(Strength::Label);
-    }
-    if is_helper(&hit.address) {
-        return None;
-    }
-    let last = last_words(&text);
-    let labelled = last.iter().any(|words| WORDS.labels.contains(words.as_str()));
-    Some(if labelled { Strength::Sentence } else { Strength::Anywhere })
-}
-
-/// `  To:      ana@example.com` of Exchange's summary of the message: a field, not the recipient.
-fn indented_field(line: &str) -> bool {
-    line.starts_with([' ', '\t']) && line.trim_start().to_ascii_lowercase().starts_with("to:")
-}
-
-fn other_before(before: &str) -> bool {
-    let spoken = before.trim_end_matches(|c: char| c.is_whitespace() || ":='\"<(".contains(c)).to_lowercase();
-    last_words(&spoken).iter().any(|words| WORDS.others.contains(words.as_str()))
-}
-
-/// The last one to five words of a text, as phrases.
-fn last_words(text: &str) -> Vec<String> {
-    let words: Vec<&str> =
-        text.split(|c: char| c.is_whitespace() || ",;()".contains(c)).filter(|word| !word.is_empty()).collect();
-    (1..=5.min(words.len()))
-        .map(|count| words[words.len() - count..].join(" ").trim_start_matches(['-', '*']).to_owned())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -362,6 +200,21 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_below_is_about_the_one_above() {
+        check(
+            "<ana@example.com>: host mx said: 550 5.1.1\n    <bo@example.org>: no such user\n",
+            &[("ana@example.com", "host mx said: 550 5.1.1 <bo@example.org>: no such user")],
+        );
+        check(
+            "  ana@example.com\n    550 Sorry, your message to bo@example.org was not taken\n  cy@example.com\n    full\n",
+            &[
+                ("ana@example.com", "550 Sorry, your message to bo@example.org was not taken"),
+                ("cy@example.com", "full"),
+            ],
+        );
+    }
+
+    #[test]
     fn labels_and_sentences() {
         check("Failed Recipient: ana@example.com\nReason: no\n", &[("ana@example.com", "Reason: no")]);
         check(
@@ -378,6 +231,10 @@ mod tests {
 
     #[test]
     fn expansions() {
+        check(
+            "<ana@example.com> (expanded from\n    <list@example.com>): full\n",
+            &[("ana@example.com", "(expanded from <list@example.com>): full")],
+        );
         check("  an undisclosed address\n    (generated from ana@example.com)\n", &[("ana@example.com", "")]);
     }
 }

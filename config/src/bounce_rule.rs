@@ -35,6 +35,7 @@ section! {
         /// compared, and there is a space at both ends, so that " rbl " finds a word.
         text: Option<Vec<String>> = none example ["out of storage", "mailbox & no room"];
         /// Only there in the session: greeting, hello, mail, rcpt, data, message; or in a report that came back: report.
+        /// A report that says where its reply came counts there too.
         stages: Option<Vec<String>> = none example ["rcpt", "report"];
         /// Replies that it is for, one at least, with their codes; "[report] 550 ..." where it does not answer RCPT TO.
         samples: Vec<String> = required example ["552 5.2.2 This account is out of storage"];
@@ -54,6 +55,7 @@ impl BounceRuleEntry {
             text: list(&self.text),
             stages: list(&self.stages),
             fallback: false,
+            word: None,
             samples: self.samples.clone(),
         }
     }

@@ -85,8 +85,8 @@ struct Rsa {
     batches: Option<Batches>,
 }
 
-impl Rsa {
-    fn new(pair: RsaKeyPair, pkcs8: &[u8]) -> Pair {
+impl Pair {
+    fn rsa(pair: RsaKeyPair, pkcs8: &[u8]) -> Pair {
         let batches = Batches::new(&pair, pkcs8);
         Pair::Rsa(Box::new(Rsa { pair, batches }))
     }
@@ -107,7 +107,7 @@ impl Key {
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Generate)?;
         let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map_err(|_| KeyError::Generate)?;
         let pkcs8 = Zeroizing::new(der.as_ref().to_vec());
-        Ok(Key { pair: Rsa::new(pair, &pkcs8), pkcs8 })
+        Ok(Key { pair: Pair::rsa(pair, &pkcs8), pkcs8 })
     }
 
     /// Makes an Ed25519 key.
@@ -131,7 +131,7 @@ impl Key {
             if bits < 2048 {
                 return Err(KeyError::TooShort { bits });
             }
-            return Ok(Key { pair: Rsa::new(pair, &pkcs8), pkcs8 });
+            return Ok(Key { pair: Pair::rsa(pair, &pkcs8), pkcs8 });
         }
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(|_| KeyError::NotAKey)?;
         Ok(Key { pair: Pair::Ed25519(Box::new(pair)), pkcs8 })

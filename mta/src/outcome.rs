@@ -276,7 +276,7 @@ mod tests {
             rcpt 450 4.1.1 User unknown
                 Deferred { class: BadMailbox, reason: Deferred, wait: 900s } None
             mail 550 5.1.1 User unknown
-                Bounced { class: Policy, suppress: false } None
+                Bounced { class: SenderRefused, suppress: false } None
             rcpt 451 4.7.1 Greylisted, please try again later
                 Deferred { class: Greylist, reason: Greylisted, wait: 900s } None
             rcpt 450 4.2.0 Greylisted, try again in 120 seconds

@@ -22,7 +22,7 @@ fn every_rule_is_alive() {
         for ((reply, stage), text) in samples.iter().zip(&written.samples) {
             let words = normalized(&reply.text);
             let status = reply.enhanced.or_else(|| status_within(&words, reply.code));
-            let question = Question { code: reply.code, status, text: &words, stage: *stage, provider: "" };
+            let question = Question { code: reply.code, status, text: &words, stage: *stage, also: None, provider: "" };
             let found = Rules::builtin().at("").find(&question).map_or("none", |(rule, _)| &*rule.name);
             if found != written.name {
                 faults.push(format!("{}: {found} takes {text:?}", written.name));
@@ -74,5 +74,14 @@ fn fallbacks_stand_last() {
 const LATE: [&str; 2] = ["try-again-later", "recipient-refused-plainly"];
 
 /// Codes that only one vendor gives, or one RFC: they say as much as words.
-const VENDOR_CODES: [&str; 4] =
-    ["google-unusual-rate", "google-blocked-rate", "microsoft-authentication", "authentication-status"];
+const VENDOR_CODES: [&str; 9] = [
+    "google-unusual-rate",
+    "google-blocked-rate",
+    "microsoft-authentication",
+    "microsoft-tenant",
+    "microsoft-sender",
+    "authentication-status",
+    "reverse-dns-status",
+    "moved-status",
+    "login-codes",
+];

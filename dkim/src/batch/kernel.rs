@@ -90,16 +90,23 @@ impl Kernel {
 
     /// `a · b / R` in each lane.
     pub fn multiply(self, a: &Numbers, b: &Numbers, moduli: &Moduli) -> Numbers {
-        let mut product = Numbers::small(0);
-        // SAFETY: the instructions are there; the assembler reads whole arguments and writes the whole product.
-        unsafe { packetboat_dkim_multiply(&mut product, a, b, moduli) }
+        let mut product = a.clone();
+        self.multiply_by(&mut product, b, moduli);
         product
+    }
+
+    /// `a · b / R` in each lane, in place of `a`.
+    pub fn multiply_by(self, a: &mut Numbers, b: &Numbers, moduli: &Moduli) {
+        let to: *mut Numbers = a;
+        // SAFETY: the instructions are there. The assembler reads whole arguments and writes the whole product, whose
+        // first digit is written when the factors have been read for the last time.
+        unsafe { packetboat_dkim_multiply(to, to, b, moduli) }
     }
 
     /// `a · a / R` in each lane, in place. `doubled` is for passing use.
     pub fn square(self, a: &mut Numbers, doubled: &mut Doubled, moduli: &Moduli) {
         let to: *mut Numbers = a;
-        // SAFETY: as above; the factor is read for the last time before the first digit of the square is written.
+        // SAFETY: as above.
         unsafe { packetboat_dkim_square(to, to, doubled, moduli) }
     }
 
@@ -108,12 +115,10 @@ impl Kernel {
         [Numbers::small(0), Numbers::small(0)]
     }
 
-    /// The wanted power of each number. All powers are read.
-    pub fn select(self, powers: &Powers, wanted: &Exponents) -> Numbers {
-        let mut selected = Numbers::small(0);
+    /// Writes the wanted power of each number. All powers are read.
+    pub fn select(self, selected: &mut Numbers, powers: &Powers, wanted: &Exponents) {
         // SAFETY: as above.
-        unsafe { packetboat_dkim_select(&mut selected, powers, wanted) }
-        selected
+        unsafe { packetboat_dkim_select(selected, powers, wanted) }
     }
 }
 

@@ -151,24 +151,28 @@ fn powers(
     let mut powers = Powers(std::array::from_fn(|_| Numbers::small(0)));
     powers.0[0] = kernel.multiply(&Numbers::small(1), &squared, moduli);
     for exponent in 1..POWERS {
-        powers.0[exponent] = kernel.multiply(&powers.0[exponent - 1], &message, moduli);
+        powers.0[exponent] = powers.0[exponent - 1].clone();
+        kernel.multiply_by(&mut powers.0[exponent], &message, moduli);
     }
     powers
 }
 
 /// The message to the power of each exponent, modulo each prime, below it.
 fn raise(kernel: Kernel, primes: &[&Prime; LANES], powers: &Powers, moduli: &Moduli) -> Numbers {
-    let wanted = |window| Zeroizing::new(Exponents(primes.map(|prime| prime.window(window))));
+    let mut wanted = Zeroizing::new(Exponents([0; LANES]));
     let mut room = Zeroizing::new(Kernel::doubled());
-    let mut power = Zeroizing::new(kernel.select(powers, &wanted(0)));
-    for window in 1..WINDOWS {
+    let mut factor = Zeroizing::new(Numbers::small(0));
+    // The zeroth power, which is one.
+    let mut power = Zeroizing::new(powers.0[0].clone());
+    for window in 0..WINDOWS {
         for _ in 0..4 {
             kernel.square(&mut power, &mut room, moduli);
         }
-        let factor = Zeroizing::new(kernel.select(powers, &wanted(window)));
-        *power = kernel.multiply(&power, &factor, moduli);
+        wanted.0 = primes.map(|prime| prime.window(window));
+        kernel.select(&mut factor, powers, &wanted);
+        kernel.multiply_by(&mut power, &factor, moduli);
     }
-    let power = Zeroizing::new(kernel.multiply(&power, &Numbers::small(1), moduli));
+    kernel.multiply_by(&mut power, &Numbers::small(1), moduli);
     gather(|lane| number::reduced(&power.lane(lane), &primes[lane].modulus))
 }
 
@@ -185,12 +189,12 @@ fn recombine(
         let of_q = number::reduced(&roots.lane(lane % BATCH + BATCH), p);
         number::modular_difference(&roots.lane(lane % BATCH), &of_q, p)
     };
-    let apart = Zeroizing::new(gather(apart));
+    let mut factor = Zeroizing::new(gather(apart));
     let squared = Zeroizing::new(gather(|lane| work[lane % BATCH].0.p.squared));
     let coefficient = Zeroizing::new(gather(|lane| work[lane % BATCH].0.coefficient));
     // Only the lower half means something: the upper is reduced by the other primes.
-    let apart = Zeroizing::new(kernel.multiply(&apart, &squared, moduli));
-    let factor = Zeroizing::new(kernel.multiply(&apart, &coefficient, moduli));
+    kernel.multiply_by(&mut factor, &squared, moduli);
+    kernel.multiply_by(&mut factor, &coefficient, moduli);
     std::array::from_fn(|n| {
         let key = work[n].0;
         let factor = Zeroizing::new(number::reduced(&factor.lane(n), &key.p.modulus));

@@ -373,6 +373,7 @@ mod tests {
             remote_mta: None,
             last_attempt_ms: None,
             provider: None,
+            stage: None,
         }
     }
 
