@@ -119,6 +119,7 @@ fn SignedIn() -> impl IntoView {
                 <Route path=path!("/unknown-texts") view=pages::UnknownTexts/>
                 <Route path=path!("/bounces") view=pages::Bounces/>
                 <Route path=path!("/suppressions") view=pages::Suppressions/>
+                <Route path=path!("/suppressions/history") view=pages::SuppressionHistory/>
                 <Route path=path!("/reports") view=pages::Reports/>
                 <Route path=path!("/api-keys") view=pages::ApiKeys/>
                 <Route path=path!("/smtp-credentials") view=pages::SmtpCredentials/>

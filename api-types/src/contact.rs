@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Time;
+use crate::{ContactStanding, Time};
 use std::collections::BTreeMap;
 
 /// A person that mail is sent to.
@@ -33,6 +33,9 @@ pub struct Contact {
     pub engaged_at: Option<Time>,
     /// Why nothing is sent to this contact, if so.
     pub suppressed: Option<String>,
+    /// Which mail it can get, and what speaks against it.
+    #[serde(default)]
+    pub standing: ContactStanding,
     /// When added.
     pub created_at: Time,
     /// When last changed.

@@ -4,7 +4,7 @@
 //! `limit`; live ones) · `GET /api/v1/recipients/{id}` · `GET /api/v1/egress` · `GET, POST /api/v1/suppressions` (`q`, `reason`, `cursor`, `limit`) ·
 //! `POST /api/v1/suppressions/{id}/remove` · `GET /api/v1/doctor` (list of `CheckPoint`)
 
-use crate::SuppressionCovers;
+use crate::{SuppressionCovers, SuppressionFrom};
 use serde::{Deserialize, Serialize};
 
 use crate::{Campaign, CampaignCount, Count, QueueGroup, StalledLane, Time};
@@ -239,6 +239,12 @@ pub struct Suppression {
     pub created_at: Time,
     /// Until when, if not for ever.
     pub expires_at: Option<Time>,
+    /// Whether that moment is over: it keeps nothing away any more.
+    #[serde(default)]
+    pub ended: bool,
+    /// The mail whose outcome led to it, as long as it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<SuppressionFrom>,
 }
 
 /// Why nothing is sent.
@@ -288,6 +294,6 @@ pub struct NewSuppression {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RemoveSuppression {
-    /// Why; kept with the event.
+    /// Why; kept in the history.
     pub reason: String,
 }

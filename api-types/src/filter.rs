@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ListStatus;
+use crate::{ListStatus, SuppressionReason};
 
 /// A condition on contacts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,18 @@ pub enum Filter {
     },
     /// Is on the suppression list.
     Suppressed,
+    /// Is on the suppression list for this reason.
+    SuppressedFor {
+        /// The reason.
+        reason: SuppressionReason,
+    },
+    /// Refused mail for now so often within the last days, and is not suppressed for it yet.
+    SoftBounced {
+        /// So often at least: 1 to 100.
+        times: u32,
+        /// Within so many days: 1 to 365.
+        days: u32,
+    },
     /// Is on a list, or has left it.
     List {
         /// The list.

@@ -197,6 +197,12 @@ mod tests {
             name = "a"
             class = "policy"
             samples = ["550 no"]
+            [[rule]]
+            name = "b"
+            class = "domain_reputation"
+            kind = "hard"
+            text = ["mumble"]
+            samples = ["550 mumble"]
             "#,
             expect![[r#"
                 0 Class: there is no class "pollicy"; there are bad_mailbox, moved, inactive, suspended, bad_domain, takes_no_mail, mailbox_full, too_large, policy, authentication, reverse_dns, sender_refused, reputation, domain_reputation, blocklist, content, virus, malformed, greylist, rate_limit, too_many_connections, dns, connection, tls, protocol, relay_denied, system, loop, expired, vacation, unclassified
@@ -211,6 +217,7 @@ mod tests {
                 0 Whole: a rule without samples dies unseen; give it one reply at least
                 1 Name: two rules are named a; names must be unique
                 1 Whole: it would match every reply; give it codes, status, text or stages
+                2 Kind: domain_reputation tells of this sender, so "hard" would suppress people for our own name; say what it tells of the address with another class, such as bad_mailbox
             "#]],
         );
     }

@@ -5,7 +5,7 @@ use crate::classify::{Kind, Stage};
 use crate::normal::shared_word;
 use crate::patterns::{CodePattern, StatusPattern, phrases};
 use aho_corasick::AhoCorasick;
-use mail::{BounceClass, EnhancedStatus};
+use mail::{BounceClass, EnhancedStatus, Severity};
 use serde::Deserialize;
 use std::sync::{Arc, LazyLock};
 
@@ -257,6 +257,16 @@ pub(crate) fn compile_rule(written: &WrittenRule, all: &mut Vec<String>) -> Resu
     let kind = written.kind.as_deref().map(|word| (word, Kind::of_rule(word)));
     if let Some((word, None)) = kind {
         wrongs.push((Part::Kind, format!("there is no kind {word:?}; there are hard, soft, block and delay")));
+    }
+    if let (Some(class), Some((_, Some(Kind::Hard)))) = (class, kind)
+        && matches!(Kind::of(class, Severity::Permanent), Kind::Block | Kind::Delay)
+    {
+        let why = format!(
+            "{} tells of this sender, so \"hard\" would suppress people for our own name; say what it tells of the address \
+             with another class, such as bad_mailbox",
+            class.as_str()
+        );
+        wrongs.push((Part::Kind, why));
     }
     let codes = (Part::Code as fn(usize) -> Part, "a reply code such as 550, 4xx or 5xx");
     let codes = each(&written.codes, codes, CodePattern::parse, &mut wrongs);

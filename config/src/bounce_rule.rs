@@ -22,8 +22,8 @@ section! {
         /// content, virus, malformed, greylist, rate_limit, too_many_connections, dns, connection, tls, protocol,
         /// relay_denied, system, loop or expired.
         class: String = required example "mailbox_full";
-        /// What follows for the recipient, where it is not what the class says: "hard" suppresses the address, "soft"
-        /// ends this message, "block" is about us, "delay" tries again.
+        /// What follows for the recipient, where it is not what the class says: "hard" suppresses the address (not with a
+        /// class that tells of this sender), "soft" ends this message, "block" is about us, "delay" tries again.
         kind: Option<String> = none example "soft";
         /// Only what servers of these providers say, by their names on the Providers page.
         providers: Option<Vec<String>> = none example ["Google"];

@@ -99,6 +99,21 @@ fn commands_work_without_a_daemon() {
     assert!(good(&run(&["suppressions", "list"])).contains("no@example.com"));
     good(&run(&["suppressions", "remove", "no@example.com", "--reason", "asked again"]));
     assert!(!good(&run(&["suppressions", "list"])).contains("no@example.com"));
+    good(&run(&["suppressions", "add", "Trap@example.com", "--global", "--until", "2999-01-01T00:00:00Z"]));
+    good(&run(&["suppressions", "add", "trap@example.com", "--marketing"]));
+    let list = |narrowed: &[&str]| good(&run(&[&["suppressions", "list"], narrowed].concat())).lines().count();
+    assert_eq!(list(&[]), 2);
+    assert_eq!(list(&["trap", "--global", "--covers", "all", "--in-force", "--reason", "manual"]), 1);
+    assert_eq!((list(&["--own", "--covers", "all"]), list(&["--ended"])), (0, 0));
+    assert!(!run(&["suppressions", "remove", "rap@example.com", "--reason", "x"]).status.success(), "another address");
+    let removed = good(&run(&["suppressions", "remove", "trap@example.com", "--reason", "it was none", "--global"]));
+    assert!(removed.contains("global") && removed.contains("until 2999"), "{removed}");
+    assert_eq!(list(&[]), 1);
+    let history = good(&run(&["suppressions", "history", "trap@example.com"]));
+    assert_eq!(history.lines().count(), 3, "{history}");
+    assert!(history.lines().next().unwrap().contains("removed trap@example.com"), "{history}");
+    assert!(history.contains("by terminal: it was none"), "{history}");
+    assert_eq!(good(&run(&["suppressions", "history"])).lines().count(), 5);
 
     let file = dir.path().join("people.csv");
     std::fs::write(&file, "Mail,Name\nbo@example.com,Bo\nnobody,No\n").unwrap();

@@ -53,6 +53,9 @@ async fn a_list_is_written_read_and_taken_back() {
     assert_eq!(addresses(&all), expected);
     assert_eq!(addresses(&marketer.get(&format!("{LIST}?global=true")).await), ["trap@gull.example"]);
     assert_eq!(addresses(&marketer.get(&format!("{LIST}?reason=complaint")).await), ["cy@gull.example"]);
+    assert_eq!(addresses(&marketer.get(&format!("{LIST}?global=false&covers=all")).await), ["trap@gull.example"]);
+    assert_eq!(addresses(&marketer.get(&format!("{LIST}?covers=marketing&ended=true")).await), Vec::<&str>::new());
+    assert_eq!(addresses(&marketer.get(&format!("{LIST}?covers=marketing&ended=false")).await).len(), 2);
     assert_eq!(marketer.get(&format!("{LIST}?q=cy")).await["items"][0]["covers"], "marketing");
     let csv = marketer.send(Method::GET, &format!("{LIST}/export"), None).await.text().await.unwrap();
     assert_eq!(csv.lines().count(), 5, "{csv}");
@@ -61,9 +64,78 @@ async fn a_list_is_written_read_and_taken_back() {
     let off = format!("{LIST}/{}/remove", trap["id"]);
     let why = Some(json!({ "reason": "it was none" }));
     let (status, _) = bad(marketer.send(Method::POST, &off, why.clone()).await).await;
-    assert_eq!(status, 404, "it binds them, and is not theirs");
+    assert_eq!(status, 403, "it binds them, and is not theirs");
     good(admin.send(Method::POST, &off, why).await).await;
     assert_eq!(addresses(&marketer.get(&format!("{LIST}?global=true")).await), Vec::<&str>::new());
+    boat.stop().await;
+}
+
+/// Lines of the history, newest first.
+fn told(page: &Value) -> Vec<String> {
+    let line = |row: &Value| {
+        let text = |key: &str| row[key].as_str().unwrap_or("-").to_owned();
+        format!("{} {} {} by {}: {}", text("address"), text("action"), text("reason"), text("by"), text("words"))
+    };
+    page["items"].as_array().unwrap().iter().map(line).collect()
+}
+
+/// From the first entry to the last, over the deletion of the contact and its coming back.
+#[tokio::test]
+async fn an_entry_outlives_its_contact_and_its_history_says_who_did_what() {
+    let boat = boat().await;
+    let (admin, bo) = (boat.session(Role::Admin).await, boat.session(Role::Marketer).await);
+    let contact = bo.post("/api/v1/contacts", json!({ "email": "Ana@gull.example" })).await;
+    assert_eq!(contact["standing"]["gets"], "all");
+    let path = format!("/api/v1/contacts/{}", contact["id"]);
+    let marketing = json!({ "address": "ana@gull.example", "covers": "marketing", "note": "ana@gull.example rang" });
+    let first = bo.post(LIST, marketing).await;
+    assert_eq!(bo.get(&path).await["standing"]["gets"], "single_mail");
+    let off = |id: &Value| format!("{LIST}/{id}/remove");
+    let (status, body) = bad(bo.send(Method::POST, &off(&first["id"]), Some(json!({ "reason": " " }))).await).await;
+    assert_eq!((status, body.error.field.as_deref()), (422, Some("reason")));
+    bo.post(&off(&first["id"]), json!({ "reason": "she rang again" })).await;
+    bo.post(LIST, json!({ "address": "ana@gull.example", "note": "and again" })).await;
+    let standing = bo.get(&path).await["standing"].clone();
+    assert_eq!((&standing["gets"], &standing["entries"][0]["origin"]), (&json!("nothing"), &json!("and again")));
+    assert_eq!((&standing["soft_bounces"], &standing["soft_bounces_max"]), (&json!(0), &json!(3)));
+    for (status, expected) in [("active", 0), ("suppressed", 1), ("manual", 1), ("complaint", 0), ("soft_bouncing", 0)]
+    {
+        let page = bo.get(&format!("/api/v1/contacts?status={status}")).await;
+        assert_eq!(page["items"].as_array().unwrap().len(), expected, "{status}");
+    }
+    assert_eq!(bad(bo.send(Method::GET, "/api/v1/contacts?status=tired", None).await).await.0, 422);
+
+    good(bo.send(Method::DELETE, &path, None).await).await;
+    let found = bo.get(&format!("{LIST}?q=ANA@gull.example")).await;
+    let entry = &found["items"][0];
+    assert_eq!((&entry["address"], &entry["origin"]), (&Value::Null, &json!("and again")), "{found}");
+    let of_entry = format!("{LIST}/history?entry={}", entry["id"]);
+    let history = told(&bo.get(&of_entry).await);
+    let by = "by marketer@example.com";
+    let expected = [
+        format!("- added manual {by}: and again"),
+        format!("- removed manual {by}: she rang again"),
+        format!("- added manual {by}: a***@gull.example rang"),
+    ];
+    assert_eq!(history, expected);
+    // She is imported again: the entry is there before her.
+    let again = bo.post("/api/v1/contacts", json!({ "email": "ana@GULL.example" })).await;
+    assert_eq!((&again["standing"]["gets"], &again["suppressed"]), (&json!("nothing"), &json!("manual: and again")));
+    let by_address = told(&bo.get(&format!("{LIST}/history?address=ana@gull.example")).await);
+    assert_eq!(by_address, expected.map(|line| line.replacen('-', "ana@gull.example", 1)));
+
+    let trap = admin.post(LIST, json!({ "address": "trap@gull.example", "global": true })).await;
+    admin.post(&off(&trap["id"]), json!({ "reason": "it was none" })).await;
+    let all = bo.get(&format!("{LIST}/history?limit=1")).await;
+    assert_eq!(told(&all), ["- removed manual by admin@example.com: it was none"]);
+    assert_eq!((&all["items"][0]["global"], &all["items"][0]["masked"]), (&json!(true), &json!("t***@gull.example")));
+    let next = bo.get(&format!("{LIST}/history?limit=1&cursor={}", all["next"].as_str().unwrap())).await;
+    assert_eq!(next["items"][0]["action"], "added");
+    for (query, field) in [("address=nobody", "address"), ("address=a@b.example&entry=1", "entry")] {
+        let (status, body) = bad(bo.send(Method::GET, &format!("{LIST}/history?{query}"), None).await).await;
+        assert_eq!((status, body.error.field.as_deref()), (422, Some(field)), "{query}");
+    }
+    assert_eq!(bad(bo.send(Method::GET, &format!("{LIST}/history?entry=999"), None).await).await.0, 404);
     boat.stop().await;
 }
 

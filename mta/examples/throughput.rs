@@ -150,6 +150,7 @@ fn parts(storage: &Storage, connections: u32) -> Parts {
         retention: Retention {
             events: day,
             finished: day,
+            suppressions: day,
             unmatched_reports: day,
             unknown_texts: day,
             reports: day,

@@ -117,11 +117,15 @@ impl Engine {
         crate::metric::describe();
         let now_ms = parts.clock.now_ms();
         let storage = parts.storage.clone();
-        let recovered =
-            crate::hold::blocking(move || storage.queue().write_blocking(move |tx| queue::recover(tx, now_ms)))
-                .await
-                .unwrap_or(Err(StorageError::Closed))
-                .map_err(StartError::Recover)?;
+        let soft_bounces = parts.soft_bounces;
+        let put_in_order = move |tx: &storage::Transaction<'_>| {
+            storage::soft_bounce::set_rule(tx, soft_bounces)?;
+            queue::recover(tx, now_ms)
+        };
+        let recovered = crate::hold::blocking(move || storage.queue().write_blocking(put_in_order))
+            .await
+            .unwrap_or(Err(StorageError::Closed))
+            .map_err(StartError::Recover)?;
         if recovered != Recovered::default() {
             let Recovered { requeued, unknown } = recovered;
             tracing::info!(requeued, unknown, "recovered recipients of the last run");
@@ -183,7 +187,7 @@ impl Engine {
             tokio::spawn(watchdog::run(shared.clone())),
             tokio::spawn(housekeeping::lanes(shared.clone())),
             tokio::spawn(housekeeping::expiry(shared.clone())),
-            tokio::spawn(housekeeping::soft_bounces(shared.clone(), parts.soft_bounces)),
+            tokio::spawn(housekeeping::soft_bounces(shared.clone())),
             tokio::spawn(reputation::watch(shared.clone(), parts.reputation)),
             tokio::spawn(warmup::nights(shared.clone())),
             tokio::spawn(housekeeping::events(shared.clone())),

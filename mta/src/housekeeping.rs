@@ -11,8 +11,8 @@ use std::time::Duration;
 use storage::automation::{Automation, Scope};
 use storage::{
     RecipientId, Storage, StorageError, automation, bounces, conversation, dmarc_report, event, idempotency, job,
-    listing, message, outbox, queue, report_alarm, report_day, reputation, sent_to, soft_bounce, standing, tls_report,
-    unknown_text, unmatched_report,
+    listing, message, outbox, queue, report_alarm, report_day, reputation, sent_to, soft_bounce, standing, suppression,
+    tls_report, unknown_text, unmatched_report,
 };
 
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.
@@ -24,8 +24,8 @@ const EXPIRY_CHUNK: u32 = 50_000;
 const REPUTATION_KEEP: Duration = Duration::from_hours(31 * 24);
 /// Reputation acts on figures of seven days.
 const AUTOMATIONS_KEEP_MIN: Duration = Duration::from_hours(8 * 24);
-/// New soft bounces are looked at so often.
-const SOFT_BOUNCES_EVERY: Duration = Duration::from_secs(30);
+/// What could not be judged is tried again after this.
+const SOFT_BOUNCES_AGAIN: Duration = Duration::from_secs(30);
 /// The longest time within which soft bounces can be counted.
 const SOFT_BOUNCES_KEEP: Duration = Duration::from_hours(365 * 24);
 /// Events are moved at most so often: the more at a time, the cheaper each.
@@ -52,6 +52,8 @@ pub struct Retention {
     pub events: Duration,
     /// Finished recipients.
     pub finished: Duration,
+    /// What became of suppressions, and those that have ended.
+    pub suppressions: Duration,
     /// Reports that matched nobody.
     pub unmatched_reports: Duration,
     /// Texts that no rule knows, since they were last seen.
@@ -92,24 +94,21 @@ pub(crate) async fn expiry(shared: Arc<Shared>) {
     }
 }
 
-/// Addresses that bounced softly again and again are suppressed. What was noted before the start is judged again, which
-/// changes nothing.
-pub(crate) async fn soft_bounces(shared: Arc<Shared>, threshold: Option<soft_bounce::Threshold>) {
-    let Some(threshold) = threshold else { return };
+/// Each soft bounce is judged in its own commit. What was noted under another rule is judged once, by the present one.
+pub(crate) async fn soft_bounces(shared: Arc<Shared>) {
     let mut after = 0;
     loop {
         let (storage, now_ms) = (shared.storage.clone(), shared.clock.now_ms());
-        let judged = off_clock(async move { soft_bounce::judge(&storage, threshold, after, now_ms).await }).await;
+        let judged = off_clock(async move { soft_bounce::judge(&storage, after, now_ms).await }).await;
         match judged {
-            Some(Ok(last)) if last != after => {
-                after = last;
-                continue;
+            Some(Ok(last)) if last == after => return,
+            Some(Ok(last)) => after = last,
+            Some(Err(error)) => {
+                tracing::error!(%error, "soft bounces cannot be counted; trying again");
+                shared.clock.sleep(SOFT_BOUNCES_AGAIN).await;
             }
-            Some(Ok(_)) => {}
-            Some(Err(error)) => tracing::error!(%error, "soft bounces cannot be counted; trying again"),
             None => return,
         }
-        shared.clock.sleep(SOFT_BOUNCES_EVERY).await;
     }
 }
 
@@ -209,6 +208,10 @@ enum Old {
     Jobs,
     /// Soft bounces that are too old to count.
     SoftBounces,
+    /// What became of suppressions.
+    SuppressionChanges,
+    /// Suppressions that have ended.
+    EndedSuppressions,
     /// Rolling figures that no page looks back to.
     Reputation,
     /// Rolling figures that reputation does not act on any more.
@@ -239,6 +242,8 @@ async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageErr
         (Old::Listings, retention.reports),
         (Old::Jobs, JOBS_KEEP),
         (Old::SoftBounces, SOFT_BOUNCES_KEEP),
+        (Old::SuppressionChanges, retention.suppressions),
+        (Old::EndedSuppressions, retention.suppressions),
         (Old::Reputation, REPUTATION_KEEP),
         (Old::Standing, AUTOMATIONS_KEEP_MIN),
         (Old::Bounces, retention.finished),
@@ -281,6 +286,8 @@ async fn forget_some(storage: &Storage, old: Old, before_ms: i64) -> Result<usiz
         Old::Bounces => bounces::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::PastAddresses => storage.main().write(move |tx| sent_to::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::SoftBounces => soft_bounce::forget(storage, before_ms, RETENTION_CHUNK).await,
+        Old::SuppressionChanges => suppression::forget(storage, before_ms, RETENTION_CHUNK).await,
+        Old::EndedSuppressions => suppression::forget_ended(storage, before_ms, RETENTION_CHUNK).await,
         Old::Conversations(bytes) => {
             storage.events().write(move |tx| conversation::forget(tx, before_ms, bytes, RETENTION_CHUNK)).await
         }

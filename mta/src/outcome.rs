@@ -307,6 +307,42 @@ mod tests {
         .assert_eq(&lines.map(told).concat());
     }
 
+    /// Every class at every stage with every severity, read by a rule of its own: only what tells of the address, and for
+    /// good, is ever held against it.
+    #[test]
+    fn only_what_tells_of_the_address_suppresses() {
+        use BounceClass as C;
+        let of_the_address = [C::BadMailbox, C::Moved, C::Inactive, C::BadDomain, C::TakesNoMail];
+        let words = |class: BounceClass| format!("zork {} zork", class.as_str().replace('_', " "));
+        let rule = |class: &BounceClass| bounce::WrittenRule {
+            name: class.to_string(),
+            class: class.to_string(),
+            text: vec![words(*class)],
+            samples: vec![format!("550 {}", words(*class))],
+            ..bounce::WrittenRule::default()
+        };
+        let written: Vec<_> = BounceClass::ALL.iter().map(rule).collect();
+        let rules = bounce::Rules::with_own(&written).unwrap();
+        let stages = [Stage::Greeting, Stage::Hello, Stage::Mail, Stage::Rcpt, Stage::Data, Stage::Message];
+        let mut suppressing = std::collections::BTreeSet::new();
+        for class in BounceClass::ALL.iter().copied() {
+            for (code, stage) in [421, 450, 550, 554].into_iter().flat_map(|code| stages.map(|stage| (code, stage))) {
+                for kind in [StreamKind::Bulk, StreamKind::Transactional] {
+                    for expires_ms in [48 * 3_600_000, 0] {
+                        let reply = Reply::new(code, [words(class).as_str()]);
+                        let case = Case { rules: rules.at(""), kind, expires_ms, ..case(2) };
+                        let verdict = decide(&policy(), Happening::Reply(&reply, stage), &case).0;
+                        if let Verdict::Bounced { suppress: true, class: read } = verdict {
+                            assert!(code >= 500 && read == class, "{reply:?} at {stage:?}");
+                            suppressing.insert(class);
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(suppressing, of_the_address.into());
+    }
+
     #[test]
     fn greylisted_until_it_is_over() {
         let reply = Reply::new(451, ["4.7.1 Greylisted, please try again later"]);

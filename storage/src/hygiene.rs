@@ -3,10 +3,10 @@
 //! Who was mailed is taken from the events, some time after the delivery: no delivery waits for it.
 
 use crate::contact::Member;
-use crate::event::{Event, Kind};
-use crate::suppression::{self, NewSuppression, SuppressionReason, usual_covers};
+use crate::event::Kind;
+use crate::suppression::{self, NewSuppression, Removal, SuppressionReason, usual_covers};
 use crate::tag::{self, TagId};
-use crate::{ContactId, Storage, StorageError, SuppressionId, WorkspaceId, meta, outbox};
+use crate::{ContactId, Storage, StorageError, SuppressionId, WorkspaceId, meta};
 use api_types::HygieneSettings;
 use mail::Address;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
@@ -164,7 +164,6 @@ const CAME_BACK: &str = "
     FROM suppression s INDEXED BY suppression_sunset
     LEFT JOIN contact c ON c.workspace_id = s.workspace_id AND c.address_hash = s.address_hash
     WHERE s.reason = 'sunset' AND s.id > ?1 ORDER BY s.id LIMIT ?2";
-const LIFT: &str = "DELETE FROM suppression WHERE id = ?1 AND workspace_id = ?2 AND reason = 'sunset'";
 
 /// Lifts what silence led to of those who were engaged since, of the entries behind `after`; says up to where it looked
 /// and how many it lifted. `None` when there is nothing behind.
@@ -193,16 +192,13 @@ pub async fn lift(
     let lifted = storage.queue().write(move |tx| {
         let mut lifted = 0;
         for (id, workspace, contact, _) in back {
-            if tx.prepare_cached(LIFT)?.execute(params![id, workspace])? == 0 {
+            // Another reason may have taken its place since it was looked at.
+            let still = suppression::find(tx, workspace, id)?;
+            if still.is_none_or(|entry| entry.reason != SuppressionReason::Sunset) {
                 continue;
             }
-            lifted += 1;
-            let event = Event {
-                contact_id: contact,
-                text: Some("sunset: engaged again"),
-                ..Event::new(now_ms, workspace, Kind::SuppressionRemoved)
-            };
-            outbox::put(tx, &event)?;
+            let removal = Removal { why: "engaged again", actor: None, recipient_id: None, campaign_id: None, now_ms };
+            lifted += usize::from(suppression::remove(tx, workspace, (id, contact), removal)?.is_some());
         }
         Ok(lifted)
     });
@@ -366,23 +362,8 @@ pub fn last_run(tx: &Connection, workspace: WorkspaceId, rule: Rule) -> Result<O
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[
-    DELIVERED,
-    NOTE,
-    GET,
-    PUT,
-    ALL,
-    ENGAGED_SINCE,
-    CAME_BACK,
-    LIFT,
-    SUNSET_NOW,
-    UNTAG,
-    BEGIN,
-    TIDY,
-    PROGRESS,
-    RUNS,
-    LAST,
-];
+pub(crate) const STATEMENTS: &[&str] =
+    &[DELIVERED, NOTE, GET, PUT, ALL, ENGAGED_SINCE, CAME_BACK, SUNSET_NOW, UNTAG, BEGIN, TIDY, PROGRESS, RUNS, LAST];
 
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,8 @@
 use crate::event::{Event, Kind};
 use crate::list::{self, Mover};
 use crate::response::{self, Response};
-use crate::suppression::{self, NewSuppression, SuppressionReason, usual_covers};
-use crate::unsubscribe::{Applied, find, lift};
+use crate::suppression::{self, NewSuppression, Removal, SuppressionReason, usual_covers};
+use crate::unsubscribe::{Applied, find};
 use crate::{AddressHash, ListId, RecipientId, StorageError, WorkspaceId, address_hash, outbox};
 use mail::Address;
 use rusqlite::{Connection, params};
@@ -70,6 +70,9 @@ pub struct Choice {
     pub leaves: Vec<(ListId, String)>,
 }
 
+/// Where a choice is made.
+const HERE: &str = "on the page for preferences";
+
 /// Applies what the recipient chose; again changes nothing. `None` when it is no longer kept. Belongs into the writer of
 /// queue.db.
 ///
@@ -108,7 +111,9 @@ fn marketing(tx: &Connection, who: Mover<'_>, address: &Address, wanted: Marketi
     if std::mem::discriminant(&now.marketing) == std::mem::discriminant(&wanted) && !now.by_silence {
         return Ok(false);
     }
-    lift(tx, who.workspace, who.hash)?;
+    let removal =
+        Removal { why: HERE, actor: None, recipient_id: who.recipient, campaign_id: who.campaign, now_ms: who.now_ms };
+    suppression::lift_wishes(tx, (who.workspace, who.hash), removal)?;
     let (kind, reason, expires_ms) = match wanted {
         Marketing::Wanted => (Kind::Resubscribed, None, None),
         Marketing::Unwanted => (Kind::Unsubscribed, Some(SuppressionReason::Unsubscribe), None),
@@ -120,7 +125,7 @@ fn marketing(tx: &Connection, who: Mover<'_>, address: &Address, wanted: Marketi
             address,
             covers: usual_covers(reason),
             reason,
-            origin: "on the page for preferences",
+            origin: HERE,
             recipient_id: who.recipient,
             campaign_id: who.campaign,
             contact_id: who.contact,
@@ -137,7 +142,7 @@ fn marketing(tx: &Connection, who: Mover<'_>, address: &Address, wanted: Marketi
         recipient_id: who.recipient,
         campaign_id: who.campaign,
         contact_id: who.contact,
-        text: Some("on the page for preferences"),
+        text: Some(HERE),
         ..Event::new(who.now_ms, who.workspace, kind)
     };
     outbox::put(tx, &event)?;

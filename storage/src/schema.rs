@@ -4,6 +4,9 @@ use crate::StorageError;
 use rusqlite::Connection;
 use std::path::Path;
 
+#[cfg(test)]
+mod tests;
+
 mod main_db {
     refinery::embed_migrations!("src/schema/main");
 }

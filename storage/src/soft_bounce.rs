@@ -32,13 +32,14 @@ const NOTE: &str = "
     INSERT INTO soft_bounce (workspace_id, address_hash, address, recipient_id, campaign_id, contact_id, at_ms, text)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
-/// Notes one, in the commit of the outcome.
+/// Notes one, in the commit of the outcome, and suppresses the address if it is the one too many.
 pub(crate) fn note(tx: &Connection, soft: &SoftBounce<'_>) -> Result<(), StorageError> {
     // It was parsed when it was taken in.
     let Ok(address) = Address::parse(soft.address) else { return Ok(()) };
+    let hash = address_hash(&address);
     tx.prepare_cached(NOTE)?.execute(params![
         soft.workspace_id,
-        address_hash(&address),
+        hash,
         soft.address,
         soft.recipient_id,
         soft.origin.campaign(),
@@ -46,11 +47,14 @@ pub(crate) fn note(tx: &Connection, soft: &SoftBounce<'_>) -> Result<(), Storage
         soft.at_ms,
         crate::event::bounded(soft.text),
     ])?;
-    Ok(())
+    match rule(tx)? {
+        Some(threshold) => judge_one(tx, threshold, (soft.workspace_id, &hash), soft.at_ms),
+        None => Ok(()),
+    }
 }
 
 /// How many lead to what.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Threshold {
     /// So many.
     pub bounces: u32,
@@ -60,6 +64,34 @@ pub struct Threshold {
     pub expiry_ms: i64,
 }
 
+const RULE: &str = "SELECT bounces, within_ms, expiry_ms FROM soft_bounce_rule";
+
+/// What soft bounces lead to; `None` where they lead to nothing.
+///
+/// # Errors
+/// The database's.
+pub fn rule(connection: &Connection) -> Result<Option<Threshold>, StorageError> {
+    let mut statement = connection.prepare_cached(RULE)?;
+    let found = statement
+        .query_row([], |row| Ok(Threshold { bounces: row.get(0)?, within_ms: row.get(1)?, expiry_ms: row.get(2)? }));
+    Ok(found.optional()?)
+}
+
+const NO_RULE: &str = "DELETE FROM soft_bounce_rule";
+const SET_RULE: &str = "INSERT INTO soft_bounce_rule (id, bounces, within_ms, expiry_ms) VALUES (1, ?1, ?2, ?3)";
+
+/// Says what soft bounces lead to from now on. Belongs into the writer of queue.db.
+///
+/// # Errors
+/// The database's.
+pub fn set_rule(tx: &Connection, threshold: Option<Threshold>) -> Result<(), StorageError> {
+    tx.prepare_cached(NO_RULE)?.execute([])?;
+    if let Some(rule) = threshold {
+        tx.prepare_cached(SET_RULE)?.execute(params![rule.bounces, rule.within_ms, rule.expiry_ms])?;
+    }
+    Ok(())
+}
+
 const NEWER: &str = "SELECT id, workspace_id, address_hash FROM soft_bounce WHERE id > ?1 ORDER BY id LIMIT ?2";
 const COUNT: &str = "
     SELECT count(*) FROM soft_bounce WHERE workspace_id = ?1 AND address_hash = ?2 AND at_ms > ?3";
@@ -67,12 +99,12 @@ const LAST: &str = "
     SELECT address, recipient_id, campaign_id, contact_id, text FROM soft_bounce
     WHERE workspace_id = ?1 AND address_hash = ?2 ORDER BY at_ms DESC LIMIT 1";
 
-/// Suppresses the addresses behind what was noted after `after`, where they have reached the threshold. Says up to where
-/// it has looked; call again until it says the same.
+/// Suppresses the addresses behind what was noted after `after` by another rule, where they have reached the threshold of
+/// the present one. Says up to where it has looked; call again until it says the same.
 ///
 /// # Errors
 /// The database's.
-pub async fn judge(storage: &Storage, threshold: Threshold, after: i64, now_ms: i64) -> Result<i64, StorageError> {
+pub async fn judge(storage: &Storage, after: i64, now_ms: i64) -> Result<i64, StorageError> {
     let newer: Vec<(i64, WorkspaceId, AddressHash)> = storage
         .read(move |c| {
             let mut statement = c.prepare_cached(NEWER)?;
@@ -84,6 +116,7 @@ pub async fn judge(storage: &Storage, threshold: Threshold, after: i64, now_ms: 
     storage
         .queue()
         .write(move |tx| {
+            let Some(threshold) = rule(tx)? else { return Ok(last) };
             for (_, workspace, hash) in &newer {
                 judge_one(tx, threshold, (*workspace, hash), now_ms)?;
             }
@@ -92,14 +125,26 @@ pub async fn judge(storage: &Storage, threshold: Threshold, after: i64, now_ms: 
         .await
 }
 
+/// How often an address bounced softly since then, without having been suppressed for it.
+///
+/// # Errors
+/// The database's.
+pub fn since(
+    connection: &Connection,
+    (workspace, hash): (WorkspaceId, &AddressHash),
+    since_ms: i64,
+) -> Result<u32, StorageError> {
+    Ok(connection.prepare_cached(COUNT)?.query_row(params![workspace, hash, since_ms], |row| row.get(0))?)
+}
+
 fn judge_one(
     tx: &Connection,
     threshold: Threshold,
-    (workspace, hash): (WorkspaceId, &AddressHash),
+    whose: (WorkspaceId, &AddressHash),
     now_ms: i64,
 ) -> Result<(), StorageError> {
-    let since_ms = now_ms.saturating_sub(threshold.within_ms);
-    let n: u32 = tx.prepare_cached(COUNT)?.query_row(params![workspace, hash, since_ms], |row| row.get(0))?;
+    let (workspace, hash) = whose;
+    let n = since(tx, whose, now_ms.saturating_sub(threshold.within_ms))?;
     if n < threshold.bounces {
         return Ok(());
     }
@@ -154,7 +199,7 @@ pub async fn forget(storage: &Storage, before_ms: i64, limit: u32) -> Result<usi
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[NOTE, NEWER, COUNT, LAST, FORGET_ADDRESS, FORGET];
+pub(crate) const STATEMENTS: &[&str] = &[NOTE, RULE, NO_RULE, SET_RULE, NEWER, COUNT, LAST, FORGET_ADDRESS, FORGET];
 
 #[cfg(test)]
 mod tests {
@@ -165,14 +210,27 @@ mod tests {
     const DAY_MS: i64 = 86_400_000;
     const WS: WorkspaceId = WorkspaceId::MAIN;
 
-    /// Bounces on these days, judged on the last of them; until which day the address is suppressed then.
-    async fn check(days: &[i64], expected: Option<i64>) {
-        let dir = tempfile::tempdir().unwrap();
-        let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 1 }).unwrap();
-        let threshold = Threshold { bounces: 3, within_ms: 30 * DAY_MS, expiry_ms: 180 * DAY_MS };
-        let address = Address::parse("ana@gull.example").unwrap();
-        let mut after = 0;
-        for day in days.iter().copied() {
+    const RULE: Threshold = Threshold { bounces: 3, within_ms: 30 * DAY_MS, expiry_ms: 180 * DAY_MS };
+
+    struct Bed {
+        storage: Storage,
+        _dir: tempfile::TempDir,
+    }
+
+    impl Bed {
+        async fn with(rule: Option<Threshold>) -> Bed {
+            let dir = tempfile::tempdir().unwrap();
+            let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 1 }).unwrap();
+            let bed = Bed { storage, _dir: dir };
+            bed.rule(rule).await;
+            bed
+        }
+
+        async fn rule(&self, rule: Option<Threshold>) {
+            self.storage.queue().write(move |tx| set_rule(tx, rule)).await.unwrap();
+        }
+
+        async fn bounce(&self, day: i64) {
             let write = move |tx: &crate::Transaction<'_>| {
                 let soft = SoftBounce {
                     workspace_id: WS,
@@ -184,18 +242,51 @@ mod tests {
                 };
                 note(tx, &soft)
             };
-            storage.queue().write(write).await.unwrap();
-            after = judge(&storage, threshold, after, day * DAY_MS).await.unwrap();
+            self.storage.queue().write(write).await.unwrap();
         }
-        let found = storage.read_blocking(|c| suppression::of_hash(c, WS, &address_hash(&address))).unwrap();
-        let told = found.first().map(|entry| (entry.reason, entry.origin.as_str(), entry.expires_ms));
-        let origin = "3 times in 30 days, at last: mailbox full";
-        let wanted = expected.map(|day| (SuppressionReason::SoftBounces, origin, Some(day * DAY_MS)));
-        assert_eq!(told, wanted, "{days:?}");
+
+        /// Until which day the address is suppressed, and why.
+        fn entry(&self) -> Option<(SuppressionReason, String, i64)> {
+            let hash = address_hash(&Address::parse("ana@gull.example").unwrap());
+            let found = self.storage.read_blocking(|c| suppression::of_hash(c, WS, &hash)).unwrap();
+            found.into_iter().next().map(|entry| (entry.reason, entry.origin, entry.expires_ms.unwrap() / DAY_MS))
+        }
+    }
+
+    /// Bounces on these days, each judged in its own commit; until which day the address is suppressed then.
+    async fn check(days: &[i64], expected: Option<i64>) {
+        let bed = Bed::with(Some(RULE)).await;
+        for day in days {
+            bed.bounce(*day).await;
+        }
+        let origin = "3 times in 30 days, at last: mailbox full".to_owned();
+        let wanted = expected.map(|day| (SuppressionReason::SoftBounces, origin, day));
+        assert_eq!(bed.entry(), wanted, "{days:?}");
+        let hash = address_hash(&Address::parse("ana@gull.example").unwrap());
         let last_ms = days.last().copied().unwrap_or(0) * DAY_MS;
-        let ask =
-            |c: &Connection| suppression::check(c, WS, (&address_hash(&address), StreamKind::Transactional), last_ms);
-        assert_eq!(storage.read_blocking(ask).unwrap().is_some(), expected.is_some());
+        let ask = |c: &Connection| suppression::check(c, WS, (&hash, StreamKind::Transactional), last_ms);
+        assert_eq!(bed.storage.read_blocking(ask).unwrap().is_some(), expected.is_some());
+    }
+
+    /// What was noted while nothing followed from it is judged by the rule that comes.
+    #[tokio::test]
+    async fn a_new_rule_judges_what_was_noted_before() {
+        let bed = Bed::with(None).await;
+        for day in [1, 2, 3] {
+            bed.bounce(day).await;
+        }
+        let judge_all = async || {
+            let last = judge(&bed.storage, 0, 4 * DAY_MS).await.unwrap();
+            assert_eq!(judge(&bed.storage, last, 4 * DAY_MS).await.unwrap(), last);
+        };
+        judge_all().await;
+        assert_eq!(bed.entry(), None, "no rule, no consequence");
+        bed.rule(Some(Threshold { bounces: 4, ..RULE })).await;
+        judge_all().await;
+        assert_eq!(bed.entry(), None, "three are not four");
+        bed.rule(Some(RULE)).await;
+        judge_all().await;
+        assert_eq!(bed.entry().map(|(.., day)| day), Some(184));
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ fn every_statement_prepares() {
     let webhook = crate::webhook::statements();
     let sent_to = crate::sent_to::statements();
     let sent_to: Vec<&str> = sent_to.iter().map(String::as_str).collect();
+    let suppression = crate::suppression::statements();
     let dmarc_report = crate::dmarc_report::statements();
     let modules: &[(&str, &[&str])] = &[
         ("api_key", crate::api_key::STATEMENTS),
@@ -48,7 +49,7 @@ fn every_statement_prepares() {
         ("response", crate::response::STATEMENTS),
         ("sent_to", &sent_to),
         ("soft_bounce", crate::soft_bounce::STATEMENTS),
-        ("suppression", crate::suppression::STATEMENTS),
+        ("suppression", &suppression),
         ("tally", crate::tally::STATEMENTS),
         ("unknown_text", crate::unknown_text::STATEMENTS),
         ("unmatched_report", crate::unmatched_report::STATEMENTS),

@@ -3,17 +3,27 @@
 //!
 //! An entry is of one workspace, or of the whole installation ([`WorkspaceId::NONE`]), and covers bulk mail or every
 //! mail: who unsubscribes or complains still gets the receipt of an order, who does not exist gets nothing.
+//!
+//! Whatever is put on a list or taken off it stands in the history too, in the same commit.
+
+mod history;
+mod list;
+#[cfg(test)]
+mod tests;
 
 use crate::event::{Event, Kind};
+use crate::response::{self, Response};
 use crate::words::word;
 use crate::{
-    AddressHash, CampaignId, ContactId, RecipientId, StorageError, SuppressionId, WorkspaceId, address_hash, outbox,
+    AddressHash, CampaignId, ContactId, MessageId, RecipientId, StorageError, SuppressionId, WorkspaceId, address_hash,
+    outbox,
 };
 use mail::{Address, StreamKind};
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 pub use api_types::{SuppressionCovers, SuppressionReason};
+pub use history::{Action, Change, Whose, changes, forget, forget_ended};
+pub use list::{Filter, count, page};
 
 /// The stored word of a reason.
 #[must_use]
@@ -116,6 +126,8 @@ pub struct Suppression {
     pub workspace_id: WorkspaceId,
     /// Which mail is not sent.
     pub covers: SuppressionCovers,
+    /// Its key.
+    pub address_hash: AddressHash,
     /// The address; absent where only its hash is kept.
     pub address: Option<String>,
     /// Why.
@@ -191,6 +203,7 @@ pub fn add(tx: &Connection, new: &NewSuppression<'_>) -> Result<bool, StorageErr
     if changed == 0 {
         return Ok(false);
     }
+    history::added(tx, new, &normalized)?;
     let text = format!("{}: {}", reason_word(new.reason), new.origin);
     outbox::put(
         tx,
@@ -211,42 +224,114 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, address, reason, origin, recipient_id, campaign_id, created_by, created_ms, expires_ms, \
-             workspace_id, covers FROM suppression ",
+             workspace_id, covers, address_hash FROM suppression ",
             $rest
         )
     };
 }
+use select;
+
+/// Why an entry goes, and by whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Removal<'a> {
+    /// Why.
+    pub why: &'a str,
+    /// Who did it, when a person of the workspace did.
+    pub actor: Option<&'a str>,
+    /// The recipient by whose mail it was asked for.
+    pub recipient_id: Option<RecipientId>,
+    /// The campaign of that mail.
+    pub campaign_id: Option<CampaignId>,
+    /// Now.
+    pub now_ms: i64,
+}
 
 const FIND: &str = select!("WHERE id = :id AND workspace_id = :workspace_id");
+
+/// The entry with this id on the list of the workspace, or of the installation.
+///
+/// # Errors
+/// The database's.
+pub fn find(tx: &Connection, workspace: WorkspaceId, id: SuppressionId) -> Result<Option<Suppression>, StorageError> {
+    let mut statement = tx.prepare_cached(FIND)?;
+    Ok(statement.query_row(named_params! { ":id": id, ":workspace_id": workspace }, read).optional()?)
+}
+
 const REMOVE: &str = "DELETE FROM suppression WHERE id = :id AND workspace_id = :workspace_id";
 
-/// Takes an address off the list; who and why go into the event. `None` when it was not there.
+/// Takes an address off the list; who and why go into the history and into the event, which is of this contact. `None`
+/// when it was not there.
 ///
 /// # Errors
 /// The database's.
 pub fn remove(
     tx: &Connection,
     workspace: WorkspaceId,
-    id: SuppressionId,
-    (actor, why): (&str, &str),
-    now_ms: i64,
+    (id, contact): (SuppressionId, Option<ContactId>),
+    removal: Removal<'_>,
 ) -> Result<Option<Suppression>, StorageError> {
-    let found =
-        tx.prepare_cached(FIND)?.query_row(named_params! { ":id": id, ":workspace_id": workspace }, read).optional()?;
-    let Some(found) = found else { return Ok(None) };
-    tx.prepare_cached(REMOVE)?.execute(named_params! { ":id": id, ":workspace_id": workspace })?;
-    let text = format!("{}: {why}", reason_word(found.reason));
+    let Some(found) = find(tx, workspace, id)? else { return Ok(None) };
+    take_off(tx, &found, removal)?;
+    let text = format!("{}: {}", reason_word(found.reason), removal.why);
     outbox::put(
         tx,
         &Event {
             recipient_id: found.recipient_id,
             campaign_id: found.campaign_id,
+            contact_id: contact,
             text: Some(&text),
-            actor: Some(actor),
-            ..Event::new(now_ms, workspace, Kind::SuppressionRemoved)
+            actor: removal.actor,
+            ..Event::new(removal.now_ms, workspace, Kind::SuppressionRemoved)
         },
     )?;
     Ok(Some(found))
+}
+
+/// Deletes an entry and notes it in the history. The event is the caller's: what happened has many names.
+pub(crate) fn take_off(tx: &Connection, found: &Suppression, removal: Removal<'_>) -> Result<(), StorageError> {
+    tx.prepare_cached(REMOVE)?.execute(named_params! { ":id": found.id, ":workspace_id": found.workspace_id })?;
+    history::removed(tx, found, removal)
+}
+
+/// Takes back what a recipient wished for, and what its silence led to; says how many entries that were. What else keeps
+/// mail from it stays. The campaign whose mail led to it does not count it any more.
+pub(crate) fn lift_wishes(
+    tx: &Connection,
+    (workspace, hash): (WorkspaceId, &AddressHash),
+    removal: Removal<'_>,
+) -> Result<usize, StorageError> {
+    use SuppressionReason::{Paused, Sunset, Unsubscribe};
+    let entries = of_hash(tx, workspace, hash)?;
+    let wishes = entries
+        .iter()
+        .filter(|entry| entry.workspace_id == workspace && matches!(entry.reason, Unsubscribe | Paused | Sunset));
+    let mut lifted = 0;
+    for wish in wishes {
+        take_off(tx, wish, removal)?;
+        if let (Unsubscribe, Some(recipient)) = (wish.reason, wish.recipient_id) {
+            response::take_back(tx, recipient, Response::Unsubscribed)?;
+        }
+        lifted += 1;
+    }
+    Ok(lifted)
+}
+
+const HASH_ONLY: &str = "
+    UPDATE suppression SET address = NULL, origin = :origin WHERE id = :id AND workspace_id = :workspace_id";
+
+/// Keeps of the workspace's own entries of an address the hash alone: they go on keeping mail from it, and nobody can read
+/// whose they are. Belongs into the writer of queue.db.
+///
+/// # Errors
+/// The database's.
+pub fn keep_hash_only(tx: &Connection, workspace: WorkspaceId, hash: &AddressHash) -> Result<(), StorageError> {
+    for entry in of_hash(tx, workspace, hash)?.iter().filter(|entry| entry.workspace_id == workspace) {
+        let Some(address) = &entry.address else { continue };
+        let origin = history::masked(&entry.origin, address);
+        tx.prepare_cached(HASH_ONLY)?
+            .execute(named_params! { ":id": entry.id, ":workspace_id": workspace, ":origin": origin })?;
+    }
+    Ok(())
 }
 
 const OF_HASH: &str = select!(
@@ -267,63 +352,35 @@ pub fn of_hash(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// What a page of the list shows.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Only addresses that contain this.
-    pub q: String,
-    /// Only this reason.
-    pub reason: Option<SuppressionReason>,
-    /// Only those of the whole installation, or only the workspace's own.
-    pub global: Option<bool>,
+/// Where the mail came from whose outcome led to an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CameFrom {
+    /// The campaign, where it is one's.
+    pub campaign_id: Option<CampaignId>,
+    /// The submitted message, where it is one.
+    pub message_id: Option<MessageId>,
 }
 
-/// Entries with ids below `before` (`i64::MAX` for the first page), newest first.
+const CAME_FROM: &str = "
+    SELECT campaign_id, message_id FROM recipient_done WHERE id = ?1 AND workspace_id = ?2
+    UNION ALL
+    SELECT campaign_id, message_id FROM recipient WHERE id = ?1 AND workspace_id = ?2
+    LIMIT 1";
+
+/// Where a recipient's mail came from, as long as the recipient is kept.
 ///
 /// # Errors
 /// The database's.
-pub fn page(
+pub fn came_from(
     connection: &Connection,
     workspace: WorkspaceId,
-    filter: &Filter,
-    before: i64,
-    limit: u32,
-) -> Result<Vec<Suppression>, StorageError> {
-    // The `+` keeps the planner on the primary key, whose order is wanted.
-    let mut sql = select!("WHERE +workspace_id IN (0, ?) AND id < ?").to_owned();
-    let mut values: Vec<Value> = vec![workspace.0.into(), before.into()];
-    narrow(&mut sql, &mut values, filter);
-    sql.push_str(" ORDER BY id DESC LIMIT ?");
-    values.push(i64::from(limit).into());
-    let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params_from_iter(values), read)?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// How many entries match.
-///
-/// # Errors
-/// The database's.
-pub fn count(connection: &Connection, workspace: WorkspaceId, filter: &Filter) -> Result<u64, StorageError> {
-    let mut sql = "SELECT count(*) FROM suppression WHERE workspace_id IN (0, ?)".to_owned();
-    let mut values: Vec<Value> = vec![workspace.0.into()];
-    narrow(&mut sql, &mut values, filter);
-    Ok(connection.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| crate::words::count(row, 0))?)
-}
-
-fn narrow(sql: &mut String, values: &mut Vec<Value>, filter: &Filter) {
-    if let Some(reason) = filter.reason {
-        sql.push_str(" AND reason = ?");
-        values.push(reason_word(reason).to_owned().into());
-    }
-    if let Some(global) = filter.global {
-        sql.push_str(if global { " AND +workspace_id = 0" } else { " AND +workspace_id <> 0" });
-    }
-    let q = filter.q.trim().to_lowercase();
-    if !q.is_empty() {
-        sql.push_str(" AND instr(address, ?) > 0");
-        values.push(q.into());
-    }
+    recipient: RecipientId,
+) -> Result<Option<CameFrom>, StorageError> {
+    let mut statement = connection.prepare_cached(CAME_FROM)?;
+    let found = statement.query_row(params![recipient, workspace], |row| {
+        Ok(CameFrom { campaign_id: row.get(0)?, message_id: row.get(1)? })
+    });
+    Ok(found.optional()?)
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Suppression> {
@@ -339,63 +396,12 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Suppression> {
         expires_ms: row.get(8)?,
         workspace_id: row.get(9)?,
         covers: word(row, 10, covers_of)?,
+        address_hash: row.get(11)?,
     })
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[CHECK, ADD, FIND, REMOVE, OF_HASH];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{OpenOptions, Storage};
-
-    const OTHER: WorkspaceId = WorkspaceId(2);
-
-    /// Who gets what, with one entry on the lists.
-    #[test]
-    fn an_entry_keeps_away_what_it_covers_from_whom_it_binds() {
-        use SuppressionCovers::{All, Marketing};
-        let (bulk, single) = (StreamKind::Bulk, StreamKind::Transactional);
-        let main = WorkspaceId::MAIN;
-        for (owner, covers, away) in [
-            (main, Marketing, &[(main, bulk)][..]),
-            (main, All, &[(main, bulk), (main, single)]),
-            (OTHER, All, &[(OTHER, bulk), (OTHER, single)]),
-            (WorkspaceId::NONE, Marketing, &[(main, bulk), (OTHER, bulk)]),
-            (WorkspaceId::NONE, All, &[(main, bulk), (main, single), (OTHER, bulk), (OTHER, single)]),
-        ] {
-            let dir = tempfile::tempdir().unwrap();
-            let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 1 }).unwrap();
-            let address = Address::parse("Ana@gull.example").unwrap();
-            let hash = address_hash(&address);
-            let add_it = move |tx: &crate::Transaction<'_>| {
-                let new = NewSuppression {
-                    workspace_id: owner,
-                    address: &address,
-                    covers,
-                    reason: SuppressionReason::Manual,
-                    origin: "asked by telephone",
-                    recipient_id: None,
-                    campaign_id: None,
-                    contact_id: None,
-                    created_by: Some("ana"),
-                    now_ms: 10,
-                    expires_ms: Some(20),
-                };
-                Ok([add(tx, &new)?, add(tx, &new)?])
-            };
-            assert_eq!(storage.queue().write_blocking(add_it).unwrap(), [true, false], "it stands there once");
-            let ask = |workspace, kind, now_ms| {
-                storage.read_blocking(|c| check(c, workspace, (&hash, kind), now_ms)).unwrap().is_some()
-            };
-            for workspace in [main, OTHER] {
-                for kind in [bulk, single] {
-                    let expected = away.contains(&(workspace, kind));
-                    assert_eq!(ask(workspace, kind, 19), expected, "{owner} {covers:?}: {workspace} {kind}");
-                    assert!(!ask(workspace, kind, 20), "it has ended");
-                }
-            }
-        }
-    }
+pub(crate) fn statements() -> Vec<&'static str> {
+    let own = [CHECK, ADD, FIND, REMOVE, OF_HASH, HASH_ONLY, CAME_FROM];
+    [&own[..], history::STATEMENTS].concat()
 }

@@ -2,11 +2,11 @@
 
 use crate::event::{Event, Kind};
 use crate::response::{self, Response};
-use crate::suppression::{self, NewSuppression, usual_covers};
-use crate::{AddressHash, CampaignId, ContactId, RecipientId, StorageError, WorkspaceId, address_hash, outbox};
+use crate::suppression::{self, NewSuppression, Removal, usual_covers};
+use crate::{CampaignId, ContactId, RecipientId, StorageError, WorkspaceId, address_hash, outbox};
 use api_types::SuppressionReason;
 use mail::Address;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 /// Whom an unsubscribe link stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,25 +106,7 @@ pub fn apply_because(
     Ok(Some(Applied { subscriber, changed: added }))
 }
 
-const LIFT: &str = "
-    DELETE FROM suppression
-    WHERE workspace_id = ?1 AND address_hash = ?2 AND reason IN ('unsubscribe', 'paused', 'sunset')
-    RETURNING iif(reason = 'unsubscribe', recipient_id, NULL)";
-
-/// Takes what the address itself wished (or what its silence led to) off the list, and out of the figures of the campaign
-/// whose mail led to it; says whether there was anything.
-///
-/// # Errors
-/// The database's.
-pub(crate) fn lift(tx: &Connection, workspace: WorkspaceId, hash: &AddressHash) -> Result<bool, StorageError> {
-    let mut statement = tx.prepare_cached(LIFT)?;
-    let rows = statement.query_map(params![workspace, hash], |row| row.get(0))?;
-    let lifted: Vec<Option<RecipientId>> = rows.collect::<Result<_, _>>()?;
-    for recipient in lifted.iter().flatten() {
-        response::take_back(tx, *recipient, Response::Unsubscribed)?;
-    }
-    Ok(!lifted.is_empty())
-}
+const BACK_AGAIN: &str = "subscribed again on the page for unsubscribing";
 
 /// Takes the unsubscribing of the address behind a recipient back (or its pause, or what silence led to), because that
 /// person wants it; what else keeps mail from it stays. Tells so in an event when something was taken back. Belongs into the writer of queue.db.
@@ -135,21 +117,23 @@ pub fn undo(tx: &Connection, id: RecipientId, now_ms: i64) -> Result<Option<Appl
     let Some(subscriber) = find(tx, id)? else { return Ok(None) };
     let address = Address::parse(&subscriber.address)
         .map_err(|_| StorageError::Damaged { what: "recipient.address", value: subscriber.address.clone() })?;
-    let lifted = lift(tx, subscriber.workspace_id, &address_hash(&address))?;
-    if lifted {
+    let removal =
+        Removal { why: BACK_AGAIN, actor: None, recipient_id: Some(id), campaign_id: subscriber.campaign_id, now_ms };
+    let lifted = suppression::lift_wishes(tx, (subscriber.workspace_id, &address_hash(&address)), removal)?;
+    if lifted > 0 {
         outbox::put(
             tx,
             &Event {
                 recipient_id: Some(id),
                 campaign_id: subscriber.campaign_id,
                 contact_id: subscriber.contact_id,
-                text: Some("subscribed again on the page for unsubscribing"),
+                text: Some(BACK_AGAIN),
                 ..Event::new(now_ms, subscriber.workspace_id, Kind::Resubscribed)
             },
         )?;
     }
-    Ok(Some(Applied { subscriber, changed: lifted }))
+    Ok(Some(Applied { subscriber, changed: lifted > 0 }))
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[FIND, LIFT];
+pub(crate) const STATEMENTS: &[&str] = &[FIND];

@@ -50,7 +50,7 @@ pub use reports::Reports;
 pub use segments::{NewSegment, SegmentPage, Segments};
 pub use sign_in::SignIn;
 pub use smtp_credentials::SmtpCredentials;
-pub use suppressions::Suppressions;
+pub use suppressions::{SuppressionHistory, Suppressions};
 pub use templates::{NewTemplate, TemplatePage, Templates};
 pub use trace::Trace;
 pub use unknown_texts::UnknownTexts;

@@ -98,7 +98,8 @@ fn standing(standing: &AddressStanding, address: &str) -> AnyView {
 fn suppression(row: &Suppression, address: &str) -> AnyView {
     let (tone, word) = tone::suppression(row.reason);
     let href = with("/suppressions", &[("q", address)]);
-    let until = row.expires_at.as_deref().map(|at| view! { " until "{moment(at)} });
+    let until = if row.ended { ", ended " } else { " until " };
+    let until = row.expires_at.as_deref().map(|at| view! { {until}{moment(at)} });
     view! {
         <p class="facts-line">
             <span>{badge(tone, word)}</span><span>"since "{moment(&row.created_at)}{until}</span>

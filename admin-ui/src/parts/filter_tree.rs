@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use api_types::{Field, Filter};
 use leptos::prelude::*;
 use view::filter::{self, Group, Input, Item, Join, Rule};
+use view::tone::{self, SUPPRESSION_REASONS};
 
 use super::form::{Choice, Select};
 use super::{Button, Icon, Look, icon};
@@ -184,7 +185,15 @@ fn rule_view(rule: ArcRwSignal<Rule>, vocabulary: Vocabulary, remove: Callback<(
             <span>"months"</span>
         }
         .into_any(),
-        "suppressed" => yes_no(&rule, "is on the suppression list", "is not on the suppression list"),
+        "suppressed" => suppressed_rule(&rule),
+        "soft_bounced" => view! {
+            {yes_no(&rule, "refused mail for now at least", "did not refuse mail for now")}
+            {number_input(&rule, false, "Times")}
+            <span>"times within"</span>
+            {number_input(&rule, true, "Days")}
+            <span>"days"</span>
+        }
+        .into_any(),
         "message" => message_rule(&rule, vocabulary),
         "random" => view! {
             {number_input(&rule, false, "Percent")}
@@ -234,6 +243,23 @@ fn tag_rule(rule: &ArcRwSignal<Rule>, vocabulary: Vocabulary) -> AnyView {
     let write = rule.clone();
     let choose = Callback::new(move |tag: String| write.update(|rule| rule.value = tag));
     view! { {yes_no(rule, "is", "is not")}<Select value=value on_choice=choose options label="Tag"/> }.into_any()
+}
+
+fn suppressed_rule(rule: &ArcRwSignal<Rule>) -> AnyView {
+    let read = rule.clone();
+    let value = Signal::derive(move || read.with(|rule| rule.value.clone()));
+    let write = rule.clone();
+    let choose = Callback::new(move |reason: String| write.update(|rule| rule.value = reason));
+    let any = (String::new(), "for any reason".to_owned());
+    let words = SUPPRESSION_REASONS.iter().map(|(word, reason)| {
+        ((*word).to_owned(), format!("because: {}", tone::suppression(*reason).1.to_lowercase()))
+    });
+    let options: Vec<Choice> = std::iter::once(any).chain(words).collect();
+    view! {
+        {yes_no(rule, "is on the suppression list", "is not on the suppression list")}
+        <Select value=value on_choice=choose options label="Reason"/>
+    }
+    .into_any()
 }
 
 fn list_rule(rule: &ArcRwSignal<Rule>, vocabulary: Vocabulary) -> AnyView {

@@ -1,7 +1,8 @@
 //! The filter tree as it is edited: groups of rules with the texts of their inputs, and the way to and from the wire.
 //! Strategies: a rule keeps what was typed, also while it is not yet a value; only a whole tree becomes a [`Filter`].
 
-use api_types::{Field, FieldKind, Filter, FilterOp, ListStatus};
+use crate::tone::SUPPRESSION_REASONS;
+use api_types::{Field, FieldKind, Filter, FilterOp, ListStatus, SuppressionReason};
 use serde_json::{Value, json};
 
 /// A group: all, any or none of its items.
@@ -36,15 +37,17 @@ pub enum Item {
 /// One condition, as typed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// A path as in [`Filter::Attribute`], or `tag`, `list`, `suppressed`, `message`, `unengaged`, `random`.
+    /// A path as in [`Filter::Attribute`], or `tag`, `list`, `suppressed`, `soft_bounced`, `message`, `unengaged`,
+    /// `random`.
     pub subject: String,
     /// Turned round: does not have the tag, is not suppressed, was not sent.
     pub negated: bool,
     /// Comparison of an attribute; otherwise unused.
     pub op: FilterOp,
-    /// The value, the tag's name, the list, the action, the months or the percentage.
+    /// The value, the tag's name, the list, the reason, how often, the action, the months or the percentage.
     pub value: String,
-    /// The second value of `between`; how one stands to the `list`; the days of `message`; the seed of `random`.
+    /// The second value of `between`; how one stands to the `list`; the days of `message` and `soft_bounced`; the seed of
+    /// `random`.
     pub second: String,
     /// The campaign of `message`, empty for any.
     pub campaign: String,
@@ -106,6 +109,7 @@ pub fn subjects(fields: &[Field]) -> Vec<(String, String)> {
         ("message", "Campaigns"),
         ("unengaged", "Silence"),
         ("suppressed", "Suppression"),
+        ("soft_bounced", "Refusals for now"),
         ("random", "Random share"),
     ] {
         subjects.push((subject.to_owned(), label.to_owned()));
@@ -198,6 +202,7 @@ impl Rule {
             "random" => ("10", "1"),
             "list" => ("", "subscribed"),
             "unengaged" => ("6", ""),
+            "soft_bounced" => ("1", "30"),
             _ if kind(subject, fields) == FieldKind::Boolean => ("true", ""),
             _ => ("", ""),
         };
@@ -239,6 +244,12 @@ fn item(filter: &Filter, negated: bool) -> Item {
         }
         Filter::Tag { name } => rule("tag", FilterOp::Equals, name.clone(), String::new()),
         Filter::Suppressed => rule("suppressed", FilterOp::Equals, String::new(), String::new()),
+        Filter::SuppressedFor { reason } => {
+            rule("suppressed", FilterOp::Equals, suppression_word(*reason).to_owned(), String::new())
+        }
+        Filter::SoftBounced { times, days } => {
+            rule("soft_bounced", FilterOp::Equals, times.to_string(), days.to_string())
+        }
         Filter::List { id, status } => {
             let word = if *status == ListStatus::Left { "left" } else { "subscribed" };
             rule("list", FilterOp::Equals, id.to_string(), word.to_owned())
@@ -254,6 +265,10 @@ fn item(filter: &Filter, negated: bool) -> Item {
         }),
         Filter::Random { percent, seed } => rule("random", FilterOp::Equals, percent.to_string(), seed.to_string()),
     }
+}
+
+fn suppression_word(reason: SuppressionReason) -> &'static str {
+    SUPPRESSION_REASONS.iter().find(|(_, known)| *known == reason).map_or("", |(word, _)| word)
 }
 
 fn group(join: Join, filters: &[Filter]) -> Item {
@@ -301,7 +316,16 @@ fn write_rule(rule: &Rule, fields: &[Field]) -> Result<Filter, String> {
     let filter = match rule.subject.as_str() {
         "tag" if rule.value.is_empty() => return Err("Choose a tag.".to_owned()),
         "tag" => Filter::Tag { name: rule.value.clone() },
-        "suppressed" => Filter::Suppressed,
+        "suppressed" => match SUPPRESSION_REASONS.iter().find(|(word, _)| *word == rule.value) {
+            Some((_, reason)) => Filter::SuppressedFor { reason: *reason },
+            None => Filter::Suppressed,
+        },
+        "soft_bounced" => match (rule.value.trim().parse(), rule.second.trim().parse()) {
+            (Ok(times), Ok(days)) if (1..=100).contains(&times) && (1..=365).contains(&days) => {
+                Filter::SoftBounced { times, days }
+            }
+            _ => return Err("Refusals are counted from 1 to 100, within 1 to 365 days.".to_owned()),
+        },
         "list" => Filter::List {
             id: rule.value.parse().map_err(|_| "Choose a list.".to_owned())?,
             status: if rule.second == "left" { ListStatus::Left } else { ListStatus::Subscribed },

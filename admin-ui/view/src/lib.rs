@@ -18,6 +18,7 @@ pub mod report;
 pub mod setup;
 pub mod shaping;
 pub mod source;
+pub mod suppression;
 pub mod template;
 pub mod tone;
 pub mod trace;

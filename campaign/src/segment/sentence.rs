@@ -1,8 +1,9 @@
 //! A condition as a sentence for people.
 
 use super::names::Names;
-use api_types::{Filter, FilterOp, ListStatus};
+use api_types::{Filter, FilterOp, ListStatus, SuppressionReason};
 use serde_json::Value;
+use storage::suppression::reason_word;
 
 /// The condition in words, with the names of what it mentions.
 #[must_use]
@@ -21,6 +22,7 @@ fn words(filter: &Filter, names: &Names, inside: bool) -> String {
         Filter::Not { filter } => match &**filter {
             Filter::Tag { name } => format!("has not the tag “{name}”"),
             Filter::Suppressed => "is not suppressed".to_owned(),
+            Filter::SuppressedFor { reason } => format!("is not suppressed ({})", suppressed_for(*reason)),
             Filter::List { id, status: ListStatus::Subscribed } => format!("is not on {}", names.list(*id)),
             Filter::List { id, status: ListStatus::Left } => format!("has not left {}", names.list(*id)),
             Filter::Message { action, campaign_id, days } => {
@@ -31,6 +33,9 @@ fn words(filter: &Filter, names: &Names, inside: bool) -> String {
         Filter::Attribute { path, op, value } => format!("{} {}", subject(path), comparison(*op, value)),
         Filter::Tag { name } => format!("has the tag “{name}”"),
         Filter::Suppressed => "is suppressed".to_owned(),
+        Filter::SuppressedFor { reason } => format!("is suppressed ({})", suppressed_for(*reason)),
+        Filter::SoftBounced { times: 1, days } => format!("refused mail for now within {days} days"),
+        Filter::SoftBounced { times, days } => format!("refused mail for now {times} times within {days} days"),
         Filter::List { id, status: ListStatus::Subscribed } => format!("is on {}", names.list(*id)),
         Filter::List { id, status: ListStatus::Left } => format!("has left {}", names.list(*id)),
         Filter::Unengaged { months: 1 } => "was mailed for a month without a sign of engagement".to_owned(),
@@ -40,6 +45,10 @@ fn words(filter: &Filter, names: &Names, inside: bool) -> String {
         }
         Filter::Random { percent, .. } => format!("is in a random {percent} %"),
     }
+}
+
+fn suppressed_for(reason: SuppressionReason) -> String {
+    reason_word(reason).replace('_', " ")
 }
 
 fn joined(filters: &[Filter], names: &Names, (word, none): (&str, &str), inside: bool) -> String {

@@ -13,6 +13,9 @@ section! {
         soft_bounce_days: u32 = 30 in 1..=365;
         /// For so many days; afterwards the address gets its chance again.
         soft_bounce_expiry_days: u32 = 180 in 1..=3650;
+        /// Who was put on a list or taken off it, by whom and why, is kept for so many days; entries that have ended are kept
+        /// for so long too. The history knows addresses by their hash alone.
+        history_days: u32 = 1095 in 30..=36500;
     }
 }
 

@@ -10,7 +10,6 @@ mod check;
 mod client;
 mod contacts;
 mod credentials;
-mod delivery;
 mod domains;
 mod explain_mail;
 mod hygiene;
@@ -26,6 +25,7 @@ mod reports;
 mod reputation;
 mod shaping;
 mod sources;
+mod suppressions;
 mod tls;
 mod trace;
 mod unknown_texts;
@@ -190,7 +190,7 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
         #[command(subcommand)]
-        command: delivery::SuppressionCommand,
+        command: suppressions::SuppressionCommand,
     },
     /// Stops mail: everything, a workspace's, a campaign's, or that to or from something. It holds at once.
     Pause {
@@ -378,7 +378,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             with(&config, async |client| reports::run(client, command).await).await?;
         }
         Command::Suppressions { config, command } => {
-            with(&config, async |client| delivery::suppression(client, command).await).await?;
+            with(&config, async |client| suppressions::suppression(client, command).await).await?;
         }
         Command::Pause { config, command } => {
             with(&config, async |client| pauses::pause(client, command).await).await?;

@@ -5,13 +5,14 @@ use crate::http::access::Actor;
 use crate::http::attributes;
 use crate::http::error::ApiError;
 use crate::http::extract::{Json, Paging, Path, Query, cursor, limit};
-use crate::http::timeline;
+use crate::http::standing::{self, SoftBounces};
+use crate::http::{suppressions, timeline};
 use crate::text::time;
-use api_types::{Contact, ContactInput, ContactPatch, Count, Done, Field, Page, TimelineEntry};
+use api_types::{Contact, ContactInput, ContactPatch, ContactStanding, Count, Done, Field, Page, TimelineEntry};
 use axum::extract::State;
 use serde::Deserialize;
-use storage::contact::{self, Draft, Origin};
-use storage::{ContactId, SegmentId, StorageError, WorkspaceId, event, field, list, segment, tag};
+use storage::contact::{self, Draft, Origin, Status};
+use storage::{ContactId, SegmentId, StorageError, WorkspaceId, event, field, list, segment, suppression, tag};
 use utoipa::IntoParams;
 
 /// Tags of one contact at most.
@@ -27,7 +28,8 @@ pub(crate) struct ContactsQuery {
     tag: Option<String>,
     /// Only of this segment.
     segment: Option<i64>,
-    /// `active` or `suppressed`.
+    /// `active`; `suppressed`; suppressed for one reason: `hard_bounce`, `soft_bounces`, `complaint`, `unsubscribe`,
+    /// `paused`, `sunset`, `manual`, `import`; or `soft_bouncing`: refused for now lately, and not suppressed for it yet.
     status: Option<String>,
     /// `next` of the page before.
     cursor: Option<String>,
@@ -45,19 +47,15 @@ pub(crate) async fn list(
 ) -> Result<Json<Page<Contact>>, ApiError> {
     let limit = limit(query.limit)?;
     let before = cursor(query.cursor.as_deref())?.map(ContactId);
-    let suppressed = match query.status.as_deref() {
-        None | Some("") => None,
-        Some("active") => Some(false),
-        Some("suppressed") => Some(true),
-        Some(_) => return Err(ApiError::invalid("status", "status must be active or suppressed.")),
-    };
-    let (workspace, now_ms) = (actor.workspace, app.now_ms());
-    let all = query.segment.is_none() && query.tag.is_none() && suppressed.is_none() && before.is_none();
+    let (workspace, now_ms, soft) = (actor.workspace, app.now_ms(), SoftBounces::of(&app));
+    let status = query.status.as_deref().filter(|word| !word.is_empty());
+    let status = status.map(|word| status_of(word, soft.since_ms(now_ms))).transpose()?;
+    let all = query.segment.is_none() && query.tag.is_none() && status.is_none() && before.is_none();
     let all = all && query.q.as_deref().unwrap_or("").is_empty();
     let found = app
         .storage
         .read(move |c| {
-            let mut wanted = contact::Query { suppressed, before, limit, ..contact::Query::default() };
+            let mut wanted = contact::Query { status, before, limit, ..contact::Query::default() };
             wanted.search = query.q.unwrap_or_default();
             wanted.tag = query.tag.filter(|tag| !tag.is_empty());
             if let Some(id) = query.segment {
@@ -69,12 +67,25 @@ pub(crate) async fn list(
             }
             // Counting what a search finds would read every contact; the whole is cheap.
             let total = all.then(|| contact::count(c, workspace)).transpose()?;
-            Ok(Some(Ok((contact::page(c, workspace, &wanted, now_ms)?, total))))
+            let rows = contact::page(c, workspace, &wanted, now_ms)?;
+            Ok(Some(Ok((standing::contacts(c, workspace, rows, soft, now_ms)?, total))))
         })
         .await?;
-    let (rows, total) = found.ok_or_else(|| ApiError::not_found("segment"))??;
-    let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string())).flatten();
-    Ok(Json(Page { items: rows.into_iter().map(shape).collect(), next, total }))
+    let (items, total) = found.ok_or_else(|| ApiError::not_found("segment"))??;
+    let next = (items.len() == limit as usize).then(|| items.last().map(|row| row.id.to_string())).flatten();
+    Ok(Json(Page { items, next, total }))
+}
+
+fn status_of(word: &str, soft_since_ms: i64) -> Result<Status, ApiError> {
+    Ok(match word {
+        "active" => Status::Active,
+        "suppressed" => Status::Suppressed,
+        "soft_bouncing" => Status::BouncedSoftly { since_ms: soft_since_ms },
+        word => Status::SuppressedFor(suppressions::reason(word).map_err(|_| {
+            let known = "active, suppressed, soft_bouncing, or the reason of a suppression";
+            ApiError::invalid("status", format!("status must be {known}."))
+        })?),
+    })
 }
 
 /// Adds a contact, and puts it on the lists for new contacts.
@@ -179,7 +190,7 @@ pub(crate) async fn update(
     read_back(&app, workspace, id).await
 }
 
-/// Deletes a contact. A suppression of its address stays.
+/// Deletes a contact. A suppression of its address stays, under the hash of the address alone.
 #[utoipa::path(delete, path = "/api/v1/contacts/{id}", tag = "contacts", params(("id" = i64, Path)),
     responses((status = 200, body = Done)))]
 pub(crate) async fn delete(
@@ -187,8 +198,12 @@ pub(crate) async fn delete(
     actor: Actor,
     Path(id): Path<i64>,
 ) -> Result<Json<Done>, ApiError> {
-    let now_ms = app.now_ms();
-    if !app.storage.main().write(move |tx| contact::delete(tx, actor.workspace, ContactId(id), now_ms)).await? {
+    let (workspace, id, now_ms) = (actor.workspace, ContactId(id), app.now_ms());
+    let found = app.storage.read(move |c| contact::find(c, workspace, id)).await?;
+    let hash = found.ok_or_else(|| ApiError::not_found("contact"))?.address_hash;
+    // First: a crash before the second step leaves the contact there, to be deleted again.
+    app.storage.queue().write(move |tx| suppression::keep_hash_only(tx, workspace, &hash)).await?;
+    if !app.storage.main().write(move |tx| contact::delete(tx, workspace, id, now_ms)).await? {
         return Err(ApiError::not_found("contact"));
     }
     Ok(Json(Done { message: "The contact was deleted.".to_owned() }))
@@ -241,9 +256,12 @@ pub(crate) async fn tag_list(State(app): State<Shared>, actor: Actor) -> Result<
 }
 
 async fn read_back(app: &Shared, workspace: WorkspaceId, id: ContactId) -> Result<Json<Contact>, ApiError> {
-    let now_ms = app.now_ms();
-    let row = app.storage.read(move |c| contact::find_with_suppression(c, workspace, id, now_ms)).await?;
-    row.map(|row| Json(shape(row))).ok_or_else(|| ApiError::not_found("contact"))
+    let (now_ms, soft) = (app.now_ms(), SoftBounces::of(app));
+    let found = app.storage.read(move |c| {
+        let row = contact::find_with_suppression(c, workspace, id, now_ms)?;
+        standing::contacts(c, workspace, row.into_iter().collect(), soft, now_ms)
+    });
+    found.await?.pop().map(Json).ok_or_else(|| ApiError::not_found("contact"))
 }
 
 fn engaged(given: Option<&str>, now_ms: i64) -> Result<Option<i64>, ApiError> {
@@ -290,7 +308,7 @@ fn tags(given: Vec<String>) -> Result<Vec<String>, ApiError> {
 }
 
 /// A contact on the wire.
-pub(crate) fn shape(row: contact::Contact) -> Contact {
+pub(crate) fn shape(row: contact::Contact, standing: ContactStanding) -> Contact {
     let why = |s: contact::Suppressed| {
         let reason = s.reason.replace('_', " ");
         if s.origin.is_empty() { reason } else { format!("{reason}: {}", s.origin) }
@@ -305,6 +323,7 @@ pub(crate) fn shape(row: contact::Contact) -> Contact {
         consent_source: row.consent_source,
         engaged_at: row.engaged_ms.map(time),
         suppressed: row.suppressed.map(why),
+        standing,
         created_at: time(row.created_ms),
         updated_at: time(row.updated_ms),
     }

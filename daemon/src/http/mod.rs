@@ -36,8 +36,10 @@ mod session;
 mod shaping;
 mod shell;
 mod sources;
+mod standing;
 mod stream;
 mod suppression_files;
+mod suppression_history;
 mod suppressions;
 mod templates;
 mod test_deliveries;
@@ -143,6 +145,7 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(ADMIN, routes!(test_deliveries::create))
         .add(VIEWER, routes!(test_deliveries::show))
         .add(VIEWER, routes!(suppressions::list))
+        .add(VIEWER, routes!(suppression_history::history))
         .add(MARKETER, routes!(suppressions::create))
         .add(MARKETER, routes!(suppressions::remove))
         .add_slow(VIEWER, SLOW, routes!(suppression_files::export))

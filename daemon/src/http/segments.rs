@@ -2,9 +2,9 @@
 
 use crate::app::Shared;
 use crate::http::access::Actor;
-use crate::http::contacts;
 use crate::http::error::ApiError;
 use crate::http::extract::{Json, Paging, Path, Query, cursor, limit};
+use crate::http::standing::{self, SoftBounces};
 use api_types::{AudienceCount, CountRequest, Done, Page, Segment, SegmentInput};
 use axum::extract::State;
 use campaign::segment::{self, names::Names};
@@ -108,18 +108,21 @@ pub(crate) async fn count(
     Json(input): Json<CountRequest>,
 ) -> Result<Json<AudienceCount>, ApiError> {
     let now_ms = app.now_ms();
+    let (workspace, soft) = (actor.workspace, SoftBounces::of(&app));
     let counted = app.storage.read(move |c| {
-        let names = Names::of(c, actor.workspace, std::iter::once(&input.filter))?;
+        let names = Names::of(c, workspace, std::iter::once(&input.filter))?;
         let sentence = segment::sentence::sentence(&input.filter, &names);
-        Ok((segment::count(c, actor.workspace, &input.filter, now_ms), sentence))
+        Ok(match segment::count(c, workspace, &input.filter, now_ms) {
+            Ok((audience, sample)) => Ok((audience, standing::contacts(c, workspace, sample, soft, now_ms)?, sentence)),
+            Err(refused) => Err(refused),
+        })
     });
-    let (counted, sentence) = counted.await?;
-    let (audience, sample) = counted?;
+    let (audience, sample, sentence) = counted.await??;
     Ok(Json(AudienceCount {
         matching: audience.matching,
         suppressed: audience.suppressed,
         receiving: audience.receiving,
         sentence,
-        sample: sample.into_iter().map(contacts::shape).collect(),
+        sample,
     }))
 }

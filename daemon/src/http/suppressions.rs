@@ -4,24 +4,35 @@ use crate::app::Shared;
 use crate::http::access::{Access, Actor};
 use crate::http::error::ApiError;
 use crate::http::extract::{Json, Path, Query, cursor, limit};
+use crate::http::timeline;
 use crate::text::time;
-use api_types::{Done, ErrorCode, NewSuppression, Page, RemoveSuppression, Role, Suppression, SuppressionReason};
+use api_types::{
+    Done, ErrorCode, NewSuppression, Page, RemoveSuppression, Role, Suppression, SuppressionFrom, SuppressionReason,
+};
 use axum::extract::State;
 use serde::Deserialize;
-use storage::suppression::{self, Filter};
-use storage::{SuppressionId, WorkspaceId, address_hash, contact};
+use std::collections::BTreeMap;
+use storage::suppression::{self, Filter, Removal};
+use storage::{Connection, RecipientId, StorageError, SuppressionId, WorkspaceId, address_hash, contact};
 use utoipa::IntoParams;
+
+/// Longest reason of a removal, in characters: what the history keeps.
+const WHY_MAX: usize = 500;
 
 /// Which entries.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SuppressionsQuery {
-    /// Only addresses that contain this.
+    /// Only addresses that contain this. A whole address finds its entry also where only the hash is kept.
     q: Option<String>,
-    /// `hard_bounce`, `soft_bounces`, `complaint`, `unsubscribe`, `manual` or `import`.
+    /// `hard_bounce`, `soft_bounces`, `complaint`, `unsubscribe`, `paused`, `sunset`, `manual` or `import`.
     reason: Option<String>,
+    /// `all`: what covers every mail; `marketing`: what covers bulk mail only.
+    covers: Option<String>,
     /// `true`: only what holds for the whole installation; `false`: only the workspace's own.
     global: Option<bool>,
+    /// `true`: only what has ended; `false`: only what is in force.
+    ended: Option<bool>,
     /// `next` of the page before.
     cursor: Option<String>,
     /// Rows, 1 to 200; 50 when absent.
@@ -38,26 +49,34 @@ pub(crate) async fn list(
 ) -> Result<Json<Page<Suppression>>, ApiError> {
     let limit = limit(query.limit)?;
     let before = cursor(query.cursor.as_deref())?.unwrap_or(i64::MAX);
-    let reason = match query.reason.as_deref() {
-        None | Some("") => None,
-        Some(word) => Some(suppression::reason_of(word).ok_or_else(|| {
-            ApiError::invalid(
-                "reason",
-                "reason must be hard_bounce, soft_bounces, complaint, unsubscribe, manual or import.",
-            )
-        })?),
+    let now_ms = app.now_ms();
+    let filter = Filter {
+        q: query.q.unwrap_or_default(),
+        reason: query.reason.as_deref().filter(|word| !word.is_empty()).map(reason).transpose()?,
+        covers: query.covers.as_deref().filter(|word| !word.is_empty()).map(covers).transpose()?,
+        global: query.global,
+        ended: query.ended.map(|ended| (ended, now_ms)),
     };
-    let filter = Filter { q: query.q.unwrap_or_default(), reason, global: query.global };
-    let (rows, total) = app
+    let (items, total) = app
         .storage
         .read(move |c| {
             let rows = suppression::page(c, actor.workspace, &filter, before, limit)?;
             let total = (before == i64::MAX).then(|| suppression::count(c, actor.workspace, &filter)).transpose()?;
-            Ok((rows, total))
+            Ok((shapes(c, actor.workspace, rows, now_ms)?, total))
         })
         .await?;
-    let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string())).flatten();
-    Ok(Json(Page { items: rows.into_iter().map(shape).collect(), next, total }))
+    let next = (items.len() == limit as usize).then(|| items.last().map(|row| row.id.to_string())).flatten();
+    Ok(Json(Page { items, next, total }))
+}
+
+/// The reason of a word in a request.
+pub(crate) fn reason(word: &str) -> Result<SuppressionReason, ApiError> {
+    let known = "hard_bounce, soft_bounces, complaint, unsubscribe, paused, sunset, manual or import";
+    suppression::reason_of(word).ok_or_else(|| ApiError::invalid("reason", format!("reason must be {known}.")))
+}
+
+fn covers(word: &str) -> Result<api_types::SuppressionCovers, ApiError> {
+    suppression::covers_of(word).ok_or_else(|| ApiError::invalid("covers", "covers must be all or marketing."))
 }
 
 /// Puts an address on the list by hand. One that stands there already stays as it is.
@@ -98,9 +117,12 @@ pub(crate) async fn create(
             suppression::add(tx, &new)
         })
         .await?;
-    let rows = app.storage.read(move |c| suppression::of_hash(c, workspace, &hash)).await?;
-    let row = rows.into_iter().find(|row| row.covers == covers && row.workspace_id == owner);
-    row.map(|row| Json(shape(row))).ok_or_else(|| ApiError::not_found("suppression"))
+    let made = app.storage.read(move |c| {
+        let mut rows = suppression::of_hash(c, workspace, &hash)?;
+        rows.retain(|row| row.covers == covers && row.workspace_id == owner);
+        shapes(c, workspace, rows, now_ms)
+    });
+    made.await?.pop().map(Json).ok_or_else(|| ApiError::not_found("suppression"))
 }
 
 /// Takes an address off the list. Who and why are kept.
@@ -114,21 +136,29 @@ pub(crate) async fn remove(
 ) -> Result<Json<Done>, ApiError> {
     let why = input.reason.trim().to_owned();
     if why.is_empty() {
-        return Err(ApiError::invalid("reason", "Say why; it is kept with the event."));
+        return Err(ApiError::invalid("reason", "Say why; it is kept in the history."));
+    }
+    if why.chars().count() > WHY_MAX {
+        return Err(ApiError::invalid("reason", format!("Say it in {WHY_MAX} characters.")));
     }
     let now_ms = app.now_ms();
-    let may_globally = owner(&actor, true).is_ok();
-    let removed = app
-        .storage
-        .queue()
-        .write(move |tx| {
-            let (id, by) = (SuppressionId(id), (actor.name.as_str(), why.as_str()));
-            match suppression::remove(tx, actor.workspace, id, by, now_ms)? {
-                None if may_globally => suppression::remove(tx, WorkspaceId::NONE, id, by, now_ms),
-                found => Ok(found),
-            }
-        })
-        .await?;
+    let (workspace, id) = (actor.workspace, SuppressionId(id));
+    let found = app.storage.read(move |c| {
+        let Some(row) = suppression::find(c, workspace, id)? else {
+            return suppression::find(c, WorkspaceId::NONE, id).map(|row| (row, None));
+        };
+        let person = contact::of_hash(c, workspace, &row.address_hash)?;
+        Ok((Some(row), person))
+    });
+    let (row, person) = found.await?;
+    let row = row.ok_or_else(|| ApiError::not_found("suppression"))?;
+    owner(&actor, row.workspace_id == WorkspaceId::NONE)?;
+    let remove = move |tx: &storage::Transaction<'_>| {
+        let (actor, why) = (Some(actor.name.as_str()), why.as_str());
+        let removal = Removal { why, actor, recipient_id: None, campaign_id: None, now_ms };
+        suppression::remove(tx, row.workspace_id, (id, person), removal)
+    };
+    let removed = app.storage.queue().write(remove).await?;
     let row = removed.ok_or_else(|| ApiError::not_found("suppression"))?;
     let address = row.address.unwrap_or_else(|| "The address".to_owned());
     Ok(Json(Done { message: format!("{address} can be sent to again.") }))
@@ -155,8 +185,15 @@ fn moment(text: &str, now_ms: i64) -> Result<i64, ApiError> {
     }
 }
 
-pub(crate) fn shape(row: suppression::Suppression) -> Suppression {
-    Suppression {
+/// Entries on the wire, with what they came from.
+pub(crate) fn shapes(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    rows: Vec<suppression::Suppression>,
+    now_ms: i64,
+) -> Result<Vec<Suppression>, StorageError> {
+    let sources = sources(connection, workspace, rows.iter().filter_map(|row| row.recipient_id))?;
+    let shape = |row: suppression::Suppression| Suppression {
         id: row.id.0,
         address: row.address,
         reason: row.reason,
@@ -166,5 +203,34 @@ pub(crate) fn shape(row: suppression::Suppression) -> Suppression {
         created_by: row.created_by,
         created_at: time(row.created_ms),
         expires_at: row.expires_ms.map(time),
+        ended: row.expires_ms.is_some_and(|end| end <= now_ms),
+        from: row.recipient_id.and_then(|id| sources.get(&id).cloned()),
+    };
+    Ok(rows.into_iter().map(shape).collect())
+}
+
+/// Where the mails of recipients came from, as far as they are kept.
+pub(crate) fn sources(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    recipients: impl Iterator<Item = RecipientId>,
+) -> Result<BTreeMap<RecipientId, SuppressionFrom>, StorageError> {
+    let mut found = Vec::new();
+    for recipient in recipients {
+        if let Some(came) = suppression::came_from(connection, workspace, recipient)? {
+            found.push((recipient, came));
+        }
     }
+    let names = timeline::campaign_names(connection, workspace, found.iter().filter_map(|(_, c)| c.campaign_id))?;
+    let shape = |(recipient, came): (RecipientId, suppression::CameFrom)| {
+        let campaign = came.campaign_id.and_then(|id| names.get(&id)).filter(|name| !name.is_empty()).cloned();
+        let from = SuppressionFrom {
+            recipient_id: recipient.0,
+            campaign_id: came.campaign_id.map(|id| id.0),
+            campaign,
+            message_id: came.message_id.map(|id| id.0),
+        };
+        (recipient, from)
+    };
+    Ok(found.into_iter().map(shape).collect())
 }

@@ -201,6 +201,7 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
         retention: Retention {
             events: DAY * config.storage.event_retention_days,
             finished: DAY * config.storage.finished_retention_days,
+            suppressions: DAY * config.suppression.history_days,
             unmatched_reports: DAY * config.storage.unmatched_report_days,
             unknown_texts: DAY * config.storage.unknown_text_days,
             reports: DAY * config.reports.retention_days,

@@ -399,4 +399,29 @@ mod tests {
         check(vec![group(Action::Delayed, "4.4.1", ""), group(Action::Failed, "5.1.1", "")], failed(true));
         check(vec![], None);
     }
+
+    /// The same for every class, where a report carries the words: reports come later, and are read by the same rules.
+    #[test]
+    fn only_what_tells_of_the_address_suppresses() {
+        use BounceClass as C;
+        let words = |class: BounceClass| format!("zork {} zork", class.as_str().replace('_', " "));
+        let rule = |class: &BounceClass| bounce::WrittenRule {
+            name: class.to_string(),
+            class: class.to_string(),
+            text: vec![words(*class)],
+            samples: vec![format!("550 {}", words(*class))],
+            ..bounce::WrittenRule::default()
+        };
+        let written: Vec<_> = BounceClass::ALL.iter().map(rule).collect();
+        let rules = bounce::Rules::with_own(&written).unwrap();
+        let suppresses = |class: &BounceClass, code: &str| {
+            let said = group(Action::Failed, "", &format!("{code} {}", words(*class)));
+            let (kind, answer) = meaning(&said, Judged::of(&said, rules.at("")).as_ref());
+            assert_eq!(answer.class, Some(*class));
+            kind == ReportKind::Failed { suppress: true }
+        };
+        let found: Vec<_> = BounceClass::ALL.iter().copied().filter(|class| suppresses(class, "550")).collect();
+        assert_eq!(found, [C::BadMailbox, C::Moved, C::Inactive, C::BadDomain, C::TakesNoMail]);
+        assert!(!BounceClass::ALL.iter().any(|class| suppresses(class, "450")), "given up is not gone");
+    }
 }

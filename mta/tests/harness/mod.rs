@@ -182,6 +182,7 @@ impl Voyage {
             retention: Retention {
                 events: YEAR,
                 finished: YEAR,
+                suppressions: YEAR,
                 unmatched_reports: YEAR,
                 unknown_texts: YEAR,
                 reports: YEAR,

@@ -3,6 +3,7 @@
 use super::{Contact, SELECT, read, suppressed};
 use crate::filter::CompiledFilter;
 use crate::functions::fold;
+use crate::suppression::{SuppressionReason, reason_word};
 use crate::{ContactId, StorageError, WorkspaceId};
 use rusqlite::types::Value;
 use rusqlite::{Connection, named_params, params_from_iter};
@@ -16,12 +17,28 @@ pub struct Query {
     pub tag: Option<String>,
     /// Only those that pass.
     pub filter: Option<CompiledFilter>,
-    /// Only those to whom something is sent, or nothing is.
-    pub suppressed: Option<bool>,
+    /// Only those that stand so with us.
+    pub status: Option<Status>,
     /// Only those with a smaller id: the last one of the page before.
     pub before: Option<ContactId>,
     /// At most so many.
     pub limit: u32,
+}
+
+/// How a contact stands with us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It gets mail.
+    Active,
+    /// Some or all mail is kept from it.
+    Suppressed,
+    /// For this reason.
+    SuppressedFor(SuppressionReason),
+    /// It bounced softly since then, and is not suppressed for it yet.
+    BouncedSoftly {
+        /// Since when.
+        since_ms: i64,
+    },
 }
 
 /// Contacts, newest first.
@@ -57,10 +74,8 @@ pub(super) fn page_statement(workspace: WorkspaceId, query: &Query, now_ms: i64)
         params.push(workspace.0.into());
         params.push(tag.clone().into());
     }
-    if let Some(suppressed) = query.suppressed {
-        sql.push_str(if suppressed { " AND " } else { " AND NOT " });
-        sql.push_str(IS_SUPPRESSED);
-        params.push(now_ms.into());
+    if let Some(status) = query.status {
+        stands_so(&mut sql, &mut params, status, now_ms);
     }
     if let Some(filter) = &query.filter {
         sql.push_str(" AND ");
@@ -69,6 +84,24 @@ pub(super) fn page_statement(workspace: WorkspaceId, query: &Query, now_ms: i64)
     sql.push_str(" ORDER BY contact.id DESC LIMIT ?");
     params.push(i64::from(query.limit).into());
     (sql, params)
+}
+
+fn stands_so(sql: &mut String, params: &mut Vec<Value>, status: Status, now_ms: i64) {
+    sql.push_str(if status == Status::Active { " AND NOT " } else { " AND " });
+    match status {
+        Status::Active | Status::Suppressed => {
+            sql.push_str(IS_SUPPRESSED);
+            params.push(now_ms.into());
+        }
+        Status::SuppressedFor(reason) => {
+            sql.push_str(IS_SUPPRESSED_FOR);
+            params.extend([reason_word(reason).to_owned().into(), now_ms.into()]);
+        }
+        Status::BouncedSoftly { since_ms } => {
+            sql.push_str(HAS_BOUNCED_SOFTLY);
+            params.extend([since_ms.into(), 1.into()]);
+        }
+    }
 }
 
 const HAS_TAG: &str = "
@@ -80,6 +113,17 @@ pub(crate) const IS_SUPPRESSED: &str = "
     EXISTS (SELECT 1 FROM suppression s
             WHERE s.workspace_id IN (0, contact.workspace_id) AND s.address_hash = contact.address_hash
               AND (s.expires_ms IS NULL OR s.expires_ms > ?))";
+
+/// With two parameters: the reason, now.
+pub(crate) const IS_SUPPRESSED_FOR: &str = "
+    EXISTS (SELECT 1 FROM suppression s
+            WHERE s.workspace_id IN (0, contact.workspace_id) AND s.address_hash = contact.address_hash
+              AND s.reason = ? AND (s.expires_ms IS NULL OR s.expires_ms > ?))";
+
+/// With two parameters: since when, how often at least.
+pub(crate) const HAS_BOUNCED_SOFTLY: &str = "
+    ((SELECT count(*) FROM soft_bounce b
+      WHERE b.workspace_id = contact.workspace_id AND b.address_hash = contact.address_hash AND b.at_ms > ?) >= ?)";
 
 pub(super) const COUNT: &str =
     "SELECT count(*) FROM contact INDEXED BY contact_created WHERE workspace_id = :workspace_id";

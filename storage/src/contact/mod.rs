@@ -13,8 +13,8 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 pub use audience::{Left, Member, Person, audience, domains_matching, last_id, person};
 pub use engaged::{engaged, engaged_audience};
-pub(crate) use list::IS_SUPPRESSED;
-pub use list::{Matching, Query, count, count_matching, page};
+pub(crate) use list::{HAS_BOUNCED_SOFTLY, IS_SUPPRESSED, IS_SUPPRESSED_FOR};
+pub use list::{Matching, Query, Status, count, count_matching, page};
 
 /// Values of the workspace's own fields.
 pub type Attributes = serde_json::Map<String, serde_json::Value>;
@@ -38,6 +38,8 @@ pub struct Contact {
     pub consent_source: String,
     /// When it last did something with our mail, as far as is known.
     pub engaged_ms: Option<i64>,
+    /// Under which its address is suppressed.
+    pub address_hash: AddressHash,
     /// Why nothing is sent, if so.
     pub suppressed: Option<Suppressed>,
     /// When added.
@@ -261,6 +263,18 @@ pub fn find_by_email(
     found.map(|(contact, _)| contact).transpose()
 }
 
+const OF_HASH: &str = "SELECT id FROM contact WHERE workspace_id = :workspace_id AND address_hash = :address_hash";
+
+/// The contact whose address has this hash.
+///
+/// # Errors
+/// The database's.
+pub fn of_hash(tx: &Connection, workspace: WorkspaceId, hash: &AddressHash) -> Result<Option<ContactId>, StorageError> {
+    let mut statement = tx.prepare_cached(OF_HASH)?;
+    let whose = named_params! { ":workspace_id": workspace, ":address_hash": hash };
+    Ok(statement.query_row(whose, |row| row.get(0)).optional()?)
+}
+
 const EXISTING: &str = "
     SELECT id, import_id, first_name, last_name, attributes, email
     FROM contact WHERE workspace_id = :workspace_id AND email_norm = :email_norm";
@@ -334,6 +348,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(Result<Contact, StorageError>, Addre
         tags,
         consent_source: row.get(6)?,
         engaged_ms: row.get(10)?,
+        address_hash: hash,
         suppressed: None,
         created_ms: row.get(7)?,
         updated_ms: row.get(8)?,
@@ -359,6 +374,7 @@ pub(crate) fn statements() -> Vec<&'static str> {
         DELETE,
         FIND,
         FIND_BY_EMAIL,
+        OF_HASH,
         EXISTING,
         SUPPRESSED,
         list::COUNT,

@@ -103,6 +103,11 @@ impl Compiler<'_> {
                 self.bind(self.context.now_ms);
                 Ok(())
             }
+            Filter::SuppressedFor { reason } => {
+                self.suppressed_for(*reason);
+                Ok(())
+            }
+            Filter::SoftBounced { times, days } => self.bounced_softly(*times, *days),
             Filter::List { id, status } => {
                 self.on_list(*id, *status);
                 Ok(())

@@ -1,11 +1,16 @@
 //! Conditions on how a contact stands to us: its lists, its silence.
 
 use super::{Compiler, FilterError};
+use crate::suppression::{SuppressionReason, reason_word};
 use api_types::ListStatus;
 use jiff::ToSpan;
 
 /// Ten years.
 const MONTHS_MAX: u32 = 120;
+/// Soft bounces are kept no longer.
+const SOFT_DAYS_MAX: u32 = 365;
+/// More of them than any threshold.
+const SOFT_TIMES_MAX: u32 = 100;
 
 /// With one parameter: the list.
 const HAS_LEFT: &str = "EXISTS (SELECT 1 FROM list_leave x WHERE x.workspace_id = contact.workspace_id \
@@ -26,6 +31,26 @@ impl Compiler<'_> {
             ListStatus::Left => self.text(HAS_LEFT),
         }
         self.bind(id);
+    }
+
+    pub(super) fn suppressed_for(&mut self, reason: SuppressionReason) {
+        self.text(crate::contact::IS_SUPPRESSED_FOR.trim_start());
+        self.bind(reason_word(reason).to_owned());
+        self.bind(self.context.now_ms);
+    }
+
+    /// Refused for now so often, and not suppressed for it: those that led to a suppression are counted no more.
+    pub(super) fn bounced_softly(&mut self, times: u32, days: u32) -> Result<(), FilterError> {
+        if !(1..=SOFT_TIMES_MAX).contains(&times) {
+            return Err(self.wrong("times", format!("choose 1 to {SOFT_TIMES_MAX} times")));
+        }
+        if !(1..=SOFT_DAYS_MAX).contains(&days) {
+            return Err(self.wrong("days", format!("choose 1 to {SOFT_DAYS_MAX} days")));
+        }
+        self.text(crate::contact::HAS_BOUNCED_SOFTLY.trim_start());
+        self.bind(self.context.now_ms.saturating_sub(i64::from(days) * 86_400_000));
+        self.bind(i64::from(times));
+        Ok(())
     }
 
     /// Mail was delivered for so long, the last time after the last sign of engagement, and nothing came of it. Who was

@@ -1,6 +1,7 @@
 use super::*;
 use crate::contact::{self, Draft, Origin, Query};
 use crate::event::{Event, Kind};
+use crate::soft_bounce::{self, SoftBounce};
 use crate::suppression::{self, NewSuppression, SuppressionReason};
 use crate::{CampaignId, ContactId, OpenOptions, Storage, field, outbox};
 use api_types::FieldKind;
@@ -95,6 +96,24 @@ async fn town() -> Town {
                         created_by: None,
                         now_ms: NOW_MS - DAY_MS,
                         expires_ms,
+                    },
+                )?;
+            }
+            for (address, workspace_id, days) in [
+                ("ana@one.example", W, 5),
+                ("eve@three.example", W, 2),
+                ("Eve@three.example", W, 9),
+                ("bob@one.example", WorkspaceId(2), 2),
+            ] {
+                soft_bounce::note(
+                    tx,
+                    &SoftBounce {
+                        workspace_id,
+                        address,
+                        recipient_id: crate::RecipientId(1),
+                        origin: crate::queue::Origin::Campaign { campaign: CampaignId(7), contact: ContactId(1) },
+                        at_ms: NOW_MS - days * DAY_MS,
+                        text: "full",
                     },
                 )?;
             }
@@ -214,6 +233,13 @@ async fn who_passes() {
         (json!({"type": "tag", "name": "nobody has it"}), ""),
         (json!({"type": "suppressed"}), "bob dee"),
         (json!({"type": "not", "filter": {"type": "suppressed"}}), "ana cy eve"),
+        (json!({"type": "suppressed_for", "reason": "manual"}), "bob dee"),
+        (json!({"type": "suppressed_for", "reason": "hard_bounce"}), ""),
+        (json!({"type": "not", "filter": {"type": "suppressed_for", "reason": "manual"}}), "ana cy eve"),
+        (json!({"type": "soft_bounced", "times": 1, "days": 30}), "ana eve"),
+        (json!({"type": "soft_bounced", "times": 2, "days": 30}), "eve"),
+        (json!({"type": "soft_bounced", "times": 2, "days": 3}), ""),
+        (json!({"type": "not", "filter": {"type": "soft_bounced", "times": 2, "days": 30}}), "ana bob cy dee"),
         (json!({"type": "message", "action": "delivered"}), "ana cy"),
         (json!({"type": "message", "action": "delivered", "campaign_id": 8}), "cy"),
         (json!({"type": "message", "action": "delivered", "days": 3}), "ana"),
@@ -272,6 +298,8 @@ async fn mistakes_are_named() {
         (json!({"type": "message", "action": "opened"}), "action: choose delivered, bounced, deferred or unsubscribed"),
         (json!({"type": "random", "percent": 101, "seed": 0}), "percent: a share is between 0 and 100 percent"),
         (json!({"type": "tag", "name": " "}), "name: choose a tag"),
+        (json!({"type": "soft_bounced", "times": 0, "days": 30}), "times: choose 1 to 100 times"),
+        (json!({"type": "soft_bounced", "times": 3, "days": 366}), "days: choose 1 to 365 days"),
     ];
     for (filter, expected) in table {
         let parsed = serde_json::from_value(filter.clone()).unwrap();
@@ -341,6 +369,8 @@ fn any_leaf() -> impl Strategy<Value = Filter> {
         8 => (path, op, any_value()).prop_map(|(path, op, value)| Filter::Attribute { path, op, value }),
         1 => "\\PC{0,6}".prop_map(|name| Filter::Tag { name }),
         1 => Just(Filter::Suppressed),
+        1 => Just(Filter::SuppressedFor { reason: SuppressionReason::Manual }),
+        1 => (0..4u32, 0..40u32).prop_map(|(times, days)| Filter::SoftBounced { times, days }),
         1 => (any::<bool>(), any::<Option<i64>>(), any::<Option<u32>>()).prop_map(|(delivered, campaign_id, days)|
             Filter::Message { action: if delivered { "delivered" } else { "nothing" }.to_owned(), campaign_id, days }),
         1 => (any::<u8>(), any::<u32>()).prop_map(|(percent, seed)| Filter::Random { percent, seed }),

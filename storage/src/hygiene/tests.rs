@@ -1,6 +1,8 @@
 use super::*;
 use crate::contact::{self, Draft, Left, Origin};
+use crate::event::Event;
 use crate::filter::{self, FilterContext};
+use crate::outbox;
 use crate::{OpenOptions, address_hash, field};
 use api_types::Filter;
 use jiff::tz::TimeZone;

@@ -2,6 +2,7 @@
 
 mod control;
 mod lists;
+mod suppressed;
 mod trace;
 
 use super::*;
@@ -325,6 +326,42 @@ fn hard_bounces_and_late_reports_suppress() {
     assert_eq!(listed, 2);
 }
 
+/// Everything that a late report changes is one commit: with it comes all, without it nothing.
+#[test]
+fn a_late_report_is_one_commit() {
+    let bed = Bed::new();
+    bed.run(1, "running");
+    bed.queue(|tx| enqueue(tx, &[recipient(1, 1)]));
+    let id = bed.claim(10, 1000).claimed[0].id;
+    bed.queue(move |tx| settle(tx, &[ended(id, Ending::Delivered, None)]));
+    let report = || {
+        let answer = Answer::of_reply(&Reply::new(550, ["5.1.1 no such user"]), Some(BounceClass::BadMailbox));
+        Report { id, at_ms: 3000, kind: ReportKind::Failed { suppress: true }, answer }
+    };
+    let count = |table: &str| -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        bed.storage.read_blocking(|c| Ok(c.query_row(&sql, [], |row| row.get(0))?)).unwrap()
+    };
+    let state = || {
+        let figures = [Measure::Final(RecipientState::Delivered), Measure::Final(RecipientState::Bounced)];
+        let rows = ["suppression", "suppression_change", "outbox"].map(count);
+        (bed.find(id.0).state, figures.map(|figure| bed.tally(1, figure)), rows)
+    };
+    let before = (RecipientState::Delivered, [1, 0], [0, 0, 1]);
+    assert_eq!(state(), before);
+    let broken = report();
+    let lost: Result<(), StorageError> = bed.storage.queue().write_blocking(move |tx| {
+        assert_eq!(settle_report(tx, &broken)?, ReportMatch::Applied);
+        Err(StorageError::Exists)
+    });
+    assert!(lost.is_err());
+    assert_eq!(state(), before);
+    let whole = report();
+    bed.queue(move |tx| settle_report(tx, &whole));
+    // The events: delivered, bounced, suppressed.
+    assert_eq!(state(), (RecipientState::Bounced, [0, 1], [1, 1, 3]));
+}
+
 #[tokio::test]
 async fn events_are_moved_once() {
     let bed = Bed::new();
@@ -567,7 +604,7 @@ fn hot_statements_walk_indexes() {
                     "campaign done",
                     crate::campaign_run::STATEMENTS.iter().find(|sql| sql.contains("NOT EXISTS")).unwrap(),
                 ),
-                ("suppression", suppression::STATEMENTS[0]),
+                ("suppression", suppression::statements()[0]),
                 ("requeue", super::finish::STATEMENTS[0]),
                 ("in doubt", super::finish::STATEMENTS[2]),
                 ("expiry walk", super::finish::STATEMENTS[3]),

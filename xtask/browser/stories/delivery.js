@@ -61,11 +61,14 @@ story('egress shows each source', { path: '/egress' }, async (page) => {
   assert.equal(await sources.getByRole('row').count(), 1 + 4);
 });
 
-story('an address is suppressed, found, and taken off the list again', { path: '/suppressions' }, async (page) => {
+story('an address is suppressed, found, taken off the list again, and has a history', { path: '/suppressions' }, async (page) => {
   const address = 'never.again@albatross.example';
   await page.getByRole('button', { name: 'Suppress an address' }).click();
   const add = page.getByRole('dialog', { name: 'Suppress an address' });
   await add.getByLabel('Address').fill(address);
+  await add.getByLabel('What it does not get').selectOption('marketing');
+  await add.getByLabel('Holds for').selectOption('global');
+  await add.getByLabel('Until').fill('2999-12-31');
   await add.getByLabel('Why').fill('asked at the counter');
   await add.getByRole('button', { name: 'Suppress', exact: true }).click();
   await page.getByRole('status').filter({ hasText: `Nothing will be sent to ${address}` }).waitFor();
@@ -73,9 +76,56 @@ story('an address is suppressed, found, and taken off the list again', { path: '
   const row = page.getByRole('table', { name: 'Suppressions' }).getByRole('row').filter({ hasText: address });
   await row.waitFor();
   await page.waitForURL(/q=never\.again/);
+  for (const words of ['Campaigns', 'Every workspace', 'asked at the counter', 'until']) {
+    await row.getByText(words).first().waitFor();
+  }
+  for (const [label, value] of [['Holds for', 'true'], ['Keeps away', 'marketing'], ['Still in force', 'false']]) {
+    await page.getByRole('search').getByLabel(label).selectOption(value);
+    await page.waitForURL(new RegExp(`=${value}`));
+    await row.waitFor();
+  }
+  await page.getByRole('search').getByLabel('Still in force').selectOption('true');
+  await page.getByRole('heading', { name: 'Nothing matches' }).waitFor();
+  await page.getByRole('search').getByLabel('Still in force').selectOption('');
   await row.getByRole('button', { name: /^Remove/ }).click();
   const remove = page.getByRole('dialog', { name: 'Remove from the list?' });
   await remove.getByLabel('Why').fill('asked to be back');
   await remove.getByRole('button', { name: 'Remove' }).click();
   await page.getByRole('heading', { name: 'Nothing matches' }).waitFor();
+
+  await page.goto('/suppressions/history');
+  await page.getByRole('searchbox', { name: 'Whole address' }).fill(address.toUpperCase());
+  await page.getByRole('button', { name: 'Show its history' }).click();
+  const changes = page.getByRole('table', { name: 'Changes' }).getByRole('row');
+  await page.waitForURL(/address=/);
+  await changes.filter({ hasText: 'Taken off' }).filter({ hasText: 'asked to be back' }).waitFor();
+  assert.match(await changes.nth(1).innerText(), /Taken off[\s\S]*asked to be back/, 'the newest first');
+  assert.match(await changes.nth(2).innerText(), /Put on the list[\s\S]*asked at the counter/);
+  assert.equal(await changes.count(), 1 + 2);
+});
+
+story('a list is imported, and what is refused is told', { path: '/suppressions' }, async (page) => {
+  await page.getByRole('button', { name: 'Import', exact: true }).click();
+  const dialog = page.getByRole('dialog', { name: 'Import a list' });
+  const list = 'address,reason,expires_at\nold.one@albatross.example,complaint,\nnobody,,\nold.two@albatross.example,tired,\n';
+  await dialog.getByLabel('CSV file').setInputFiles({ name: 'old.csv', mimeType: 'text/csv', buffer: Buffer.from(list) });
+  await dialog.getByRole('button', { name: 'Suppress these' }).click();
+  await dialog.getByRole('alert').filter({ hasText: '2 rows were refused' }).waitFor();
+  await dialog.getByText('Line 3, address: it has no @ (nobody)').waitFor();
+  await dialog.getByText('Line 4, reason: not a reason').waitFor();
+  await dialog.getByRole('button', { name: 'Close', exact: true }).last().click();
+  await page.goto('/suppressions?q=old.one');
+  await page.getByRole('row').filter({ hasText: 'old.one@albatross.example' }).getByText('Reported as spam').waitFor();
+});
+
+story('a bounced contact says why it gets nothing, and leads to the mail', { path: '/contacts?status=hard_bounce' }, async (page) => {
+  const row = page.getByRole('table', { name: 'Contacts' }).getByRole('row').nth(1);
+  await row.getByText('Address does not work').waitFor();
+  await row.getByRole('link').first().click();
+  const card = page.locator('section').filter({ hasText: 'Can it be mailed?' });
+  await card.getByText('Nothing', { exact: true }).waitFor();
+  await card.getByText(/^keeps away: every mail/).waitFor();
+  await card.getByRole('link').first().click();
+  await page.waitForURL(/\/recipients\/\d+/);
+  await page.getByText('Bounced').first().waitFor();
 });

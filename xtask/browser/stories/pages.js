@@ -40,6 +40,7 @@ const PAGES = [
   { name: 'reports-feedback', path: '/reports?tab=feedback', title: 'Reports' },
   { name: 'bounces', path: '/bounces', title: 'Bounces' },
   { name: 'suppressions', path: '/suppressions', title: 'Suppressions' },
+  { name: 'suppression-history', path: '/suppressions/history', title: 'History of suppressions' },
   { name: 'messages', path: '/messages', title: 'Messages' },
   { name: 'trace', path: '/trace', title: 'Trace' },
   { name: 'replies', path: '/replies', title: 'Replies' },

@@ -4,7 +4,7 @@ use api_types::{Contact, Count, Page, Segment};
 use leptos::prelude::*;
 use view::number::grouped;
 use view::query::with;
-use view::tone::Tone;
+use view::tone::{self, SUPPRESSION_REASONS};
 
 use crate::api::use_api;
 use crate::load::load;
@@ -35,9 +35,10 @@ pub fn Contacts() -> impl IntoView {
     let segment_options = segments.map(|page| {
         first("Every segment", page.items.iter().map(|segment| (segment.id.to_string(), segment.name.clone())))
     });
-    let statuses = [("active", "Can get mail"), ("suppressed", "Suppressed")];
-    let statuses =
-        first("Every status", statuses.iter().map(|(word, label)| ((*word).to_owned(), (*label).to_owned())));
+    let reasons = SUPPRESSION_REASONS.iter().map(|(word, reason)| (*word, tone::suppression(*reason).1));
+    let statuses = [("active", "Can get mail"), ("soft_bouncing", "Refuses for now"), ("suppressed", "Suppressed")];
+    let statuses = statuses.into_iter().chain(reasons).map(|(word, label)| (word.to_owned(), label.to_owned()));
+    let statuses = first("Every status", statuses);
     let heads = || {
         vec![Head::text("Address"), Head::text("Name"), Head::text("Status"), Head::text("Tags"), Head::text("Added")]
     };
@@ -72,14 +73,11 @@ fn first(all: &str, rows: impl Iterator<Item = Choice>) -> Vec<Choice> {
 
 fn row(contact: &Contact) -> Row {
     let name = format!("{} {}", contact.first_name, contact.last_name);
-    let status = match &contact.suppressed {
-        None => badge(Tone::Success, "Can get mail"),
-        Some(_) => badge(Tone::Warning, "Suppressed"),
-    };
+    let (tone, status) = view::suppression::standing(&contact.standing);
     Row::new(vec![
         view! { <a href=format!("/contacts/{}", contact.id)>{contact.email.clone()}</a> }.into_any(),
         if name.trim().is_empty() { none() } else { name.trim().to_owned().into_any() },
-        status,
+        badge(tone, status),
         view! { <span class="chips">{contact.tags.iter().map(chip).collect_view()}</span> }.into_any(),
         moment(&contact.created_at),
     ])

@@ -7,6 +7,7 @@ mod list;
 mod lists;
 mod mapping;
 mod one;
+mod standing;
 
 pub use edit::NewContact;
 pub use import::ImportPage;

@@ -2,10 +2,10 @@
 
 use api_types::{Contact, Page, TimelineEntry};
 use leptos::prelude::*;
-use view::tone::Tone;
 
 use super::edit::EditContact;
 use super::lists::ContactLists;
+use super::standing::standing;
 use crate::api::use_api;
 use crate::load::{Load, load};
 use crate::nav::{Query, use_id, use_nav, use_query};
@@ -49,7 +49,7 @@ pub fn ContactPage() -> impl IntoView {
             <Button on_press=Callback::new(move |()| editing.set(true))>"Edit"</Button>
         </PageHeader>
         {contact.show(6, move |contact| view! {
-            {move || contact.with(suppressed)}
+            <Card title="Can it be mailed?">{move || contact.with(standing)}</Card>
             <Card title="Who it is">{move || facts(&contact.get())}</Card>
             <ContactLists id changed=Callback::new(move |()| events.reload())/>
             <Card title="What happened">{happened(events, query)}</Card>
@@ -58,7 +58,7 @@ pub fn ContactPage() -> impl IntoView {
             {move || contact.data.get_untracked().map(|contact| view! { <EditContact contact changed close/> })}
         </Dialog>
         <ConfirmDialog open=deleting title="Delete this contact?" confirm="Delete" busy=delete.busy failure=delete.rest(&[]) on_confirm=deleted>
-            <p>"Its fields and tags are gone. If the address is suppressed it stays so, also when it is imported again. This cannot be undone."</p>
+            <p>"Its fields and tags are gone. If the address is suppressed it stays so, also when it is imported again; the list then keeps only a hash of it. This cannot be undone."</p>
         </ConfirmDialog>
     }
     .into_any()
@@ -76,21 +76,6 @@ fn happened(events: Load<Page<TimelineEntry>>, query: Query) -> AnyView {
         }
         .into_any()
     })
-}
-
-fn suppressed(contact: &Contact) -> Option<AnyView> {
-    let why = contact.suppressed.clone()?;
-    let href = view::query::with("/suppressions", &[("q", &contact.email)]);
-    Some(
-        view! {
-            <p class="notice" data-tone="warning">
-                {badge(Tone::Warning, "Suppressed")}
-                <span>"Nothing is sent to this contact: "{why}</span>
-                <a href=href>"Look"</a>
-            </p>
-        }
-        .into_any(),
-    )
 }
 
 fn facts(contact: &Contact) -> AnyView {

@@ -31,6 +31,8 @@ fn round_trips() {
                 Filter::List { id: 3, status: ListStatus::Subscribed },
                 not(Filter::List { id: 4, status: ListStatus::Left }),
                 Filter::Unengaged { months: 6 },
+                Filter::SuppressedFor { reason: SuppressionReason::Complaint },
+                not(Filter::SoftBounced { times: 2, days: 30 }),
             ],
         },
         Filter::And {

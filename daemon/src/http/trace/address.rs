@@ -42,14 +42,14 @@ pub(crate) async fn trace(
     let before = RecipientId(cursor(query.cursor.as_deref())?.unwrap_or(i64::MAX));
     let address = Address::parse(query.address.trim())
         .map_err(|e| ApiError::invalid("address", format!("Write the whole address: {}.", e.why)))?;
-    let (workspace, wanted) = (actor.workspace, address.clone());
+    let (workspace, wanted, now_ms) = (actor.workspace, address.clone(), app.now_ms());
     let (standing, rows, names) = app
         .storage
         .read(move |c| {
             let hash = address_hash(&wanted);
             let rows = sent_to::page(c, (workspace, &hash), before, limit)?;
             let names = campaign_names(c, workspace, rows.iter().filter_map(|row| row.origin.campaign()))?;
-            Ok((standing(c, workspace, &wanted)?, rows, names))
+            Ok((standing(c, workspace, &wanted, now_ms)?, rows, names))
         })
         .await?;
     let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string())).flatten();
@@ -62,7 +62,12 @@ pub(crate) async fn trace(
     }))
 }
 
-fn standing(c: &Connection, workspace: WorkspaceId, address: &Address) -> Result<AddressStanding, StorageError> {
+fn standing(
+    c: &Connection,
+    workspace: WorkspaceId,
+    address: &Address,
+    now_ms: i64,
+) -> Result<AddressStanding, StorageError> {
     let hash = address_hash(address);
     let mut sums: BTreeMap<Response, (u64, i64)> = BTreeMap::new();
     for (response, at_ms) in sent_to::came_back(c, workspace, &hash)? {
@@ -77,7 +82,7 @@ fn standing(c: &Connection, workspace: WorkspaceId, address: &Address) -> Result
     };
     Ok(AddressStanding {
         contact_id: contact::find_by_email(c, workspace, address)?.map(|contact| contact.id.0),
-        suppressions: suppression::of_hash(c, workspace, &hash)?.into_iter().map(suppressions::shape).collect(),
+        suppressions: suppressions::shapes(c, workspace, suppression::of_hash(c, workspace, &hash)?, now_ms)?,
         soft_bounces: soft_bounce::of_address(c, workspace, &hash)?,
         responses: sums.into_iter().map(sum).collect(),
     })
