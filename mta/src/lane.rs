@@ -26,6 +26,7 @@ use config::Rate;
 use mail::{StreamKind, WaitReason};
 use state::{SOON_MS, State};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use storage::queue::{Claimed, Origin, Wait};
 use tokio::sync::Notify;
@@ -33,8 +34,8 @@ pub(crate) use trouble::Trouble;
 
 /// Work per connection that justifies opening another one.
 const WORK_PER_CONNECTION: usize = 4;
-/// Messages made ahead per connection.
-const AHEAD_PER_CONNECTION: usize = 3;
+/// Messages made ahead per connection, besides those whose marks are asked for ahead.
+const AHEAD_PER_CONNECTION: usize = 2;
 /// So many wait in memory however slow the rate: the one that goes next, and the one behind it.
 const AT_A_RATE_MIN: f64 = 2.0;
 /// A lane whose rate has no room for longer than this opens no connection, and keeps none.
@@ -79,6 +80,8 @@ pub(crate) struct Lane {
     at_site: Target,
     at_provider: Target,
     state: Mutex<State>,
+    /// For how many messages a connection asks ahead for marks, lately.
+    marks_ahead: AtomicUsize,
     /// Wakes one connection that waits for work.
     work: Notify,
 }
@@ -96,8 +99,14 @@ impl Lane {
             at_provider: Target::SourceProvider(name.clone(), site.provider.name.clone()),
             limits,
             state: Mutex::new(State { pace: Pace::since(now_ms), began_ms: now_ms, ..State::default() }),
+            marks_ahead: AtomicUsize::new(1),
             work: Notify::new(),
         }
+    }
+
+    /// A connection asks ahead for so many marks: so much more content is made ahead.
+    pub fn marks_ahead(&self, messages: usize) {
+        self.marks_ahead.store(messages, Relaxed);
     }
 
     /// What replies have led to for this lane.
@@ -209,7 +218,7 @@ impl Lane {
     /// Whose content is to be made now. There is little room for content: what is made for a lane that has no place for a
     /// connection would only keep it from others that have one.
     fn take_to_make(&self, shared: &Shared, state: &mut State) -> Vec<Hand> {
-        let ahead = state.connections as usize * AHEAD_PER_CONNECTION;
+        let ahead = state.connections as usize * (AHEAD_PER_CONNECTION + self.marks_ahead.load(Relaxed));
         let mut to_make = Vec::new();
         // What is urgent is made however much else is ready: it overtakes that.
         while state.making + state.prepared.len() < 2 * ahead && shared.makers.has_room() {

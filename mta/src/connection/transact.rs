@@ -1,7 +1,7 @@
 //! The transactions of one connection, one after the other.
 //!
 //! At most once: a message's last byte goes out only after the marks of all its recipients are on disk. The wait for
-//! that commit is hidden by marking ahead: the next message, and on a fast connection the next two.
+//! that commit is hidden by marking ahead: the next message, and on a fast connection as many as it sends meanwhile.
 
 use super::upcoming::{Current, Upcoming};
 use crate::hand::Hand;
@@ -15,8 +15,18 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use storage::queue::{Answer, Wait};
 
-/// A connection whose messages take less is fast: it marks two ahead.
-const FAST_MS: i64 = 20;
+/// How long a mark takes, at most, while much is written.
+const MARK_MS: i64 = 20;
+/// Messages whose marks are asked for ahead, at most. After a crash nobody knows of their recipients whether they have got
+/// them, so there should be few.
+const MARKS_AHEAD_MAX: i64 = 4;
+
+/// For how many messages a connection whose last one took so long asks ahead for marks: as many as it sends until they
+/// are there.
+fn marks_ahead(took_ms: i64) -> usize {
+    let ahead = 1 + MARK_MS / took_ms.max(1);
+    usize::try_from(ahead.min(MARKS_AHEAD_MAX)).unwrap_or(1)
+}
 
 /// Whether the connection is good for another message.
 #[derive(PartialEq, Eq)]
@@ -35,7 +45,8 @@ pub(super) struct Connection<'a> {
     pub(super) upcoming: VecDeque<Upcoming>,
     /// Transactions begun; what a server counts, however many recipients each has.
     pub(super) sent: u32,
-    pub(super) is_fast: bool,
+    /// For how many messages marks are asked for ahead; one, where a message takes longer than a mark.
+    pub(super) marks_ahead: usize,
 }
 
 impl<'a> Connection<'a> {
@@ -44,7 +55,7 @@ impl<'a> Connection<'a> {
         let mut session = session;
         session.record(shared.keeper.records());
         session.use_chunks(lane.takes_chunks());
-        Connection { shared, lane, session, mx, source, upcoming: VecDeque::new(), sent: 0, is_fast: false }
+        Connection { shared, lane, session, mx, source, upcoming: VecDeque::new(), sent: 0, marks_ahead: 1 }
     }
 
     pub async fn serve(mut self) {
@@ -167,7 +178,8 @@ impl<'a> Connection<'a> {
     async fn answered(&mut self, mut current: Current, next: Option<Current>) -> (After, Option<Current>) {
         match self.session.answer().await {
             Ok(Answered::Reply(reply)) => {
-                self.is_fast = self.shared.clock.now_ms() - current.began_ms < FAST_MS;
+                self.marks_ahead = marks_ahead(self.shared.clock.now_ms() - current.began_ms);
+                self.lane.marks_ahead(self.marks_ahead);
                 let of = current.of();
                 self.judge_reply(current.hands, &of, &reply, Stage::Message);
                 (self.after(), next)
@@ -205,5 +217,17 @@ impl<'a> Connection<'a> {
 
     fn judge_reply(&self, hands: Vec<Hand>, of: &super::judge::Of, reply: &Reply, stage: Stage) {
         self.judge(hands, of, Happening::Reply(reply, stage), &Answer::of_reply(reply, None));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::marks_ahead;
+
+    #[test]
+    fn fast_connections_mark_further_ahead() {
+        for (took_ms, ahead) in [(-5, 4), (0, 4), (6, 4), (7, 3), (10, 3), (11, 2), (20, 2), (21, 1), (200, 1)] {
+            assert_eq!(marks_ahead(took_ms), ahead, "{took_ms} ms");
+        }
     }
 }

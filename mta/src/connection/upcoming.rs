@@ -121,9 +121,8 @@ impl Connection<'_> {
         if self.shared.source_states.is_paced(self.lane.source) {
             return;
         }
-        let depth = if self.is_fast { 2 } else { 1 };
         let left = self.lane.limits.messages.saturating_sub(self.sent) as usize;
-        while self.upcoming.len() < depth.min(left) {
+        while self.upcoming.len() < self.marks_ahead.min(left) {
             let Some(prepared) = self.lane.try_next(self.shared) else { return };
             self.enlist(prepared);
         }
@@ -142,7 +141,7 @@ impl Connection<'_> {
 
     /// The same; a slow connection, which marks late, may wait for a commit: that is little beside its round trips.
     pub(super) async fn next_marked_soon(&mut self) -> Option<Current> {
-        if self.is_fast {
+        if self.marks_ahead > 1 {
             return self.next_marked_now();
         }
         let mut upcoming = self.upcoming.pop_front()?;
