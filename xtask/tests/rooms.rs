@@ -160,6 +160,7 @@ fn every_table_of_somebody_carries_its_workspace() {
         "sts_policy",
         "tls_result",
         "tls_report",
+        "soft_bounce_rule",
     ];
     for file in ["main", "queue", "events"] {
         let dir = root().join("storage/src/schema").join(file);

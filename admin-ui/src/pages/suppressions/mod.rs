@@ -97,7 +97,10 @@ fn suppression_row(row: &Suppression, role: Role, removing: RwSignal<Option<Supp
     let address = row.address.clone();
     let name = address.clone().unwrap_or_else(|| format!("entry {}", row.id));
     let shown = match address {
-        Some(address) => view! { <a href=view::trace::of_address(&address)>{address}</a> }.into_any(),
+        Some(address) => {
+            let href = view::trace::of_address(&address);
+            view! { <a href=href>{address}</a> }.into_any()
+        }
         None => view! { <span class="muted">"only its hash is kept"</span> }.into_any(),
     };
     let may_remove = role.may(if row.global { Role::Admin } else { Role::Marketer });
