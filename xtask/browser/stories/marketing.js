@@ -177,7 +177,8 @@ story('a bounced recipient is explained in the words of the server', { path: '/c
   await page.reload();
   await page.getByText(/^550[ -]5\.1\.1/).first().waitFor();
   await page.getByRole('main').getByRole('link', { name: BOUNCED }).click();
-  await page.getByText('Nothing is sent to this contact').waitFor();
+  const card = page.locator('section').filter({ hasText: 'Can it be mailed?' });
+  await card.getByText(/^keeps away: every mail/).waitFor();
   const events = page.getByRole('listitem').filter({ hasText: 'Browser news' });
   await events.filter({ hasText: /550[ -]5\.1\.1/ }).first().waitFor();
 });
