@@ -5,8 +5,8 @@
 //! the lower or the upper half of a product of digits to 64 bits, so that no carry is lost before the last row: no column
 //! receives more than 80 summands under 2^52.
 //!
-//! R is 2^16 times the moduli. Factors below 2^7 moduli therefore give a result below two, and nothing is ever
-//! compared or subtracted on the way.
+//! Factors whose product is below R times the modulus give a result below two moduli; R is 2^16 times the greatest one, so
+//! that results can be factors again, and nothing is ever compared or subtracted on the way.
 //!
 //! No address and no branch depends on a digit, and the instructions take the same time for all operands.
 //!
@@ -70,11 +70,6 @@ impl Numbers {
     }
 }
 
-/// Whether this machine has the instructions.
-pub fn is_supported() -> bool {
-    std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512ifma")
-}
-
 /// The instructions are there: without one of these nothing of this module can be called.
 #[derive(Clone, Copy)]
 pub struct Kernel(());
@@ -85,7 +80,9 @@ type Doubled = [Numbers; 2];
 impl Kernel {
     /// `None` on a machine without the instructions.
     pub fn detect() -> Option<Kernel> {
-        is_supported().then_some(Kernel(()))
+        let is_able =
+            std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512ifma");
+        is_able.then_some(Kernel(()))
     }
 
     /// `a · b / R` in each lane.

@@ -39,7 +39,7 @@ pub fn reduced(a: &Number, modulus: &Number) -> Number {
     std::array::from_fn(|n| (a[n] & keep) | (less[n] & !keep))
 }
 
-/// `a + b`, which has to be below 2^1040.
+/// `a + b` modulo 2^1040.
 pub fn sum(a: &Number, b: &Number) -> Number {
     let mut carry = 0;
     std::array::from_fn(|n| {
@@ -53,12 +53,7 @@ pub fn sum(a: &Number, b: &Number) -> Number {
 pub fn modular_difference(a: &Number, b: &Number, modulus: &Number) -> Number {
     let (less, is_negative) = difference(a, b);
     let wanted = u64::from(is_negative).wrapping_neg();
-    sum_wrapping(&less, &modulus.map(|digit| digit & wanted))
-}
-
-/// `a + b` modulo 2^1040.
-fn sum_wrapping(a: &Number, b: &Number) -> Number {
-    sum(a, b)
+    sum(&less, &modulus.map(|digit| digit & wanted))
 }
 
 /// The negative inverse of an odd digit, modulo 2^52: each step of Newton's doubles the right bits, of which an odd
