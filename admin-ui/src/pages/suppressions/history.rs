@@ -84,7 +84,7 @@ fn change_row(row: &SuppressionChange) -> Row {
         moment(&row.at),
         row.address.clone().unwrap_or_else(|| row.masked.clone()).into_any(),
         badge(tone, word),
-        reason.into_any(),
+        view! { <span class="words">{reason}</span> }.into_any(),
         view! { <span class="chips">{suppression::covers(row.covers)}{whose}{until}</span> }.into_any(),
         view! { <span class="answer">{words}<span class="facts-line">{by}{mail(row.from.as_ref())}</span></span> }
             .into_any(),

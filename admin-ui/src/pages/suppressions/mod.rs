@@ -126,7 +126,7 @@ fn suppression_row(row: &Suppression, role: Role, removing: RwSignal<Option<Supp
 
 fn covers(row: &Suppression) -> AnyView {
     let whose = row.global.then(|| badge(Tone::Neutral, "Every workspace"));
-    view! { <span class="chips">{suppression::covers(row.covers)}{whose}</span> }.into_any()
+    view! { <span class="chips words">{suppression::covers(row.covers)}{whose}</span> }.into_any()
 }
 
 /// What led to it, in the server's own words where it was one, with the way to the mail.
