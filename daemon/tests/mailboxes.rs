@@ -32,16 +32,7 @@ async fn harbour() -> (Boat, sandbox::Running, Session) {
     let more = format!("[smtp]\nremote_port = {}\ninbound_listen = \"127.0.0.1:0\"", internet.smtp_port());
     let boat = boat_with(&more, Overrides::default(), &format!("servers = [\"{}\"]", internet.dns())).await;
     let ana = boat.session(Role::Owner).await;
-    let domain = ana.post("/api/v1/domains", json!({ "domain": "sender.example" })).await;
-    for record in domain["records"].as_array().unwrap() {
-        let text = |key: &str| record[key].as_str().unwrap();
-        match text("kind") {
-            "TXT" => internet.zone().publish_txt(text("name"), text("wanted")),
-            "MX" => internet.zone().publish_mx(text("name"), 10, text("wanted").split(' ').nth(1).unwrap()),
-            _ => {}
-        }
-    }
-    ana.post(&format!("/api/v1/domains/{}/verify", domain["domain"]["id"]), json!({})).await;
+    ana.sending_domain(internet.zone(), "sender.example").await;
     (boat, internet, ana)
 }
 

@@ -41,16 +41,8 @@ impl Harbour {
         let dns = format!("servers = [\"{}\"]", internet.dns());
         let boat = boat_with(&more, Overrides::default(), &dns).await;
         let ana = boat.session(Role::Owner).await;
-        let domain = ana.post("/api/v1/domains", json!({ "domain": "sender.example" })).await;
-        for record in domain["records"].as_array().unwrap() {
-            let text = |key: &str| record[key].as_str().unwrap();
-            match text("kind") {
-                "TXT" => internet.zone().publish_txt(text("name"), text("wanted")),
-                _ => internet.zone().publish_mx(text("name"), 10, text("wanted").split(' ').nth(1).unwrap()),
-            }
-        }
         internet.zone().publish_address("localhost.localdomain", std::net::Ipv4Addr::LOCALHOST.into());
-        ana.post(&format!("/api/v1/domains/{}/verify", domain["domain"]["id"]), json!({})).await;
+        ana.sending_domain(internet.zone(), "sender.example").await;
         let list = json!({ "name": "News", "description": "Once a week", "default": true });
         let list = ana.post("/api/v1/lists", list).await["id"].as_i64().unwrap();
         ana.post("/api/v1/lists", json!({ "name": "Offers" })).await;
