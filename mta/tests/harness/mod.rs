@@ -7,7 +7,7 @@ use mta::inbound::{Figures, Inbound};
 use mta::tls::TlsParts;
 use mta::{ContentMaker, Engine, EngineHandle, Made, MakeError, Parts, Retention, RouteSetup};
 use sandbox::{Manners, Provider, Providers, SimOptions, SimWorld};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -98,8 +98,8 @@ pub struct Voyage {
     pub letters: Arc<Letters>,
     pub engine: Option<EngineHandle>,
     accepted: u64,
-    /// Who gets packetboat's own mail.
-    reader: Option<String>,
+    /// Who may have got several copies: readers of packetboat's own mail, and mail that is rather sent twice than lost.
+    several: HashSet<String>,
     _dir: tempfile::TempDir,
 }
 
@@ -150,8 +150,17 @@ impl Voyage {
         });
         let route = |route: &config::Route| RouteSetup { route: route.clone(), passwords: Vec::new(), ca_pem: None };
         let routes = config.routes.iter().map(route).collect();
-        let mut voyage =
-            Voyage { sim, storage, config, routes, letters, engine: None, accepted: 0, reader: None, _dir: dir };
+        let mut voyage = Voyage {
+            sim,
+            storage,
+            config,
+            routes,
+            letters,
+            engine: None,
+            accepted: 0,
+            several: HashSet::new(),
+            _dir: dir,
+        };
         voyage.engine = Some(voyage.begin().await);
         voyage
     }
@@ -243,10 +252,23 @@ impl Voyage {
         id
     }
 
+    /// Takes many messages in at once, whose recipients may get them twice, and wakes the engine.
+    pub async fn submit_all(&mut self, all: Vec<NewMessage>) -> Vec<MessageId> {
+        for recipient in all.iter().flat_map(|new| &new.recipients) {
+            self.accepted += 1;
+            self.several.insert(recipient.address.to_string());
+        }
+        let ids = self.write(move |tx| all.iter().map(|new| message::accept(tx, new)).collect()).await;
+        if let Some(engine) = &self.engine {
+            engine.wake();
+        }
+        ids
+    }
+
     /// Recipients that packetboat itself has written to count as accepted too, and this one may have got several.
     pub fn wrote_itself(&mut self, n: u64, to: &str) {
         self.accepted += n;
-        self.reader = Some(to.to_owned());
+        self.several.insert(to.to_owned());
     }
 
     /// The recipients of a message, in their order.
@@ -366,7 +388,7 @@ impl Voyage {
         let ledger = self.ledger().await;
         assert!(ledger.holds() && ledger.accepted == self.accepted, "{ledger:?}");
         let mut doubles = self.sim.ledger.doubles();
-        doubles.retain(|address| Some(address) != self.reader.as_ref());
+        doubles.retain(|address| !self.several.contains(address));
         assert_eq!(doubles, Vec::<String>::new());
         for r in self.log().await {
             let copies = self.sim.ledger.copies(&r.address);

@@ -27,11 +27,11 @@ pub enum Moment {
     Mail,
     /// RCPT.
     Rcpt,
-    /// DATA and its 354.
+    /// DATA and its 354; or BDAT (RFC 3030), where there is no way back: its chunk is answered.
     Data,
-    /// The middle of the content; there is no way back.
+    /// The middle of the content or of its last chunk; there is no way back.
     Content,
-    /// The final dot, and the reply to it.
+    /// The final dot or the end of the last chunk, and the reply to it.
     Dot,
     /// QUIT.
     Quit,

@@ -17,6 +17,8 @@ const PIPE_BYTES: usize = 64 * 1024;
 const WAITING_MAX: usize = 16 * 1024 * 1024;
 /// More than any reader of lines keeps.
 const ENORMOUS_BYTES: usize = 128 * 1024;
+/// Of a chunk so many bytes are its end: as many as a final dot has.
+const CHUNK_END: usize = 3;
 const GARBAGE: &[u8] = b"\x16\xff\x00 what is this?\r\n";
 /// A TLS record's head, and the type of sealed ones.
 const RECORD_HEAD: usize = 5;
@@ -122,6 +124,10 @@ impl Proxy {
         self.answer(Some(Moment::Greeting)).await?;
         loop {
             let command = self.command().await?;
+            if let Some(size) = chunk_size(&command) {
+                self.chunk(&command, size).await?;
+                continue;
+            }
             let moment = moment_of(&command);
             self.message += u32::from(moment == Some(Moment::Mail));
             self.pass(moment, Way::Out, &command).await?;
@@ -168,6 +174,22 @@ impl Proxy {
         self.server.say(&rest[..dot]).await?;
         self.pass(Some(Moment::Dot), Way::Out, &rest[dot..]).await?;
         self.answer(Some(Moment::Dot)).await.map(drop)
+    }
+
+    /// BDAT with its chunk, whatever the server thinks of it (RFC 3030 §2). Only the last chunk has moments: its answer is
+    /// the one that counts.
+    async fn chunk(&mut self, command: &[u8], size: usize) -> io::Result<()> {
+        let of_last = |moment| command.to_ascii_uppercase().trim_ascii_end().ends_with(b" LAST").then_some(moment);
+        self.pass(of_last(Moment::Data), Way::Out, command).await?;
+        let half = self.client.take(|bytes| (bytes.len() > 1 || size < 2).then(|| bytes.len().min(size) / 2)).await?;
+        self.server.say(&half).await?;
+        self.pass(of_last(Moment::Content), Way::Out, b"").await?;
+        let left = size - half.len();
+        let rest = self.client.take(|bytes| (bytes.len() >= left).then_some(left)).await?;
+        let end = left.saturating_sub(CHUNK_END);
+        self.server.say(&rest[..end]).await?;
+        self.pass(of_last(Moment::Dot), Way::Out, &rest[end..]).await?;
+        self.answer(of_last(Moment::Dot)).await.map(drop)
     }
 
     /// Passes TLS records. The client's first sealed one ends its handshake, and the second is EHLO.
@@ -242,6 +264,13 @@ fn moment_of(command: &[u8]) -> Option<Moment> {
         b"QUIT" => Moment::Quit,
         _ => return None,
     })
+}
+
+/// The size that BDAT announces.
+fn chunk_size(command: &[u8]) -> Option<usize> {
+    let mut words = std::str::from_utf8(command).ok()?.split_ascii_whitespace();
+    words.next()?.eq_ignore_ascii_case("BDAT").then_some(())?;
+    words.next()?.parse().ok()
 }
 
 fn line_end(bytes: &[u8]) -> Option<usize> {
