@@ -3,6 +3,7 @@
 use crate::book::Book;
 use crate::content::{ContentMaker, Makers};
 use crate::conversation::{self, Keeper};
+use crate::expiry;
 use crate::housekeeping::{self, Retention};
 use crate::lane::LaneStatus;
 use crate::notice;
@@ -186,7 +187,7 @@ impl Engine {
             tokio::spawn(unknown_text::run(shared.clone())),
             tokio::spawn(watchdog::run(shared.clone())),
             tokio::spawn(housekeeping::lanes(shared.clone())),
-            tokio::spawn(housekeeping::expiry(shared.clone())),
+            tokio::spawn(expiry::run(shared.clone())),
             tokio::spawn(housekeeping::soft_bounces(shared.clone())),
             tokio::spawn(reputation::watch(shared.clone(), parts.reputation)),
             tokio::spawn(warmup::nights(shared.clone())),

@@ -1,4 +1,4 @@
-//! What has to be done again and again: lanes without a reason to stand still, expired recipients, events on their way
+//! What has to be done again and again: lanes without a reason to stand still, events on their way
 //! to their file, and what is older than its retention.
 
 use crate::hold::off_clock;
@@ -17,9 +17,8 @@ use storage::{
 
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.
 const LANES_EVERY: Duration = Duration::from_secs(1);
-/// The queue is walked for expired recipients in chunks, so often.
-const EXPIRY_EVERY: Duration = Duration::from_secs(30);
-const EXPIRY_CHUNK: u32 = 50_000;
+/// Recipients that are looked at together when an automation ends.
+const RELEASE_CHUNK: u32 = 50_000;
 /// Rolling figures are asked for the last thirty days at most.
 const REPUTATION_KEEP: Duration = Duration::from_hours(31 * 24);
 /// Reputation acts on figures of seven days.
@@ -78,22 +77,6 @@ pub(crate) async fn lanes(shared: Arc<Shared>) {
     }
 }
 
-pub(crate) async fn expiry(shared: Arc<Shared>) {
-    let mut after = RecipientId(0);
-    loop {
-        shared.clock.sleep(EXPIRY_EVERY).await;
-        shared.shaping.forget(shared.clock.now_ms());
-        let (storage, now_ms) = (shared.storage.clone(), shared.clock.now_ms());
-        let walked = off_clock(async move { queue::expire(&storage, after, EXPIRY_CHUNK, now_ms).await }).await;
-        match walked {
-            Some(Ok(next)) => after = next.unwrap_or(RecipientId(0)),
-            Some(Err(error)) => tracing::error!(%error, "expired recipients cannot be settled; trying again"),
-            None => return,
-        }
-        shared.book.counts.events.notify_one();
-    }
-}
-
 /// Each soft bounce is judged in its own commit. What was noted under another rule is judged once, by the present one.
 pub(crate) async fn soft_bounces(shared: Arc<Shared>) {
     let mut after = 0;
@@ -127,7 +110,8 @@ pub(crate) async fn release(shared: Arc<Shared>, lifted: Automation) {
             let (storage, now_ms) = (shared.storage.clone(), shared.clock.now_ms());
             let whose = (reason, workspace);
             let walked =
-                off_clock(async move { automation::release(&storage, whose, after, EXPIRY_CHUNK, now_ms).await }).await;
+                off_clock(async move { automation::release(&storage, whose, after, RELEASE_CHUNK, now_ms).await })
+                    .await;
             match walked {
                 Some(Ok(Some(next))) => after = next,
                 Some(Ok(None)) => break,

@@ -14,6 +14,7 @@ mod conversation;
 mod dialing;
 mod egress;
 mod engine;
+mod expiry;
 mod hand;
 pub mod health;
 mod hold;

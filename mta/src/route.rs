@@ -12,7 +12,6 @@ use crate::tls::SiteTls;
 use config::RouteTls;
 use rustls::{ClientConfig, RootCertStore};
 use std::collections::HashSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use world::MxRecord;
@@ -116,11 +115,7 @@ impl Routes {
 
     /// The site that mail of this stream to this domain goes to instead of the domain's own.
     pub fn find(&self, stream: &str, domain: &str, now_ms: i64) -> Option<&Arc<Site>> {
-        let fits = |route: &config::Route| {
-            (route.streams.is_empty() || route.streams.iter().any(|name| name.as_str() == stream))
-                && (route.domains.is_empty() || route.domains.iter().any(|pattern| pattern.fits(domain)))
-        };
-        let found = self.0.iter().find(|route| fits(&route.route))?;
+        let found = self.0.iter().find(|route| route.route.fits(stream, domain))?;
         let is_down = found.site.way.as_ref().is_some_and(|way| way.is_down(now_ms));
         (!is_down).then_some(&found.site)
     }
@@ -162,11 +157,9 @@ fn way(setup: &RouteSetup, roots: &RootCertStore) -> Result<Way, rustls::Error> 
     })
 }
 
-/// An address has no registrable domain that its provider could be named after.
 fn provider_of(host: &str, shaping: &Snapshot) -> Arc<Provider> {
     let found = shaping.provider(&[host], None);
-    let name = if host.parse::<IpAddr>().is_ok() { host.into() } else { found.name.clone() };
-    Arc::new(Provider { name, ..found })
+    Arc::new(Provider { name: shaping.provider_of_route(host), ..found })
 }
 
 #[cfg(test)]

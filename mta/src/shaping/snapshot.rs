@@ -125,6 +125,13 @@ impl Snapshot {
         providers::name_of(&self.families, hosts)
     }
 
+    /// The name of the provider that a route leads to, by its first host. An address has no registrable domain that it
+    /// could be named after.
+    #[must_use]
+    pub fn provider_of_route(&self, host: &str) -> Arc<str> {
+        if host.parse::<std::net::IpAddr>().is_ok() { host.into() } else { self.provider_name(&[host]) }
+    }
+
     /// A provider's name as rows and lanes have it, however a person writes it: a family's as the data spells it, else a
     /// domain in lower case, or the address of a route's host. `None` where no provider can be called so.
     #[must_use]

@@ -50,34 +50,58 @@ pub fn recover(tx: &Connection, now_ms: i64) -> Result<Recovered, StorageError> 
 }
 
 const WALK: &str = "
-    SELECT id, state IN ('queued', 'held', 'claimed') AND expires_ms <= ?3 FROM recipient
-    WHERE id > ?1 ORDER BY id LIMIT ?2";
+    SELECT id, expires_ms, state IN ('queued', 'held', 'claimed') FROM recipient
+    WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
 
-/// Ends recipients whose time is over, in every state but "sending": held ones and those of paused campaigns, and those
-/// that stand in memory, which learn of it when they are marked. Looks at `chunk` recipients with ids above `after`;
-/// says where to go on, `None` at the end of the queue.
+/// What a walk over a part of the queue found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Walked {
+    /// Whose time is over.
+    pub over: Vec<RecipientId>,
+    /// When the first of the others' is.
+    pub earliest_ms: Option<i64>,
+    /// The last one looked at, where there may be more.
+    pub full: Option<RecipientId>,
+}
+
+/// Finds recipients whose time is over, in every state but "sending": held ones and those of paused campaigns, and those
+/// that stand in memory, which learn of it when they are marked. Looks at `chunk` recipients with ids above the first
+/// and not above the second of `range`. What is being sent counts among the others.
 ///
 /// # Errors
 /// The database's.
-pub async fn expire(
+pub async fn overdue(
     storage: &Storage,
-    after: RecipientId,
+    (after, through): (RecipientId, RecipientId),
     chunk: u32,
     now_ms: i64,
-) -> Result<Option<RecipientId>, StorageError> {
-    let (over, last) = storage
-        .read(move |connection| {
-            let mut walk = connection.prepare_cached(WALK)?;
-            let rows = walk.query_map(params![after, chunk, now_ms], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let rows: Vec<(RecipientId, bool)> = rows.collect::<Result<_, _>>()?;
-            let last = (rows.len() == chunk as usize).then(|| rows[rows.len() - 1].0);
-            Ok((rows.into_iter().filter(|(_, over)| *over).map(|(id, _)| id).collect::<Vec<_>>(), last))
-        })
-        .await?;
-    if !over.is_empty() {
-        storage.queue().write(move |tx| expire_all(tx, &over, now_ms)).await?;
-    }
-    Ok(last)
+) -> Result<Walked, StorageError> {
+    let walk = move |connection: &Connection| {
+        let mut walk = connection.prepare_cached(WALK)?;
+        let mut rows = walk.query(params![after, through, chunk])?;
+        let (mut walked, mut last, mut n) = (Walked::default(), after, 0);
+        while let Some(row) = rows.next()? {
+            let expires_ms: i64 = row.get(1)?;
+            last = row.get(0)?;
+            n += 1;
+            if expires_ms <= now_ms && row.get(2)? {
+                walked.over.push(last);
+            } else {
+                walked.earliest_ms = Some(walked.earliest_ms.map_or(expires_ms, |earliest| earliest.min(expires_ms)));
+            }
+        }
+        walked.full = (n == chunk).then_some(last);
+        Ok(walked)
+    };
+    storage.read(walk).await
+}
+
+/// Ends these recipients, but those that are on the wire by now; says how many ended.
+///
+/// # Errors
+/// The database's.
+pub async fn expire(storage: &Storage, ids: Vec<RecipientId>, now_ms: i64) -> Result<usize, StorageError> {
+    storage.queue().write(move |tx| expire_all(tx, &ids, now_ms)).await
 }
 
 const STILL_OVER: &str = "

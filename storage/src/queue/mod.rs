@@ -34,7 +34,7 @@ pub use act::{Acted, Action, Order, act};
 pub use census::{AGE_BOUNDS_MS, AGES, Ages, Census, DomainFigures, Figures, census};
 pub use claim::{Due, Taken, Turn, take_due};
 pub use enqueue::{NewRecipient, enqueue};
-pub use finish::{Recovered, cancel, expire, forget, recover};
+pub use finish::{Recovered, Walked, cancel, expire, forget, overdue, recover};
 pub use ledger::{Ledger, ledger};
 pub use live_filter::LiveFilter;
 pub use mark::{MarkRequest, Marked, mark_sending};

@@ -412,9 +412,19 @@ async fn expiry_reaches_paused_campaigns() {
     .await
     .unwrap()
     .unwrap();
-    assert_eq!(super::expire(&storage, RecipientId(0), 3, 99_999).await.unwrap(), Some(RecipientId(3)));
-    assert_eq!(super::expire(&storage, RecipientId(0), 3, 100_000).await.unwrap(), Some(RecipientId(3)));
-    assert_eq!(super::expire(&storage, RecipientId(3), 3, 100_000).await.unwrap(), None);
+    let walk = async |after, through, now_ms| {
+        super::overdue(&storage, (RecipientId(after), RecipientId(through)), 3, now_ms).await.unwrap()
+    };
+    let ids = |ids: &[i64]| ids.iter().copied().map(RecipientId).collect::<Vec<_>>();
+    let early = super::Walked { over: Vec::new(), earliest_ms: Some(100_000), full: Some(RecipientId(3)) };
+    assert_eq!(walk(0, i64::MAX, 99_999).await, early);
+    assert_eq!(walk(0, i64::MAX, 100_000).await.over, ids(&[1, 2, 3]));
+    assert_eq!(walk(1, 2, 100_000).await, super::Walked { over: ids(&[2]), earliest_ms: None, full: None });
+    assert_eq!(super::expire(&storage, ids(&[1, 2, 3]), 99_999).await.unwrap(), 0, "looked at again");
+    assert_eq!(super::expire(&storage, ids(&[1, 2, 3]), 100_000).await.unwrap(), 3);
+    let rest = walk(3, i64::MAX, 100_000).await;
+    assert_eq!((&rest.over, rest.full), (&ids(&[4, 5]), None));
+    assert_eq!(super::expire(&storage, rest.over, 100_000).await.unwrap(), 2);
     let ledger = storage.read(|c| ledger(c, WS, Some(CampaignId(1)))).await.unwrap();
     assert!(ledger.holds() && ledger.expired == 5, "{ledger:?}");
     assert_eq!(forget(&storage, 100_001, 3).await.unwrap(), 3);

@@ -264,7 +264,10 @@ fn what_stands_in_memory_expires_too() {
     bed.queue(|tx| mark_sending(tx, &marks(&[RecipientId(1)]), 1000));
     all_at_once(&bed, Action::Hold, ids(&[2]));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(expire(&bed.storage, RecipientId(0), 10, 100_000)).unwrap();
+    let all = (RecipientId(0), RecipientId(i64::MAX));
+    let walked = runtime.block_on(overdue(&bed.storage, all, 10, 100_000)).unwrap();
+    assert_eq!(walked.earliest_ms, Some(100_000), "what is being sent is looked at again");
+    runtime.block_on(expire(&bed.storage, walked.over, 100_000)).unwrap();
     let states = [1, 2, 3].map(|id| bed.find(id).state.as_str());
     assert_eq!(states, ["sending", "expired", "expired"]);
     let bed = bed_of(1);
