@@ -77,7 +77,9 @@ section! {
 }
 
 section! {
-    /// The console, the API and the pages for recipients.
+    /// The console, the API and the pages for recipients. For watchers and load balancers without a key: `/healthz`
+    /// answers 200 as long as the daemon lives, `/readyz` 200 while it takes new mail in, and 503 with the reason while it
+    /// is short of disk space or memory or stops.
     pub struct HttpSection in "http" {
         /// Address and port to listen on. Put a reverse proxy with TLS before it to be reached from outside.
         listen: SocketAddr = "127.0.0.1:8080";

@@ -20,6 +20,11 @@ pub(crate) fn low(app: &App) -> Option<u64> {
     (free < u64::from(app.config.storage.min_free_mb)).then_some(free)
 }
 
+/// What is too short to take new mail in, by SMTP or by HTTP.
+pub(crate) fn shortage(app: &App) -> Option<&'static str> {
+    app.pressure.shortage().or_else(|| low(app).map(|_| "disk space"))
+}
+
 /// Refuses what would fill a disk that is nearly full, and what comes while memory is short. Delivery goes on all the
 /// same.
 pub(crate) fn refuse_when_low(app: &App) -> Result<(), ApiError> {

@@ -496,5 +496,11 @@ async fn a_full_disk_refuses_messages_for_now() {
     let (status, answer) = bad(response).await;
     assert_eq!((status, answer.error.code), (503, ErrorCode::Unavailable));
     assert_eq!(ana.get("/api/v1/messages").await["items"], json!([]), "looking is still possible");
+    let asked = async |path: &str| {
+        let answer = boat.http.get(boat.url(path)).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(asked("/readyz").await, (503, "short of disk space: new mail is put off\n".to_owned()));
+    assert_eq!(asked("/healthz").await, (200, "ok\n".to_owned()), "it lives");
     boat.stop().await;
 }

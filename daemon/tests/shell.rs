@@ -44,8 +44,9 @@ async fn every_refusal_has_the_one_shape() {
 #[tokio::test]
 async fn headers_keep_browsers_careful() {
     let boat = boat().await;
-    for path in ["/", "/api/v1/openapi.json", "/api/v1/session", "/healthz"] {
+    for path in ["/", "/api/v1/openapi.json", "/api/v1/session", "/healthz", "/readyz"] {
         let response = boat.http.get(boat.url(path)).send().await.unwrap();
+        assert!(path != "/readyz" || response.status() == 200);
         let header = |name: &str| response.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
         assert!(header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
         assert_eq!(header("x-content-type-options"), "nosniff", "{path}");

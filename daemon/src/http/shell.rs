@@ -1,6 +1,7 @@
 //! What surrounds every handler: request ids, logs without personal data, security headers, panics.
 
 use crate::app::Shared;
+use crate::disk;
 use crate::http::error::ApiError;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
@@ -76,7 +77,34 @@ pub(crate) fn health(app: &Shared) -> String {
     }
 }
 
-/// Whether requests can be served: the daemon is not stopping.
-pub(crate) fn ready(app: &Shared) -> (StatusCode, &'static str) {
-    if app.stop.is_cancelled() { (StatusCode::SERVICE_UNAVAILABLE, "stopping\n") } else { (StatusCode::OK, "ready\n") }
+/// Whether work can be given to this daemon: it is not stopping, and takes new mail in.
+pub(crate) fn ready(app: &Shared) -> (StatusCode, String) {
+    readiness(app.stop.is_cancelled(), disk::shortage(app))
+}
+
+fn readiness(is_stopping: bool, shortage: Option<&str>) -> (StatusCode, String) {
+    match (is_stopping, shortage) {
+        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),
+        (false, Some(what)) => (StatusCode::SERVICE_UNAVAILABLE, format!("short of {what}: new mail is put off\n")),
+        (false, None) => (StatusCode::OK, "ready\n".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_take_mail_is_not_ready_until_it_can() {
+        for (is_stopping, shortage, status, text) in [
+            (false, None, 200, "ready\n"),
+            (false, Some("disk space"), 503, "short of disk space: new mail is put off\n"),
+            (false, None, 200, "ready\n"),
+            (true, Some("memory"), 503, "stopping\n"),
+            (true, None, 503, "stopping\n"),
+        ] {
+            let (found, said) = readiness(is_stopping, shortage);
+            assert_eq!((found.as_u16(), said.as_str()), (status, text));
+        }
+    }
 }
