@@ -31,6 +31,7 @@ mod tls;
 mod trace;
 mod unknown_text;
 mod warmup;
+mod way;
 mod webhook;
 mod workspace;
 
@@ -62,5 +63,6 @@ pub use tls::*;
 pub use trace::*;
 pub use unknown_text::*;
 pub use warmup::*;
+pub use way::*;
 pub use webhook::*;
 pub use workspace::*;

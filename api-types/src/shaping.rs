@@ -1,11 +1,11 @@
 //! Providers, limits in force, automations, the rule tester.
 //!
-//! `GET /api/v1/providers` · `GET /api/v1/providers/{name}` · `GET /api/v1/explain` (`domain`, `source`) ·
+//! `GET /api/v1/providers` · `GET /api/v1/providers/{name}` · `GET /api/v1/explain` (`domain`, `source`, `stream`) ·
 //! `GET /api/v1/automations` (`which`, `cursor`, `limit`) · `DELETE /api/v1/automations/{id}` · `POST /api/v1/rules/test`
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Lane, Time};
+use crate::{Lane, OtherWay, TakenRoute, Time};
 
 /// A provider in the list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,13 +79,19 @@ pub struct LimitInForce {
 pub struct Explanation {
     /// The recipient domain.
     pub domain: String,
-    /// Its MX hosts, best first.
+    /// The hosts that are asked, best first: its MX hosts, or those of the route.
     pub hosts: Vec<String>,
     /// Whose they are.
     pub provider: String,
     /// The source that was asked for.
     pub source: Option<String>,
-    /// The limits in force.
+    /// The stream that was asked for.
+    pub stream: Option<String>,
+    /// The route that leads the mail to these hosts instead of the domain's own.
+    pub route: Option<TakenRoute>,
+    /// Where no stream was asked for: those whose mail to the domain goes another way than the one told of here.
+    pub other_ways: Vec<OtherWay>,
+    /// The limits in force on this way.
     pub limits: Vec<LimitInForce>,
     /// Automations in force at the provider: all of them, or those that concern the source.
     pub automations: Vec<Automation>,

@@ -31,6 +31,15 @@ pub struct Route {
     pub ca_file: Option<PathBuf>,
 }
 
+impl Route {
+    /// Whether mail of this stream to this domain goes this way.
+    #[must_use]
+    pub fn fits(&self, stream: &str, domain: &str) -> bool {
+        (self.streams.is_empty() || self.streams.iter().any(|name| name.as_str() == stream))
+            && (self.domains.is_empty() || self.domains.iter().any(|pattern| pattern.fits(domain)))
+    }
+}
+
 /// A host of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteHost {

@@ -51,6 +51,7 @@ async fn limits_are_explained() {
         assert_eq!((status, body.error.field.as_deref()), (422, Some(field)), "{query}");
     }
 
+    assert_eq!((&without["route"], &without["other_ways"]), (&Value::Null, &json!([])));
     let all = ana.get("/api/v1/providers").await;
     let names: Vec<&str> = all["items"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
     assert!(names.len() >= 12 && names.contains(&"Microsoft 365"), "{names:?}");
@@ -58,6 +59,58 @@ async fn limits_are_explained() {
     assert_eq!(limit(&one, "messages_per_connection"), ("50", "provider Microsoft 365"));
     let (status, _) = bad(ana.send(Method::GET, "/api/v1/providers/nobody.example", None).await).await;
     assert_eq!(status, 404);
+    boat.stop().await;
+}
+
+const ROUTES: &str = r#"
+[[source]]
+name = "mx1"
+[[route]]
+name = "partner"
+domains = ["partner.example"]
+hosts = [{ host = "192.0.2.1", port = 2525, tls = "none" }]
+[[route]]
+name = "relay"
+streams = ["transactional"]
+hosts = [{ host = "smtp.relay.example", port = 587 }, { host = "b.relay.example" }]
+[[shaping]]
+provider = "relay.example"
+message_rate = "3/s"
+[[shaping]]
+domain = "gmail.example"
+message_rate = "7/min"
+"#;
+
+#[tokio::test]
+async fn routes_are_explained() {
+    let internet =
+        Internet::start(Options { providers: Providers::parse(WORLD).unwrap(), ..Options::default() }).await.unwrap();
+    let dns = format!("servers = [\"{}\"]", internet.dns());
+    let boat = boat_with(ROUTES, Overrides::default(), &dns).await;
+    let ana = boat.session(Role::Viewer).await;
+    let told = async |query: &str| ana.get(&format!("/api/v1/explain?{query}")).await;
+    let direct = told("domain=gmail.example").await;
+    assert_eq!((&direct["provider"], &direct["route"]), (&json!("Google"), &Value::Null));
+    assert_eq!(limit(&direct, "message_rate").0, "7/min");
+    let relay = json!({ "stream": "transactional", "route": "relay",
+        "hosts": ["smtp.relay.example, port 587", "b.relay.example, port 25"] });
+    assert_eq!(direct["other_ways"], json!([relay]));
+
+    let single = told("domain=gmail.example&stream=transactional").await;
+    assert_eq!(single["route"], json!({ "name": "relay", "down_until": null }));
+    assert_eq!(single["hosts"], json!(["smtp.relay.example", "b.relay.example"]));
+    assert_eq!((&single["provider"], &single["other_ways"]), (&json!("relay.example"), &json!([])));
+    assert_eq!(limit(&single, "message_rate"), ("3/s", "packetboat.toml, [[shaping]] 1 (provider relay.example)"));
+    let bulk = told("domain=gmail.example&stream=bulk").await;
+    assert_eq!((&bulk["route"], &bulk["provider"], &bulk["other_ways"]), (&Value::Null, &json!("Google"), &json!([])));
+
+    // Every stream goes there, and nobody asks the DNS about it.
+    let partner = told("domain=partner.example").await;
+    assert_eq!((&partner["route"]["name"], &partner["other_ways"]), (&json!("partner"), &json!([])));
+    assert_eq!((&partner["provider"], &partner["hosts"]), (&json!("192.0.2.1"), &json!(["192.0.2.1"])));
+    let answer = ana.send(Method::GET, "/api/v1/explain?domain=gmail.example&stream=none", None).await;
+    let (status, body) = bad(answer).await;
+    assert_eq!((status, body.error.field.as_deref()), (422, Some("stream")));
     boat.stop().await;
 }
 

@@ -11,6 +11,9 @@ pub(crate) struct ExplainArgs {
     /// From this source; without it, from any that has no limits of its own.
     #[arg(long)]
     source: Option<String>,
+    /// Mail of this stream, which a route may lead elsewhere.
+    #[arg(long)]
+    stream: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -46,8 +49,12 @@ pub(crate) enum AutomationCommand {
 pub(crate) async fn explain(client: &Client, args: ExplainArgs) -> anyhow::Result<()> {
     let domain = encoded(&args.domain);
     let source = encoded(args.source.as_deref().unwrap_or(""));
-    let told: Explanation = client.get(&format!("/explain?domain={domain}&source={source}")).await?;
-    println!("{} goes to {} ({})", told.domain, told.provider, told.hosts.join(", "));
+    let stream = encoded(args.stream.as_deref().unwrap_or(""));
+    let told: Explanation = client.get(&format!("/explain?domain={domain}&source={source}&stream={stream}")).await?;
+    println!("{}", told.sentence());
+    for way in &told.other_ways {
+        println!("{}", way.sentence());
+    }
     for limit in &told.limits {
         println!("  {:<26} {:<14} {}", limit.name, limit.value, limit.layer);
     }

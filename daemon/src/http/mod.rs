@@ -11,6 +11,7 @@ mod credentials;
 mod domains;
 mod egress;
 pub mod error;
+mod explain;
 mod explain_mail;
 mod extract;
 mod hygiene;
@@ -266,7 +267,7 @@ fn add_egress(api: Api, _: &Shared) -> Api {
         .add_slow(ADMIN, SLOW, routes!(sources::check))
         .add(VIEWER, routes!(shaping::providers))
         .add(VIEWER, routes!(shaping::provider))
-        .add(VIEWER, routes!(shaping::explain))
+        .add(VIEWER, routes!(explain::explain))
         .add(VIEWER, routes!(shaping::automations))
         .add(ADMIN, routes!(shaping::lift))
         .add(VIEWER, routes!(shaping::test_rule))

@@ -8,12 +8,11 @@ use crate::http::overview::providers_of_day;
 use crate::http::queue::called;
 use crate::text::time;
 use api_types::{
-    Automation, Done, Explanation, JudgedReply, Lane, LimitInForce, Page, ProviderDetail, ProviderRow, ShapingDay,
-    TestReply,
+    Automation, Done, JudgedReply, Lane, LimitInForce, Page, ProviderDetail, ProviderRow, ShapingDay, TestReply,
 };
 use axum::extract::State;
 use bounce::Stage;
-use mail::{Domain, Severity, StreamKind};
+use mail::{Severity, StreamKind};
 use mta::outcome::{Case, Happening, RetryPolicy, Verdict, decide};
 use mta::shaping::{self, Place};
 use serde::Deserialize;
@@ -22,7 +21,6 @@ use std::time::Duration;
 use storage::automation::{self, Which};
 use storage::{AutomationId, WorkspaceId, campaign_run, event};
 use utoipa::IntoParams;
-use world::DnsError;
 
 const DAY_MS: i64 = 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -95,68 +93,6 @@ pub(crate) async fn provider(
         day: found.days.get(&name).copied().unwrap_or_default(),
         name,
     }))
-}
-
-/// For what to explain the limits.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ExplainQuery {
-    /// The recipient domain; its MX records are looked up.
-    domain: String,
-    /// A source of the configuration.
-    source: Option<String>,
-}
-
-/// Every limit in force for mail to a domain, from a source, and which layer set it.
-#[utoipa::path(get, path = "/api/v1/explain", tag = "shaping", params(ExplainQuery),
-    responses((status = 200, body = Explanation)))]
-pub(crate) async fn explain(
-    State(app): State<Shared>,
-    actor: Actor,
-    Query(query): Query<ExplainQuery>,
-) -> Result<Json<Explanation>, ApiError> {
-    let domain = Domain::parse(query.domain.trim()).map_err(|e| ApiError::invalid("domain", format!("{}.", e.why)))?;
-    let source = query.source.filter(|source| !source.is_empty());
-    if let Some(name) = source.as_deref().filter(|name| app.config.sources.iter().all(|s| s.name.as_str() != *name)) {
-        let known: Vec<&str> = app.config.sources.iter().map(|source| source.name.as_str()).collect();
-        let message = format!("There is no source {name}; known: {}.", known.join(", "));
-        return Err(ApiError::invalid("source", message));
-    }
-    let hosts = mx_hosts(&app, &domain).await?;
-    let names: Vec<&str> = hosts.iter().map(String::as_str).collect();
-    let provider = app.shaping.provider_name(&names);
-    let place = Place { provider: &provider, hosts: &names, domain: Some(domain.as_str()), source: source.as_deref() };
-    let found = Found::read(&app, actor.workspace).await?;
-    let concerns = |a: &&automation::Automation| {
-        source.is_none() || a.source.is_none() || a.source.as_deref() == source.as_deref()
-    };
-    Ok(Json(Explanation {
-        limits: limits(&app, &place),
-        automations: found.at(&provider).filter(concerns).cloned().map(shape).collect(),
-        provider: provider.to_string(),
-        domain: domain.to_string(),
-        source,
-        hosts,
-    }))
-}
-
-/// The hosts that take a domain's mail, best first; the domain itself where it has no MX (RFC 5321 §5.1).
-async fn mx_hosts(app: &App, domain: &Domain) -> Result<Vec<String>, ApiError> {
-    let mut records = app.dns.mx(domain.as_str()).await.map_err(|error| match error {
-        DnsError::NoSuchName { .. } => ApiError::invalid("domain", format!("The domain {domain} does not exist.")),
-        DnsError::Temporary { why, .. } => {
-            ApiError::invalid("domain", format!("The DNS has no answer about {domain} now: {why}."))
-        }
-    })?;
-    if records.is_empty() {
-        return Ok(vec![domain.to_string()]);
-    }
-    records.retain(|mx| !mx.host.is_empty());
-    if records.is_empty() {
-        return Err(ApiError::invalid("domain", format!("The domain {domain} takes no mail (null MX).")));
-    }
-    records.sort();
-    Ok(records.into_iter().map(|mx| mx.host).collect())
 }
 
 /// Which automations.
@@ -312,7 +248,7 @@ fn anywhere(provider: &str) -> Place<'_> {
     Place { provider, hosts: &[], domain: None, source: None }
 }
 
-fn limits(app: &App, place: &Place<'_>) -> Vec<LimitInForce> {
+pub(crate) fn limits(app: &App, place: &Place<'_>) -> Vec<LimitInForce> {
     let limit = |e: shaping::Explained| LimitInForce { name: e.name.to_owned(), value: e.value, layer: e.layer };
     app.shaping.explain(place).into_iter().map(limit).collect()
 }
@@ -323,13 +259,13 @@ fn suffixes(app: &App, provider: &str) -> Vec<String> {
 }
 
 /// What the database knows of providers.
-struct Found {
+pub(crate) struct Found {
     days: BTreeMap<String, ShapingDay>,
     automations: Vec<automation::Automation>,
 }
 
 impl Found {
-    async fn read(app: &Shared, workspace: WorkspaceId) -> Result<Found, ApiError> {
+    pub(crate) async fn read(app: &Shared, workspace: WorkspaceId) -> Result<Found, ApiError> {
         let now_ms = app.now_ms();
         let since_ms = now_ms - now_ms.rem_euclid(HOUR_MS) - DAY_MS + HOUR_MS;
         let read = move |c: &storage::Connection| {
@@ -344,7 +280,7 @@ impl Found {
         Ok(Found { days: providers_of_day(&sums).iter().map(day).collect(), automations })
     }
 
-    fn at(&self, provider: &str) -> impl Iterator<Item = &automation::Automation> {
+    pub(crate) fn at(&self, provider: &str) -> impl Iterator<Item = &automation::Automation> {
         self.automations.iter().filter(move |a| a.provider == provider)
     }
 }
