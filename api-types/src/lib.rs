@@ -32,6 +32,7 @@ mod trace;
 mod unknown_text;
 mod warmup;
 mod webhook;
+mod webhook_suppression;
 mod workspace;
 
 pub use bounce::*;
@@ -63,4 +64,5 @@ pub use trace::*;
 pub use unknown_text::*;
 pub use warmup::*;
 pub use webhook::*;
+pub use webhook_suppression::*;
 pub use workspace::*;

@@ -96,13 +96,17 @@ fn of_recipient(group: &RecipientReport, rules: &Rules) -> Event {
     Event {
         recipient: recipient.map(|address| address.to_lowercase()),
         action: group.action.as_str(),
-        kind: found.as_ref().map_or(kind(Kind::Delivered), |found| kind_of(found, failed)),
+        kind: found.as_ref().map_or(without_reason(group.action), |found| kind_of(found, failed)),
         permanence: failed.then(|| permanence(group, status, reply.as_ref(), found.as_ref())),
         status: status.map(|status| status.to_string()),
         reply: reply.map(|reply| reply.code.to_string()),
         rule: found.as_ref().map(|found| found.rule.to_string()),
         decided_by: found.as_ref().map(|found| found.by.as_str()),
-        class: found.map(|found| word(&found)),
+        class: match &found {
+            Some(found) => Some(word(found)),
+            None if matches!(group.action, Action::Failed | Action::Delayed) => Some(class(BounceClass::Unclassified)),
+            None => None,
+        },
         feedback_type: None,
     }
 }
@@ -136,6 +140,15 @@ fn permanence(
         None if group.action == Action::Failed && found.is_some_and(|found| passing(found.class)) => "temporary",
         None => "permanent",
     }
+}
+
+/// Of what the report gives no reason for.
+fn without_reason(action: Action) -> &'static str {
+    kind(match action {
+        Action::Failed => Kind::Unknown,
+        Action::Delayed => Kind::Delay,
+        Action::Delivered | Action::Relayed | Action::Expanded => Kind::Delivered,
+    })
 }
 
 /// What was given up is no delay any more: a rate was about us, a greylist about their system.

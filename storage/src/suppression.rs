@@ -6,6 +6,7 @@
 //!
 //! Whatever is put on a list or taken off it stands in the history too, in the same commit.
 
+mod hashed;
 mod history;
 mod list;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use mail::{Address, StreamKind};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 pub use api_types::{SuppressionCovers, SuppressionReason};
+pub use hashed::{NewHashed, add_hashed};
 pub use history::{Action, Change, Whose, changes, forget, forget_ended};
 pub use list::{Filter, count, page};
 

@@ -25,6 +25,7 @@ mod reports;
 mod reputation;
 mod shaping;
 mod sources;
+mod standing;
 mod suppressions;
 mod tls;
 mod trace;
