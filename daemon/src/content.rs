@@ -199,6 +199,7 @@ impl Content {
         let (from_domain, domain_id) = self.renderer.sender(c, workspace, campaign).map_err(refused)?;
         let sender = self.sender(app, c, workspace, domain_id).map_err(|e| cannot_sign(domain_id, &e))?;
         let mailto = self.mailto(&sender, recipient, now_ms);
+        let feedback = self.feedback(&sender, Some(recipient), now_ms);
         let (id, accepted_ms) = (recipient.id.0, recipient.accepted_ms);
         let request = Request {
             workspace,
@@ -211,9 +212,9 @@ impl Content {
             unsubscribe_url: &format!("{}/u/{token}", self.base_url),
             preferences_url: &format!("{}/p/{token}", self.base_url),
             unsubscribe_mailto: mailto.as_deref(),
+            headers: &feedback,
         };
-        let rendered = self.renderer.render(c, &request).map_err(refused)?;
-        let content = [self.feedback(&sender, Some(recipient), now_ms).as_bytes(), &rendered.message].concat();
+        let content = self.renderer.render(c, &request).map_err(refused)?.message;
         let about = About {
             eight_bit: !content.is_ascii(),
             smtputf8: false,
@@ -244,7 +245,9 @@ impl Content {
         let content = if own_link { self.unsubscribable(&sender, recipient, &content, now_ms) } else { content };
         // Where several share the message, its return path tells them apart.
         let own = (row.recipients == 1 || own_link).then_some(recipient);
-        let content = [self.feedback(&sender, own, now_ms).as_bytes(), &content[..]].concat();
+        let feedback = self.feedback(&sender, own, now_ms);
+        let fields: String = feedback.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let content = [fields.as_bytes(), &content[..]].concat();
         let about = About {
             eight_bit: row.eight_bit,
             smtputf8: row.smtputf8,
@@ -257,14 +260,11 @@ impl Content {
     }
 
     /// Where complaints go (RFC 9477 §3.1), and a mark that names the recipient in them.
-    fn feedback(&self, sender: &Sender, recipient: Option<&Claimed>, now_ms: i64) -> String {
-        let Some(local) = &self.feedback else { return String::new() };
-        let mut fields = format!("CFBL-Address: {local}@{}; report=arf\r\n", sender.return_path);
-        if let Some(recipient) = recipient {
-            let mark = bounce::verp::encode(&self.verp, recipient.id.0, now_ms);
-            fields.push_str(&format!("{}: {mark}\r\n", mail::FEEDBACK_MARK));
-        }
-        fields
+    fn feedback(&self, sender: &Sender, recipient: Option<&Claimed>, now_ms: i64) -> Vec<(&'static str, String)> {
+        let Some(local) = &self.feedback else { return Vec::new() };
+        let address = ("CFBL-Address", format!("{local}@{}; report=arf", sender.return_path));
+        let mark = recipient.map(|recipient| bounce::verp::encode(&self.verp, recipient.id.0, now_ms));
+        std::iter::once(address).chain(mark.map(|mark| (mail::FEEDBACK_MARK, mark))).collect()
     }
 
     /// The address at which a mail unsubscribes the recipient, where there is a listener that takes it.
