@@ -122,7 +122,11 @@ pub async fn judge(storage: &Storage, after: i64, now_ms: i64) -> Result<i64, St
 }
 
 /// Of the next ones after `after` the last, and the addresses that have reached the threshold.
-fn reached(c: &Connection, after: i64, now_ms: i64) -> Result<(i64, BTreeSet<(WorkspaceId, AddressHash)>), StorageError> {
+fn reached(
+    c: &Connection,
+    after: i64,
+    now_ms: i64,
+) -> Result<(i64, BTreeSet<(WorkspaceId, AddressHash)>), StorageError> {
     let mut statement = c.prepare_cached(NEWER)?;
     let rows = statement.query_map(params![after, CHUNK], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let newer: Vec<(i64, WorkspaceId, AddressHash)> = rows.collect::<Result<_, _>>()?;

@@ -343,7 +343,8 @@ async fn a_report_may_be_as_large_as_what_it_returns() {
             replies
         };
         let ((), replies) = tokio::join!(session, talk);
-        let codes: Vec<&str> = replies.lines().filter(|line| line.as_bytes()[3] == b' ').map(|line| &line[..3]).collect();
+        let codes: Vec<&str> =
+            replies.lines().filter(|line| line.as_bytes()[3] == b' ').map(|line| &line[..3]).collect();
         assert_eq!(codes, ["220", "250", "250", "250", "354", code, "221"], "{rcpt}");
     }
     assert!(house.bounced().await);
