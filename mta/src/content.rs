@@ -8,6 +8,7 @@ use crate::lane::Lane;
 use crate::metric;
 use crate::shared::Shared;
 use bytes::Bytes;
+use config::Signatures;
 use crossbeam_channel::{Receiver, RecvError, Sender, unbounded};
 use mail::{Address, StreamKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,15 +27,15 @@ const COMPANY_WAIT: Duration = Duration::from_millis(1);
 
 /// Makes a recipient's message at the last moment. Blocking and heavy on CPU: called on threads of its own.
 pub trait ContentMaker: Send + Sync + 'static {
-    /// The message for this recipient, rendered and signed.
+    /// The message for this recipient, rendered and signed by these keys of its domain.
     ///
     /// # Errors
     /// When it cannot be made now, or never.
-    fn make(&self, recipient: &Claimed) -> Result<Made, MakeError>;
+    fn make(&self, recipient: &Claimed, signatures: Signatures) -> Result<Made, MakeError>;
 
     /// The messages of some recipients, in their order: for what is cheaper together.
-    fn make_all(&self, recipients: &[&Claimed]) -> Vec<Result<Made, MakeError>> {
-        recipients.iter().map(|recipient| self.make(recipient)).collect()
+    fn make_all(&self, recipients: &[(&Claimed, Signatures)]) -> Vec<Result<Made, MakeError>> {
+        recipients.iter().map(|(recipient, signatures)| self.make(recipient, *signatures)).collect()
     }
 }
 
@@ -222,9 +223,9 @@ fn run(content: &dyn ContentMaker, jobs: Vec<Job>, ahead: &Arc<AtomicUsize>) {
 
 /// A panic is a mistake of one template or one contact: the others go on, each by itself.
 fn make_all(content: &dyn ContentMaker, jobs: &[Job]) -> Vec<Result<Made, MakeError>> {
-    let recipients: Vec<&Claimed> = jobs.iter().map(|job| &job.hand.claimed).collect();
-    let alone = |recipient: &&Claimed| {
-        catch_unwind(AssertUnwindSafe(|| content.make(recipient)))
+    let recipients: Vec<_> = jobs.iter().map(|job| (&job.hand.claimed, job.lane.limits.signatures)).collect();
+    let alone = |(recipient, signatures): &(&Claimed, Signatures)| {
+        catch_unwind(AssertUnwindSafe(|| content.make(recipient, *signatures)))
             .unwrap_or_else(|_| Err(MakeError::Permanent("making the message failed within packetboat".to_owned())))
     };
     match recipients.len() {
