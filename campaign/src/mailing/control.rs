@@ -11,7 +11,7 @@ use config::Streams;
 use std::sync::Arc;
 use storage::campaign::{self, Campaign, Launch};
 use storage::campaign_run::{self, Change, RunState};
-use storage::{CampaignId, DomainId, Storage, StorageError, WorkspaceId, contact, domain, queue, template};
+use storage::{CampaignId, DomainId, Storage, StorageError, WorkspaceId, contact, domain, journey, queue, template};
 use tokio::sync::Notify;
 
 /// Tells the releaser that there is something to do, so that a launch begins at once.
@@ -178,6 +178,10 @@ async fn change(
     now_ms: i64,
 ) -> Result<(), Refused> {
     let (workspace, id) = whose;
+    if let Some(journey) = storage.read(move |c| journey::of_campaign(c, workspace, id)).await? {
+        let message = format!("this is mail of the journey “{journey}”; pause, resume or end the journey");
+        return Err(Refused::wrong_state(message));
+    }
     let changed = storage.queue().write(move |tx| campaign_run::change(tx, whose, change, &reason, now_ms)).await?;
     if changed {
         return Ok(());
