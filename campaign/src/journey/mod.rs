@@ -188,13 +188,14 @@ pub async fn enter(
 /// No such run, or it has ended.
 pub async fn take_out(
     storage: &Storage,
-    (workspace, id): (WorkspaceId, RunId),
+    (workspace, journey): (WorkspaceId, JourneyId),
+    id: RunId,
     by: String,
     now_ms: i64,
 ) -> Result<(), Refused> {
     let write = move |tx: &storage::Transaction<'_>| {
-        let known = journey_run::find(tx, workspace, id)?.is_some();
-        Ok((known, journey_run::end_one(tx, (workspace, id), &by, now_ms)?))
+        let known = journey_run::find(tx, workspace, id)?.is_some_and(|run| run.journey_id == journey);
+        Ok((known, known && journey_run::end_one(tx, (workspace, id), &by, now_ms)?))
     };
     match storage.queue().write(write).await? {
         (_, true) => Ok(()),

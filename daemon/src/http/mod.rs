@@ -16,6 +16,7 @@ mod extract;
 mod hygiene;
 mod imports;
 mod inbound;
+mod journeys;
 pub(crate) mod limits;
 mod lists;
 pub(crate) mod messages;
@@ -199,6 +200,20 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(campaigns::progress))
         .add(VIEWER, routes!(stream::stream))
         .add(VIEWER, routes!(campaigns::recipients))
+        .add(VIEWER, routes!(journeys::list))
+        .add(MARKETER, routes!(journeys::create))
+        .add(VIEWER, routes!(journeys::show))
+        .add(MARKETER, routes!(journeys::update))
+        .add(MARKETER, routes!(journeys::delete))
+        .add(VIEWER, routes!(journeys::check))
+        .add(MARKETER, routes!(journeys::publish))
+        .add(MARKETER, routes!(journeys::pause))
+        .add(MARKETER, routes!(journeys::resume))
+        .add(MARKETER, routes!(journeys::end))
+        .add(MARKETER, routes!(journeys::enter))
+        .add(VIEWER, routes!(journeys::runs))
+        .add(VIEWER, routes!(journeys::run_log))
+        .add(MARKETER, routes!(journeys::take_out))
         .add(VIEWER, routes!(egress::show))
         .add(VIEWER, routes!(warmup::list))
         .add(VIEWER, routes!(warmup::plans))
