@@ -10,9 +10,9 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use storage::automation::{Automation, Scope};
 use storage::{
-    RecipientId, Storage, StorageError, automation, bounces, conversation, dmarc_report, event, idempotency, job, journey_run,
-    listing, message, outbox, queue, report_alarm, report_day, reputation, sent_to, soft_bounce, standing, suppression,
-    tls_report, unknown_text, unmatched_report,
+    RecipientId, Storage, StorageError, automation, bounces, conversation, dmarc_report, event, idempotency, job,
+    journey_run, listing, message, outbox, queue, report_alarm, report_day, reputation, sent_to, soft_bounce, standing,
+    suppression, tls_report, unknown_text, unmatched_report,
 };
 
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.

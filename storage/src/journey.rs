@@ -102,7 +102,8 @@ macro_rules! columns {
     };
 }
 
-const FIND: &str = concat!("SELECT ", columns!(), " FROM journey j WHERE j.id = :id AND j.workspace_id = :workspace_id");
+const FIND: &str =
+    concat!("SELECT ", columns!(), " FROM journey j WHERE j.id = :id AND j.workspace_id = :workspace_id");
 
 /// The journey with this id.
 ///
@@ -441,6 +442,23 @@ fn parse(text: String) -> Result<JourneyGraph, StorageError> {
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
-    INSERT, UPDATE, DELETE, FIND, PAGE, ADD_VERSION, SET_VERSION, VERSIONS, VERSION, CLOSE, BEHIND, JOINED, TO_ENTER,
-    TAKEN, MARK_MAILING, MAILINGS, WITHOUT_RUN, COPY_MAILING, OF_CAMPAIGN,
+    INSERT,
+    UPDATE,
+    DELETE,
+    FIND,
+    PAGE,
+    ADD_VERSION,
+    SET_VERSION,
+    VERSIONS,
+    VERSION,
+    CLOSE,
+    BEHIND,
+    JOINED,
+    TO_ENTER,
+    TAKEN,
+    MARK_MAILING,
+    MAILINGS,
+    WITHOUT_RUN,
+    COPY_MAILING,
+    OF_CAMPAIGN,
 ];

@@ -80,8 +80,8 @@ pub use error::StorageError;
 pub use hash::{AddressHash, address_hash, request_hash, secret_hash};
 pub use ids::{
     ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, JobId, JourneyId,
-    ListId, MessageId, PauseId, RecipientId, ReplyAddressId, ReplyId, RunId, SegmentId, SuppressionId, TemplateId, TemplateVersionId,
-    UserId, WebhookId, WorkspaceId,
+    ListId, MessageId, PauseId, RecipientId, ReplyAddressId, ReplyId, RunId, SegmentId, SuppressionId, TemplateId,
+    TemplateVersionId, UserId, WebhookId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};

@@ -7,7 +7,9 @@
 
 use crate::event::{Event, Kind};
 use crate::response::{self, Response};
-use crate::{AddressHash, CampaignId, ContactId, ListId, RecipientId, StorageError, WorkspaceId, journey, journey_run, outbox};
+use crate::{
+    AddressHash, CampaignId, ContactId, ListId, RecipientId, StorageError, WorkspaceId, journey, journey_run, outbox,
+};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 /// Lists of one workspace at most: all of them stand on one page.

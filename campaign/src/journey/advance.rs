@@ -68,11 +68,8 @@ pub fn advance(graph: &JourneyGraph, step: &str, facts: Facts, zone: &TimeZone, 
             (Deed::Nothing, "next".to_owned(), "the wait is over".to_owned())
         }
         JourneyAction::Split { .. } => {
-            let (port, words) = if facts.split {
-                ("yes", "the condition is met")
-            } else {
-                ("no", "the condition is not met")
-            };
+            let (port, words) =
+                if facts.split { ("yes", "the condition is met") } else { ("no", "the condition is not met") };
             (Deed::Nothing, port.to_owned(), words.to_owned())
         }
         JourneyAction::Random { percents } => {
@@ -208,7 +205,12 @@ mod tests {
         // At nine sharp it is too late for nine.
         check(send(), until(&[], "09:00"), no, "Send, next: next in 1440 min");
         check(send(), until(&[], "09:01"), no, "Send, next: next in 1 min");
-        check(send(), until(&[JourneyWeekday::Sunday, JourneyWeekday::Wednesday], "08:00"), no, "Send, next: next in 2820 min");
+        check(
+            send(),
+            until(&[JourneyWeekday::Sunday, JourneyWeekday::Wednesday], "08:00"),
+            no,
+            "Send, next: next in 2820 min",
+        );
         check(send(), until(&[JourneyWeekday::Monday], "09:00"), no, "Send, next: next in 10080 min");
         check(A::Wait { minutes: 5 }, A::Exit, no, "Nothing, next: next in 0 min");
         check(A::Split { filter: filter.clone() }, A::Exit, yes, "Nothing, yes: yes in 0 min");
@@ -237,7 +239,15 @@ mod tests {
 
     #[test]
     fn times_of_day() {
-        for (text, good) in [("09:30", true), ("00:00", true), ("23:59", true), ("24:00", false), ("9:30", false), ("", false), ("0930", false)] {
+        for (text, good) in [
+            ("09:30", true),
+            ("00:00", true),
+            ("23:59", true),
+            ("24:00", false),
+            ("9:30", false),
+            ("", false),
+            ("0930", false),
+        ] {
             assert_eq!(time_of(text).is_some(), good, "{text}");
         }
     }

@@ -173,8 +173,9 @@ impl Driver {
             Err(why) => {
                 let reason = format!("paused: {why}");
                 tracing::error!(journey.id = %id, "{reason}");
-                let pause =
-                    move |tx: &storage::Transaction<'_>| journey_run::change(tx, (workspace, id), Change::Pause, &reason, now_ms);
+                let pause = move |tx: &storage::Transaction<'_>| {
+                    journey_run::change(tx, (workspace, id), Change::Pause, &reason, now_ms)
+                };
                 return self.storage.queue().write(pause).await;
             }
         };

@@ -9,7 +9,9 @@ use crate::Refused;
 use crate::error::sentence;
 use crate::mailing::{Egress, mail_points, pool_of};
 use crate::segment;
-use api_types::{CheckLevel, Filter, JourneyAction, JourneyCheck, JourneyCheckPoint, JourneyGraph, JourneyMail, JourneyStep};
+use api_types::{
+    CheckLevel, Filter, JourneyAction, JourneyCheck, JourneyCheckPoint, JourneyGraph, JourneyMail, JourneyStep,
+};
 use config::Streams;
 use mail::{Address, StreamKind};
 use storage::campaign::{self, Launch};
@@ -168,7 +170,8 @@ fn freeze(
         let draft = draft(name, mail, found.draft.list_id);
         let template = draft.template_id.map(|id| template::find(tx, workspace, id)).transpose()?.flatten();
         let from = Address::parse(&draft.from_email).ok();
-        let domain = from.map(|from| domain::find_by_name(tx, workspace, from.domain().as_str())).transpose()?.flatten();
+        let domain =
+            from.map(|from| domain::find_by_name(tx, workspace, from.domain().as_str())).transpose()?.flatten();
         let (Some(template), Some(domain)) = (template, domain) else {
             // An error takes the whole transaction of this publishing back.
             return Err(StorageError::Damaged { what: "mail of a journey", value: step.key.clone() });

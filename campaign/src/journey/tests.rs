@@ -176,7 +176,12 @@ impl House {
                 let rows = statement.query_map([BEGIN_MS], |row| {
                     let (hours, to, step, state): (i64, String, String, String) =
                         (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-                    Ok(format!("day {} {:02}h {step} to {}: {state}\n", hours / 24, hours % 24, to.split('@').next().unwrap()))
+                    Ok(format!(
+                        "day {} {:02}h {step} to {}: {state}\n",
+                        hours / 24,
+                        hours % 24,
+                        to.split('@').next().unwrap()
+                    ))
                 })?;
                 Ok(rows.collect::<Result<String, _>>()?)
             })
@@ -262,11 +267,17 @@ async fn a_welcome_series() {
         .figures
         .iter()
         .filter(|step| step.sent > 0)
-        .map(|step| format!("{}: sent {}, delivered {}, bounced {}", step.name, step.sent, step.delivered, step.bounced))
+        .map(|step| {
+            format!("{}: sent {}, delivered {}, bounced {}", step.name, step.sent, step.delivered, step.bounced)
+        })
         .collect();
     assert_eq!(
         figures,
-        ["hello: sent 3, delivered 2, bounced 1", "second: sent 1, delivered 1, bounced 0", "third: sent 1, delivered 1, bounced 0"]
+        [
+            "hello: sent 3, delivered 2, bounced 1",
+            "second: sent 1, delivered 1, bounced 0",
+            "third: sent 1, delivered 1, bounced 0"
+        ]
     );
     assert_eq!((journey.summary.entered, journey.summary.waiting, journey.changed), (3, 0, false));
     let tags = house.storage.read_blocking(|c| contact::find(c, W, ContactId(1))).unwrap().unwrap().tags;
@@ -317,7 +328,8 @@ async fn publishing_that_a_crash_cut_off_is_repaired() {
     let house = House::new().await;
     let id = house.published(house.welcome()).await;
     // As if nothing of the second step had been written.
-    let forget = |tx: &storage::Transaction<'_>| Ok(tx.execute_batch("DELETE FROM journey_live; DELETE FROM campaign_run")?);
+    let forget =
+        |tx: &storage::Transaction<'_>| Ok(tx.execute_batch("DELETE FROM journey_live; DELETE FROM campaign_run")?);
     house.storage.queue().write(forget).await.unwrap();
     recover(&house.storage, &egress().streams, house.now_ms()).await.unwrap();
     recover(&house.storage, &egress().streams, house.now_ms()).await.unwrap();

@@ -122,7 +122,8 @@ struct Names<'a> {
 impl Names<'_> {
     fn of(&mut self, version: u32, step: &str) -> Result<String, StorageError> {
         if !self.known.contains_key(&version) {
-            let steps = journey::version(self.c, self.whose, version)?.map(|found| found.graph.steps).unwrap_or_default();
+            let steps =
+                journey::version(self.c, self.whose, version)?.map(|found| found.graph.steps).unwrap_or_default();
             let names = steps.iter().map(|step| (step.key.clone(), step.title().to_owned())).collect();
             self.known.insert(version, names);
         }

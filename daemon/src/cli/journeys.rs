@@ -60,7 +60,10 @@ pub(crate) async fn run(client: &Client, command: JourneyCommand) -> anyhow::Res
         JourneyCommand::List => {
             for journey in client.list::<JourneySummary>("/journeys").await? {
                 let (state, name) = (state_word(journey.state), &journey.name);
-                println!("{:>4}  {state:<6} {name}: {} under way, {} entered", journey.id, journey.waiting, journey.entered);
+                println!(
+                    "{:>4}  {state:<6} {name}: {} under way, {} entered",
+                    journey.id, journey.waiting, journey.entered
+                );
             }
         }
         JourneyCommand::Show { id } => show(client, id).await?,

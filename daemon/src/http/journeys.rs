@@ -178,7 +178,11 @@ pub(crate) async fn resume(
 /// Ends a journey for good: everybody is led out, and mail that was not sent yet never will be.
 #[utoipa::path(post, path = "/api/v1/journeys/{id}/end", tag = "journeys", params(("id" = i64, Path)),
     responses((status = 200, body = Journey)))]
-pub(crate) async fn end(State(app): State<Shared>, actor: Actor, Path(id): Path<i64>) -> Result<Json<Journey>, ApiError> {
+pub(crate) async fn end(
+    State(app): State<Shared>,
+    actor: Actor,
+    Path(id): Path<i64>,
+) -> Result<Json<Journey>, ApiError> {
     let whose = (actor.workspace, JourneyId(id));
     journey::end(&app.storage, whose, &actor.name, app.now_ms()).await?;
     app.wake();

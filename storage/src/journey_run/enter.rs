@@ -57,17 +57,14 @@ const INSERT: &str = "
 /// The database's.
 pub fn enter(tx: &Connection, who: &Entrant) -> Result<Entered, StorageError> {
     let found = find_live(tx, who.workspace_id, who.journey_id)?;
-    let open = |live: &Live| {
-        live.state != LiveState::Ended && who.by_list.is_none_or(|list| live.entry.list_id == Some(list))
-    };
+    let open =
+        |live: &Live| live.state != LiveState::Ended && who.by_list.is_none_or(|list| live.entry.list_id == Some(list));
     let Some(live) = found.filter(open) else { return Ok(Entered::Closed) };
     if let Some(run) = read::under_way(tx, who.journey_id, who.contact_id)? {
         return Ok(Entered::UnderWay(run));
     }
-    let been: Option<i64> = tx
-        .prepare_cached(BEEN)?
-        .query_row(params![who.journey_id, who.contact_id], |row| row.get(0))
-        .optional()?;
+    let been: Option<i64> =
+        tx.prepare_cached(BEEN)?.query_row(params![who.journey_id, who.contact_id], |row| row.get(0)).optional()?;
     match (been, live.entry.reentry_ms) {
         (Some(_), None) => return Ok(Entered::Been),
         (Some(last_ms), Some(gap_ms)) if last_ms.saturating_add(gap_ms) > who.now_ms => {

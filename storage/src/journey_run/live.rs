@@ -265,5 +265,4 @@ pub fn complete_old(tx: &Connection, live: &Live, now_ms: i64) -> Result<usize, 
 }
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] =
-    &[PUBLISH, FIND, ALL, MOVE, MOVE_MAILINGS, OPEN_MAILING, FREE_MAILING, COMPLETE];
+pub(super) const STATEMENTS: &[&str] = &[PUBLISH, FIND, ALL, MOVE, MOVE_MAILINGS, OPEN_MAILING, FREE_MAILING, COMPLETE];

@@ -24,8 +24,8 @@ use crate::{AddressHash, ContactId, JourneyId, ListId, RunId, Storage, StorageEr
 use mail::StreamKind;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-pub use enter::{Entered, Entrant, enter, rejoined_taken, rejoined_to_enter};
 pub(crate) use enter::rejoined;
+pub use enter::{Entered, Entrant, enter, rejoined_taken, rejoined_to_enter};
 pub use live::{
     Change, Entrance, Live, LiveState, all, change, complete_old, find as find_live, open_mailing, publish,
 };
@@ -351,11 +351,8 @@ const NAME: &str = "SELECT name FROM journey_live WHERE journey_id = ?1";
 fn tell(tx: &Connection, run: &Run, kind: Kind, what: &str, now_ms: i64) -> Result<(), StorageError> {
     let name: Option<String> = tx.prepare_cached(NAME)?.query_row([run.journey_id], |row| row.get(0)).optional()?;
     let text = format!("{}: {what}", name.unwrap_or_default());
-    let event = Event {
-        contact_id: Some(run.contact_id),
-        text: Some(&text),
-        ..Event::new(now_ms, run.workspace_id, kind)
-    };
+    let event =
+        Event { contact_id: Some(run.contact_id), text: Some(&text), ..Event::new(now_ms, run.workspace_id, kind) };
     outbox::put(tx, &event)
 }
 
@@ -514,7 +511,18 @@ pub async fn forget(storage: &Storage, before_ms: i64, limit: u32) -> Result<usi
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static str> {
     let own = [
-        STANDS, STEP, LOG, COUNT, NAME, END, OF_ADDRESS, OF_CONTACT, OF_LIST, OF_JOURNEY, FORGET, FORGET_LOG,
+        STANDS,
+        STEP,
+        LOG,
+        COUNT,
+        NAME,
+        END,
+        OF_ADDRESS,
+        OF_CONTACT,
+        OF_LIST,
+        OF_JOURNEY,
+        FORGET,
+        FORGET_LOG,
         FORGET_BEEN,
     ];
     [&own[..], enter::STATEMENTS, live::STATEMENTS, read::STATEMENTS].concat()

@@ -1,6 +1,6 @@
 //! Looks at runs: which are due, who waits where, what one of them did.
 
-use super::{run_columns, Run, RunState, read};
+use super::{Run, RunState, read, run_columns};
 use crate::{ContactId, JourneyId, RunId, StorageError, WorkspaceId};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params, params_from_iter};

@@ -139,7 +139,9 @@ async fn check(
     let log = bed.look(|c| log(c, WS, RunId(1), 10));
     assert_eq!(log.last().map(|last| last.result.as_str()), Some("ended"));
     let told: i64 = bed.look(|c| {
-        Ok(c.query_row("SELECT count(*) FROM outbox WHERE kind = 'journey_ended' AND contact_id = 1", [], |row| row.get(0))?)
+        Ok(c.query_row("SELECT count(*) FROM outbox WHERE kind = 'journey_ended' AND contact_id = 1", [], |row| {
+            row.get(0)
+        })?)
     });
     assert_eq!(told, 1);
 }
