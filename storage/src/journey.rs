@@ -396,9 +396,9 @@ pub fn copy_mailing(
 }
 
 const OF_CAMPAIGN: &str = "
-    SELECT j.name FROM campaign c JOIN journey j ON j.id = c.journey_id WHERE c.id = ?1 AND c.workspace_id = ?2";
+    SELECT j.id, j.name FROM campaign c JOIN journey j ON j.id = c.journey_id WHERE c.id = ?1 AND c.workspace_id = ?2";
 
-/// The name of the journey whose mailing a campaign is.
+/// The journey whose mailing a campaign is, and its name.
 ///
 /// # Errors
 /// The database's.
@@ -406,8 +406,9 @@ pub fn of_campaign(
     tx: &Connection,
     workspace: WorkspaceId,
     campaign: CampaignId,
-) -> Result<Option<String>, StorageError> {
-    Ok(tx.prepare_cached(OF_CAMPAIGN)?.query_row(params![campaign, workspace], |row| row.get(0)).optional()?)
+) -> Result<Option<(JourneyId, String)>, StorageError> {
+    let mut statement = tx.prepare_cached(OF_CAMPAIGN)?;
+    Ok(statement.query_row(params![campaign, workspace], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
 fn read(row: &Row<'_>) -> Result<Journey, StorageError> {

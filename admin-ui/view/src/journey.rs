@@ -355,8 +355,8 @@ mod tests {
     fn built() -> JourneyGraph {
         let mut graph = empty();
         let mail = insert(&mut graph, &Place::Start, beginning("send", &JourneyGraph::default()));
-        let wait = insert(&mut graph, &behind(&mail, "next"), beginning("wait", &graph.clone()));
-        insert(&mut graph, &behind(&wait, "next"), beginning("split", &graph.clone()));
+        let wait = insert(&mut graph, &behind(&mail, "next"), JourneyAction::Wait { minutes: 1_440 });
+        insert(&mut graph, &behind(&wait, "next"), JourneyAction::Split { filter: Filter::everyone() });
         graph
     }
 

@@ -282,12 +282,17 @@ async fn a_welcome_series() {
     assert_eq!((journey.summary.entered, journey.summary.waiting, journey.changed), (3, 0, false));
     let tags = house.storage.read_blocking(|c| contact::find(c, W, ContactId(1))).unwrap().unwrap().tags;
     assert_eq!(tags, ["welcomed"]);
-    // Mailings of journeys are none of the campaigns that people see, and only the journey moves them.
+    // Mailings of journeys are none of the campaigns that people see, and end with their journey alone.
     let query = campaign::Query { limit: 10, ..campaign::Query::default() };
     assert!(house.storage.read_blocking(|c| campaign::page(c, W, &query)).unwrap().is_empty());
-    let mailing = storage::CampaignId(journey.figures[0].campaign_ids[0]);
-    let refused = mailing::pause(&house.storage, (W, mailing), "bob", 1).await.unwrap_err();
-    assert_eq!(refused.to_string(), "This is mail of the journey “Welcome”; pause, resume or end the journey.");
+    let mailing = (W, storage::CampaignId(journey.figures[0].campaign_ids[0]));
+    let refused = mailing::cancel(&house.storage, mailing, "bob", 1).await.unwrap_err();
+    assert_eq!(refused.to_string(), "This is mail of the journey “Welcome”; end the journey.");
+    mailing::pause(&house.storage, mailing, "bob", 1).await.unwrap();
+    mailing::resume(&house.storage, mailing, "bob", 1).await.unwrap();
+    pause(&house.storage, (W, id), "bob", 1).await.unwrap();
+    let refused = mailing::resume(&house.storage, mailing, "bob", 1).await.unwrap_err();
+    assert_eq!(refused.to_string(), "The journey “Welcome” does not go on; resume it.");
 }
 
 #[tokio::test]

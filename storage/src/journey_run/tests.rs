@@ -444,11 +444,12 @@ async fn what_is_over_is_forgotten_and_once_stays_once() {
 #[tokio::test]
 async fn hot_statements_use_their_indexes() {
     let bed = Bed::new().await;
+    let of = super::end::STATEMENTS;
     for (sql, index) in [
         (super::read::STATEMENTS[0], "journey_run_due"),
-        (OF_ADDRESS, "journey_run_address"),
-        (OF_LIST, "journey_run_address"),
-        (OF_CONTACT, "journey_run_contact"),
+        (of[1], "journey_run_address"),
+        (of[2], "journey_run_contact"),
+        (of[3], "journey_run_address"),
     ] {
         let plan: Vec<String> = bed.look(|c| {
             let mut statement = c.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
