@@ -142,6 +142,7 @@ fn render(storage: &Storage, name: &str, id: CampaignId, rounds: i64) -> Result<
             unsubscribe_url: "https://mail.example.com/u/AbCdEfGhIjKlMnOpQrStUvWx",
             preferences_url: "https://mail.example.com/p/AbCdEfGhIjKlMnOpQrStUvWx",
             unsubscribe_mailto: None,
+            headers: &[],
         };
         let rendered = storage.read_blocking(|tx| Ok(renderer.render(tx, &request)))?;
         Ok(rendered?.message)

@@ -66,6 +66,8 @@ pub struct Request<'a> {
     pub preferences_url: &'a str,
     /// The address that unsubscribes this recipient, where mail to it is heard.
     pub unsubscribe_mailto: Option<&'a str>,
+    /// Further headers of this recipient's, in their final form.
+    pub headers: &'a [(&'static str, String)],
 }
 
 /// A message, ready to be signed.
@@ -142,7 +144,7 @@ impl Renderer {
             preferences_url: Value::from(request.preferences_url),
         });
         let parts = settings.compiled.render(&root)?;
-        let mut headers = Vec::with_capacity(settings.headers.len() + 2);
+        let mut headers = Vec::with_capacity(settings.headers.len() + request.headers.len() + 2);
         // RFC 2369 §3.2; the mailto is for programs that know no https. RFC 8058 §3.1: exactly this value.
         let unsubscribe = match request.unsubscribe_mailto {
             Some(mailto) => format!("<{}>, <mailto:{mailto}>", request.unsubscribe_url),
@@ -150,7 +152,7 @@ impl Renderer {
         };
         headers.push(("List-Unsubscribe", unsubscribe));
         headers.push(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
-        headers.extend(settings.headers.iter().cloned());
+        headers.extend(settings.headers.iter().chain(request.headers).cloned());
         let message = compose(&Draft {
             from: &settings.from,
             from_name: &settings.from_name,

@@ -35,7 +35,7 @@ pub use sections::{
     ConversationMode, DnsSection, DomainsSection, HealthSection, HttpSection, LogFormat, LogLevel, LogSection,
     NoticeMode, NoticeSection, ReportsSection, ReputationSection, ServerSection, SmtpSection, StorageSection, TlsMode,
 };
-pub use shaping::{ShapingEntry, TlsNeed};
+pub use shaping::{ShapingEntry, Signatures, TlsNeed};
 pub use stream::{Stream, Streams};
 pub use submission::{Network, SubmissionSection};
 pub use values::{DnsServer, Label, Name, PoolMember, PublicUrl};

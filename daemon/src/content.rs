@@ -10,7 +10,8 @@ use crate::text::mail_date;
 use bytes::Bytes;
 use campaign::render::{RenderError, Renderer, Request};
 use campaign::unsubscribe::LinkKey;
-use dkim::Signer;
+use config::Signatures;
+use dkim::{Algorithm, Signer};
 use mail::{Address, Domain, StreamKind};
 use moka::sync::Cache;
 use mta::{ContentMaker, Made, MakeError, Wishes};
@@ -33,7 +34,7 @@ pub(crate) struct Content {
     app: Weak<App>,
     renderer: Renderer,
     senders: Cache<(WorkspaceId, DomainId), Arc<Sender>>,
-    signed: Cache<MessageId, Signed>,
+    signed: Cache<(MessageId, Signatures), Signed>,
     links: LinkKey,
     verp: bounce::verp::Key,
     base_url: String,
@@ -61,15 +62,20 @@ struct About {
     sender: Arc<Sender>,
 }
 
-/// A message without its signatures.
-struct Unsigned {
+/// A message as written.
+struct Letter {
     content: Vec<u8>,
     /// How it came in.
     trace: String,
-    signatures: dkim::Unsigned,
     about: About,
-    /// Which submitted message it is; a campaign's letters differ from recipient to recipient.
-    id: Option<MessageId>,
+}
+
+/// A message without its signatures.
+struct Unsigned {
+    letter: Letter,
+    signatures: dkim::Unsigned,
+    /// Which submitted message it is, signed by which keys; a campaign's letters differ from recipient to recipient.
+    id: Option<(MessageId, Signatures)>,
 }
 
 /// A recipient's message, as far as the database is needed for it.
@@ -79,11 +85,37 @@ enum Written {
     Unsigned(Box<Unsigned>),
 }
 
+impl Letter {
+    /// With all that comes before the private key operations of these keys.
+    fn signed_by(
+        self,
+        signatures: Signatures,
+        id: Option<(MessageId, Signatures)>,
+        now_ms: i64,
+    ) -> Result<Unsigned, MakeError> {
+        let signer = self.about.sender.signer_of(signatures);
+        let signatures = signer.prepare(&self.content, now_ms).map_err(|e| MakeError::Temporary(e.to_string()))?;
+        Ok(Unsigned { letter: self, signatures, id })
+    }
+}
+
 /// A sending domain, ready.
 struct Sender {
     signer: Signer,
+    /// Only the keys of Ed25519, where there are any.
+    ed25519: Option<Signer>,
     domain: Arc<str>,
     return_path: Domain,
+}
+
+impl Sender {
+    /// What signs. Where there is no such key, all sign: mail never goes without a signature.
+    fn signer_of(&self, signatures: Signatures) -> &Signer {
+        match (signatures, &self.ed25519) {
+            (Signatures::Ed25519, Some(ed25519)) => ed25519,
+            (Signatures::Ed25519, None) | (Signatures::All, _) => &self.signer,
+        }
+    }
 }
 
 impl Content {
@@ -112,43 +144,52 @@ impl Content {
         let row = domain::find(c, workspace, id)?;
         let signer = domains::signer(c, &app.keys, workspace, id)?;
         let (domain, return_path) = row.map(|row| (row.domain, row.return_path_domain)).unwrap_or_default();
-        let sender = Arc::new(Sender { signer, domain: domain.into(), return_path: Domain::parse(&return_path)? });
+        let (ed25519, return_path) = (signer.only(Algorithm::Ed25519Sha256), Domain::parse(&return_path)?);
+        let sender = Arc::new(Sender { signer, ed25519, domain: domain.into(), return_path });
         self.senders.insert((workspace, id), Arc::clone(&sender));
         Ok(sender)
     }
 }
 
 impl ContentMaker for Content {
-    fn make(&self, recipient: &Claimed) -> Result<Made, MakeError> {
-        let made = self.make_all(&[recipient]).pop();
+    fn make(&self, recipient: &Claimed, signatures: Signatures) -> Result<Made, MakeError> {
+        let made = self.make_all(&[(recipient, signatures)]).pop();
         made.unwrap_or_else(|| Err(MakeError::Temporary("nothing was made".to_owned())))
     }
 
     /// One look into the database and one batch of signatures for all of them.
-    fn make_all(&self, recipients: &[&Claimed]) -> Vec<Result<Made, MakeError>> {
+    fn make_all(&self, recipients: &[(&Claimed, Signatures)]) -> Vec<Result<Made, MakeError>> {
         let none = |why: &str| recipients.iter().map(|_| Err(MakeError::Temporary(why.to_owned()))).collect();
         let Some(app) = self.app.upgrade() else { return none("packetboat is stopping") };
         let now_ms = app.now_ms();
-        let write = |c: &Connection| Ok(recipients.iter().map(|one| self.write(&app, c, one, now_ms)).collect());
+        let write = |c: &Connection| Ok(recipients.iter().map(|one| self.write(&app, c, *one, now_ms)).collect());
         let written: Vec<Result<Written, MakeError>> = match app.storage.read_at_once(write) {
             Ok(written) => written,
             Err(e) => return none(&e.to_string()),
         };
         let signed = self.sign(written);
-        recipients.iter().zip(signed).map(|(one, signed)| self.addressed(one, signed?, now_ms)).collect()
+        recipients.iter().zip(signed).map(|((one, _), signed)| self.addressed(one, signed?, now_ms)).collect()
     }
 }
 
 impl Content {
-    fn write(&self, app: &App, c: &Connection, recipient: &Claimed, now_ms: i64) -> Result<Written, MakeError> {
-        let unsigned = match recipient.origin {
-            Origin::Campaign { campaign, contact } => self.letter(app, c, recipient, campaign, contact, now_ms),
-            Origin::Message(id) => match self.signed.get(&id) {
+    fn write(
+        &self,
+        app: &App,
+        c: &Connection,
+        (recipient, signatures): (&Claimed, Signatures),
+        now_ms: i64,
+    ) -> Result<Written, MakeError> {
+        let (letter, id) = match recipient.origin {
+            Origin::Campaign { campaign, contact } => {
+                (self.letter(app, c, recipient, campaign, contact, now_ms)?, None)
+            }
+            Origin::Message(id) => match self.signed.get(&(id, signatures)) {
                 Some(signed) => return Ok(Written::Signed(signed)),
-                None => self.submitted(app, c, recipient, id, now_ms),
+                None => (self.submitted(app, c, recipient, id, now_ms)?, Some((id, signatures))),
             },
         };
-        unsigned.map(|unsigned| Written::Unsigned(Box::new(unsigned)))
+        Ok(Written::Unsigned(Box::new(letter.signed_by(signatures, id, now_ms)?)))
     }
 
     /// Signs what is not signed yet.
@@ -174,8 +215,8 @@ impl Content {
 
     /// The message with its signatures and its trace before it. The trace is not signed: each host on the way adds one.
     fn sealed(&self, unsigned: Unsigned, signatures: &[u8]) -> Signed {
-        let message = [signatures, unsigned.trace.as_bytes(), &unsigned.content].concat();
-        let signed = Signed { message: Bytes::from(message), about: unsigned.about };
+        let Letter { content, trace, about } = unsigned.letter;
+        let signed = Signed { message: Bytes::from([signatures, trace.as_bytes(), &content].concat()), about };
         if let Some(id) = unsigned.id
             && signed.about.is_shared
         {
@@ -193,12 +234,13 @@ impl Content {
         campaign: CampaignId,
         contact: ContactId,
         now_ms: i64,
-    ) -> Result<Unsigned, MakeError> {
+    ) -> Result<Letter, MakeError> {
         let workspace = recipient.workspace_id;
         let token = self.links.encode(recipient.id);
         let (from_domain, domain_id) = self.renderer.sender(c, workspace, campaign).map_err(refused)?;
         let sender = self.sender(app, c, workspace, domain_id).map_err(|e| cannot_sign(domain_id, &e))?;
         let mailto = self.mailto(&sender, recipient, now_ms);
+        let feedback = self.feedback(&sender, Some(recipient), now_ms);
         let (id, accepted_ms) = (recipient.id.0, recipient.accepted_ms);
         let request = Request {
             workspace,
@@ -211,9 +253,9 @@ impl Content {
             unsubscribe_url: &format!("{}/u/{token}", self.base_url),
             preferences_url: &format!("{}/p/{token}", self.base_url),
             unsubscribe_mailto: mailto.as_deref(),
+            headers: &feedback,
         };
-        let rendered = self.renderer.render(c, &request).map_err(refused)?;
-        let content = [self.feedback(&sender, Some(recipient), now_ms).as_bytes(), &rendered.message].concat();
+        let content = self.renderer.render(c, &request).map_err(refused)?.message;
         let about = About {
             eight_bit: !content.is_ascii(),
             smtputf8: false,
@@ -222,7 +264,7 @@ impl Content {
             wishes: None,
             sender,
         };
-        unsigned(content, String::new(), about, None, now_ms)
+        Ok(Letter { content, trace: String::new(), about })
     }
 
     /// A submitted message: the same for each of its recipients, but for the way to unsubscribe from bulk mail.
@@ -233,7 +275,7 @@ impl Content {
         recipient: &Claimed,
         id: MessageId,
         now_ms: i64,
-    ) -> Result<Unsigned, MakeError> {
+    ) -> Result<Letter, MakeError> {
         let workspace = recipient.workspace_id;
         let found = message::find(c, workspace, id).and_then(|row| Ok((row, message::content(c, id)?)));
         let (Some(row), Some(content)) = found.map_err(|e| MakeError::Temporary(e.to_string()))? else {
@@ -244,7 +286,9 @@ impl Content {
         let content = if own_link { self.unsubscribable(&sender, recipient, &content, now_ms) } else { content };
         // Where several share the message, its return path tells them apart.
         let own = (row.recipients == 1 || own_link).then_some(recipient);
-        let content = [self.feedback(&sender, own, now_ms).as_bytes(), &content[..]].concat();
+        let feedback = self.feedback(&sender, own, now_ms);
+        let fields: String = feedback.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let content = [fields.as_bytes(), &content[..]].concat();
         let about = About {
             eight_bit: row.eight_bit,
             smtputf8: row.smtputf8,
@@ -253,18 +297,15 @@ impl Content {
             wishes: wishes(&row),
             sender,
         };
-        unsigned(content, trace(app, &row), about, Some(id), now_ms)
+        Ok(Letter { content, trace: trace(app, &row), about })
     }
 
     /// Where complaints go (RFC 9477 §3.1), and a mark that names the recipient in them.
-    fn feedback(&self, sender: &Sender, recipient: Option<&Claimed>, now_ms: i64) -> String {
-        let Some(local) = &self.feedback else { return String::new() };
-        let mut fields = format!("CFBL-Address: {local}@{}; report=arf\r\n", sender.return_path);
-        if let Some(recipient) = recipient {
-            let mark = bounce::verp::encode(&self.verp, recipient.id.0, now_ms);
-            fields.push_str(&format!("{}: {mark}\r\n", mail::FEEDBACK_MARK));
-        }
-        fields
+    fn feedback(&self, sender: &Sender, recipient: Option<&Claimed>, now_ms: i64) -> Vec<(&'static str, String)> {
+        let Some(local) = &self.feedback else { return Vec::new() };
+        let address = ("CFBL-Address", format!("{local}@{}; report=arf", sender.return_path));
+        let mark = recipient.map(|recipient| bounce::verp::encode(&self.verp, recipient.id.0, now_ms));
+        std::iter::once(address).chain(mark.map(|mark| (mail::FEEDBACK_MARK, mark))).collect()
     }
 
     /// The address at which a mail unsubscribes the recipient, where there is a listener that takes it.
@@ -328,17 +369,6 @@ fn trace(app: &App, row: &Message) -> String {
     };
     let host = &app.config.server.hostname;
     format!("Received: by {host} (Packetboat) with {with} id {};\r\n\t{}\r\n", row.id, mail_date(row.accepted_ms))
-}
-
-fn unsigned(
-    content: Vec<u8>,
-    trace: String,
-    about: About,
-    id: Option<MessageId>,
-    now_ms: i64,
-) -> Result<Unsigned, MakeError> {
-    let signatures = about.sender.signer.prepare(&content, now_ms).map_err(|e| MakeError::Temporary(e.to_string()))?;
-    Ok(Unsigned { content, trace, signatures, about, id })
 }
 
 fn cannot_sign(id: DomainId, e: &anyhow::Error) -> MakeError {

@@ -24,10 +24,15 @@ tls = "offered"
 "#;
 
 async fn harbour() -> (Boat, sandbox::Running, Session) {
+    harbour_with("").await
+}
+
+/// With these sections behind the others.
+async fn harbour_with(sections: &str) -> (Boat, sandbox::Running, Session) {
     let providers = Providers::parse(PROVIDERS).unwrap();
     let ledger = LedgerOptions { keep_last: 100, ..LedgerOptions::default() };
     let internet = Internet::start(Options { providers, ledger, ..Options::default() }).await.unwrap();
-    let more = format!("[smtp]\nremote_port = {}\nbulk_retry = [\"1s\"]", internet.smtp_port());
+    let more = format!("[smtp]\nremote_port = {}\nbulk_retry = [\"1s\"]\n{sections}", internet.smtp_port());
     let boat = boat_with(&more, Overrides::default(), &format!("servers = [\"{}\"]", internet.dns())).await;
     let ana = boat.session(Role::Owner).await;
     ana.sending_domain(internet.zone(), "sender.example").await;
@@ -118,6 +123,26 @@ async fn a_message_arrives_signed_and_its_suppressed_recipient_gets_none() {
         ("until=2099-01-01T00:00:00Z", 1),
     ] {
         assert_eq!(found(query).await, expected, "{query}");
+    }
+    boat.stop().await;
+    internet.shutdown().await;
+}
+
+/// One message to two domains, of which one is known to verify Ed25519.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_verifies_ed25519_needs_no_other_signature() {
+    let shaping = "[[shaping]]\ndomain = \"sender.example\"\nsignatures = \"ed25519\"";
+    let (boat, internet, ana) = harbour_with(shaping).await;
+    let accepted = ana.post("/api/v1/messages", letter(&["bo@albatross.example", "bo@sender.example"])).await;
+    settled(&ana, &accepted["id"]).await;
+    let total = internet.ledger().total();
+    assert_eq!((total.copies, total.dkim_failed, total.dkim_missing), (2, 0, 0));
+    for received in internet.ledger().last_messages() {
+        let content = String::from_utf8(received.content).unwrap();
+        let domain = received.recipients[0].split_once('@').unwrap().1;
+        let signed = |algorithm: &str| content.contains(&format!("a={algorithm};"));
+        let signatures = (signed("ed25519-sha256"), signed("rsa-sha256"));
+        assert_eq!(signatures, (true, domain == "albatross.example"), "{domain}: {content}");
     }
     boat.stop().await;
     internet.shutdown().await;

@@ -6,7 +6,7 @@
 
 use crate::batches;
 use crate::canonical::{Field, relaxed_body, relaxed_field, split};
-use crate::key::Key;
+use crate::key::{Algorithm, Key};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mail::Domain;
@@ -89,7 +89,7 @@ pub struct Signer {
 }
 
 /// A key with the part of its header that never changes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Prepared {
     key: Arc<Key>,
     head: String,
@@ -114,6 +114,13 @@ impl Signer {
             return Err(SignError::NoKey { domain: domain.to_string() });
         }
         Ok(Signer { domain: domain.clone(), keys })
+    }
+
+    /// The same with the keys of one algorithm; `None` where there are none.
+    #[must_use]
+    pub fn only(&self, algorithm: Algorithm) -> Option<Signer> {
+        let keys: Vec<Prepared> = self.keys.iter().filter(|key| key.key.algorithm() == algorithm).cloned().collect();
+        (!keys.is_empty()).then(|| Signer { domain: self.domain.clone(), keys })
     }
 
     /// The domain that it signs for.

@@ -122,9 +122,20 @@ fn part<'a>(media_type: &'static str, body: Cow<'a, str>) -> MimePart<'a> {
 
 /// Whether a line is too long, and few enough bytes need three that base64 would be longer for certain.
 fn is_for_quoted_printable(body: &[u8]) -> bool {
-    // Counts many bytes at a time.
-    let escaped = body.iter().filter(|b| (**b >= 127) | (**b == b'=')).count();
-    escaped < body.len() / 8 && body.split(|b| *b == b'\n').any(|line| line.len() > LINE_MAX + 1)
+    // Counts many bytes at a time: so few that their number is a byte too.
+    let is_escaped = |b: &u8| u8::from((*b >= 127) | (*b == b'='));
+    let escaped: usize = body.chunks(255).map(|some| usize::from(some.iter().map(is_escaped).sum::<u8>())).sum();
+    escaped < body.len() / 8 && has_long_line(body)
+}
+
+fn has_long_line(body: &[u8]) -> bool {
+    let mut begin = 0;
+    let mut ends = memchr::memchr_iter(b'\n', body).chain(std::iter::once(body.len()));
+    ends.any(|end| {
+        let long = end - begin > LINE_MAX + 1;
+        begin = end + 1;
+        long
+    })
 }
 
 /// A body without bare CR and other control characters. The builder takes them for ordinary ones and writes them as they

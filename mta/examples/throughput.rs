@@ -41,7 +41,7 @@ struct Letters {
 }
 
 impl ContentMaker for Letters {
-    fn make(&self, r: &Claimed) -> Result<Made, MakeError> {
+    fn make(&self, r: &Claimed, _: config::Signatures) -> Result<Made, MakeError> {
         let message = format!(
             "From: News <news@sender.example>\r\nTo: <{}>\r\nSubject: Hello {}\r\nMessage-ID: <{}@sender.example>\r\n\
              Date: Mon, 5 Jan 2026 09:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n{}",

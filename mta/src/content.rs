@@ -8,11 +8,13 @@ use crate::lane::Lane;
 use crate::metric;
 use crate::shared::Shared;
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use config::Signatures;
+use crossbeam_channel::{Receiver, RecvError, Sender, unbounded};
 use mail::{Address, StreamKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 use storage::queue::{Claimed, Wait};
 
 /// Bytes of made content that wait for their connection, at most; work beyond is begun when some have left.
@@ -20,18 +22,20 @@ const AHEAD_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Messages that a thread makes together, at most.
 const TOGETHER_MAX: usize = 4;
+/// How long bulk mail waits for company: one made alone costs half as much again as one of four.
+const COMPANY_WAIT: Duration = Duration::from_millis(1);
 
 /// Makes a recipient's message at the last moment. Blocking and heavy on CPU: called on threads of its own.
 pub trait ContentMaker: Send + Sync + 'static {
-    /// The message for this recipient, rendered and signed.
+    /// The message for this recipient, rendered and signed by these keys of its domain.
     ///
     /// # Errors
     /// When it cannot be made now, or never.
-    fn make(&self, recipient: &Claimed) -> Result<Made, MakeError>;
+    fn make(&self, recipient: &Claimed, signatures: Signatures) -> Result<Made, MakeError>;
 
     /// The messages of some recipients, in their order: for what is cheaper together.
-    fn make_all(&self, recipients: &[&Claimed]) -> Vec<Result<Made, MakeError>> {
-        recipients.iter().map(|recipient| self.make(recipient)).collect()
+    fn make_all(&self, recipients: &[(&Claimed, Signatures)]) -> Vec<Result<Made, MakeError>> {
+        recipients.iter().map(|(recipient, signatures)| self.make(recipient, *signatures)).collect()
     }
 }
 
@@ -116,6 +120,12 @@ struct Job {
     shared: Arc<Shared>,
 }
 
+impl Job {
+    fn is_urgent(&self) -> bool {
+        self.hand.claimed.kind == StreamKind::Transactional
+    }
+}
+
 /// The threads that make content.
 pub(crate) struct Makers {
     content: Arc<dyn ContentMaker>,
@@ -154,8 +164,7 @@ impl Makers {
         match &self.jobs {
             // The threads outlive the sender; if they are gone, the recipient goes back by being dropped.
             Some(jobs) => {
-                let urgent = job.hand.claimed.kind == StreamKind::Transactional;
-                drop(if urgent { jobs.urgent.send(job) } else { jobs.bulk.send(job) });
+                drop(if job.is_urgent() { jobs.urgent.send(job) } else { jobs.bulk.send(job) });
             }
             None => run(&*self.content, vec![job], &self.ahead_bytes),
         }
@@ -172,9 +181,28 @@ fn serve(content: &dyn ContentMaker, (urgent, bulk): (&Receiver<Job>, &Receiver<
         });
         // Both senders are dropped together.
         let Ok(job) = job else { return };
-        let more = urgent.try_iter().chain(bulk.try_iter()).take(TOGETHER_MAX - 1);
-        run(content, std::iter::once(job).chain(more).collect(), ahead);
+        run(content, in_company(job, (urgent, bulk), Job::is_urgent), ahead);
     }
+}
+
+/// The job with what waits besides, and with what comes soon while none of them is urgent.
+fn in_company<J>(first: J, (urgent, bulk): (&Receiver<J>, &Receiver<J>), is_urgent: impl Fn(&J) -> bool) -> Vec<J> {
+    let until = Instant::now() + COMPANY_WAIT;
+    let mut jobs = vec![first];
+    while jobs.len() < TOGETHER_MAX {
+        let is_patient = !jobs.iter().any(&is_urgent);
+        let patience = if is_patient { until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+        let next = urgent.try_recv().or_else(|_| {
+            crossbeam_channel::select! {
+                recv(urgent) -> job => job,
+                recv(bulk) -> job => job,
+                default(patience) => Err(RecvError),
+            }
+        });
+        let Ok(next) = next else { break };
+        jobs.push(next);
+    }
+    jobs
 }
 
 fn run(content: &dyn ContentMaker, jobs: Vec<Job>, ahead: &Arc<AtomicUsize>) {
@@ -184,7 +212,7 @@ fn run(content: &dyn ContentMaker, jobs: Vec<Job>, ahead: &Arc<AtomicUsize>) {
         drop(hand);
         lane.not_prepared(&shared, kind, origin);
     }
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let made = make_all(content, &jobs);
     let each = began.elapsed().as_secs_f64() / jobs.len().max(1) as f64;
     for (job, made) in jobs.into_iter().zip(made) {
@@ -195,9 +223,9 @@ fn run(content: &dyn ContentMaker, jobs: Vec<Job>, ahead: &Arc<AtomicUsize>) {
 
 /// A panic is a mistake of one template or one contact: the others go on, each by itself.
 fn make_all(content: &dyn ContentMaker, jobs: &[Job]) -> Vec<Result<Made, MakeError>> {
-    let recipients: Vec<&Claimed> = jobs.iter().map(|job| &job.hand.claimed).collect();
-    let alone = |recipient: &&Claimed| {
-        catch_unwind(AssertUnwindSafe(|| content.make(recipient)))
+    let recipients: Vec<_> = jobs.iter().map(|job| (&job.hand.claimed, job.lane.limits.signatures)).collect();
+    let alone = |(recipient, signatures): &(&Claimed, Signatures)| {
+        catch_unwind(AssertUnwindSafe(|| content.make(recipient, *signatures)))
             .unwrap_or_else(|_| Err(MakeError::Permanent("making the message failed within packetboat".to_owned())))
     };
     match recipients.len() {
@@ -222,5 +250,34 @@ fn hand_over(job: Job, made: Result<Made, MakeError>, ahead: &Arc<AtomicUsize>) 
             hand.cannot_be_made(&error, shared.clock.now_ms());
             lane.not_prepared(&shared, kind, origin);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers from 100 on are urgent.
+    #[test]
+    fn company() {
+        for (first, urgent, bulk, expected) in [
+            (1, vec![], vec![], vec![1]),
+            (1, vec![], vec![2, 3, 4, 5], vec![1, 2, 3, 4]),
+            (1, vec![100], vec![2], vec![1, 100, 2]),
+            (100, vec![101], vec![1, 2, 3], vec![100, 101, 1, 2]),
+        ] {
+            let ((to_urgent, from_urgent), (to_bulk, from_bulk)) = (unbounded(), unbounded());
+            urgent.iter().for_each(|job| to_urgent.send(*job).unwrap());
+            bulk.iter().for_each(|job| to_bulk.send(*job).unwrap());
+            assert_eq!(in_company(first, (&from_urgent, &from_bulk), |job| *job >= 100), expected);
+        }
+    }
+
+    /// Packetboat stops: what was taken is still made.
+    #[test]
+    fn lines_that_have_ended() {
+        let ((to_urgent, from_urgent), (to_bulk, from_bulk)) = (unbounded(), unbounded());
+        drop((to_urgent, to_bulk));
+        assert_eq!(in_company(1, (&from_urgent, &from_bulk), |_| false), [1]);
     }
 }

@@ -433,6 +433,7 @@ async fn the_message_of_one_recipient() {
         unsubscribe_url: "https://mail.example.com/u/TOKEN",
         preferences_url: "https://mail.example.com/p/TOKEN",
         unsubscribe_mailto: Some("u-TOKEN@bounce.example.com"),
+        headers: &[("CFBL-Feedback-ID", "f-TOKEN".to_owned())],
     };
     let rendered = house.storage.read_blocking(|c| Ok(renderer.render(c, &request))).unwrap().unwrap();
     assert_eq!(rendered.from_domain.as_str(), "example.com");

@@ -156,7 +156,8 @@ impl Compiled {
             (Way::Each, None) => plain_each(&merge::render(&self.engine, BODY, root, self.size)?),
         };
         // Where a condition did not hold, its empty lines are left.
-        let text = if text.contains("\n\n\n") || text.starts_with('\n') { plain::tidy(&text) } else { text };
+        let is_tidy = memchr::memmem::find(text.as_bytes(), b"\n\n\n").is_none() && !text.starts_with('\n');
+        let text = if is_tidy { text } else { plain::tidy(&text) };
         Ok(Parts { subject, html, text })
     }
 

@@ -1,6 +1,6 @@
 //! The limits themselves: what one layer says, and what is in force.
 
-use config::{Rate, ShapingEntry, TlsNeed};
+use config::{Rate, ShapingEntry, Signatures, TlsNeed};
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -54,6 +54,8 @@ limits! {
     idle: Duration,
     /// Whether mail may go without TLS.
     tls: TlsNeed,
+    /// Which of a sending domain's keys sign.
+    signatures: Signatures,
     /// How long a source is held where it is refused because of its reputation.
     block_hold: Duration,
     /// Messages that must be taken before each further connection of a lane.
@@ -99,6 +101,12 @@ impl Shown for TlsNeed {
     }
 }
 
+impl Shown for Signatures {
+    fn shown(&self) -> String {
+        self.as_str().to_owned()
+    }
+}
+
 impl Shown for Duration {
     fn shown(&self) -> String {
         span(*self)
@@ -134,6 +142,7 @@ impl From<&ShapingEntry> for Values {
             provider_message_rate: entry.provider_message_rate,
             idle: entry.idle,
             tls: entry.tls,
+            signatures: entry.signatures,
             block_hold: entry.block_hold,
             slow_start: entry.slow_start,
             bounce_slow_percent: entry.bounce_slow_percent,
@@ -168,6 +177,8 @@ pub struct Limits {
     pub idle: Duration,
     /// Mail does not go without TLS.
     pub tls_required: bool,
+    /// Which of a sending domain's keys sign.
+    pub signatures: Signatures,
     /// How long a source is held where it is refused because of its reputation.
     pub block_hold: Duration,
     /// Messages that must be taken before each further connection of a lane.
@@ -207,6 +218,7 @@ impl From<Values> for Limits {
             ],
             idle: values.idle.unwrap_or_default(),
             tls_required: values.tls == Some(TlsNeed::Required),
+            signatures: values.signatures.unwrap_or(Signatures::All),
             block_hold: values.block_hold.unwrap_or_default(),
             slow_start: values.slow_start.unwrap_or(0),
             bounce_slow_percent: values.bounce_slow_percent.unwrap_or(0),

@@ -7,7 +7,7 @@
 use super::limits::{Limits, Values};
 use super::rules::Rules;
 use crate::providers::{self, Family, Provider, has_suffix};
-use config::{ShapingEntry, SmtpSection};
+use config::{ShapingEntry, Signatures, SmtpSection};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -85,6 +85,7 @@ impl Snapshot {
             messages_per_connection: Some(smtp.messages_per_connection),
             recipients_per_message: Some(smtp.recipients_per_message),
             chunking: Some(smtp.chunking),
+            signatures: Some(Signatures::All),
             ..builtin.default
         };
         let mut entries: Vec<Entry> = shaping.iter().enumerate().map(|(n, entry)| compile_entry(n, entry)).collect();
@@ -292,6 +293,7 @@ mod tests {
             provider_message_rate = none (default)
             idle = 10 s (packetboat.toml, [[shaping]] 2 (domain gmail.com))
             tls = required (provider Google)
+            signatures = all (default)
             block_hold = 10 min (provider Google)
             slow_start = 1 (default)
             bounce_slow_percent = 5 (default)

@@ -1,7 +1,7 @@
 //! An engine in a simulated world. Its `finish` fails if anybody is unaccounted for.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use config::{Config, Source};
+use config::{Config, Signatures, Source};
 use mail::{Address, RecipientState};
 use mta::inbound::{Figures, Inbound};
 use mta::tls::TlsParts;
@@ -32,7 +32,7 @@ pub struct Letters {
 }
 
 impl ContentMaker for Letters {
-    fn make(&self, recipient: &Claimed) -> Result<Made, MakeError> {
+    fn make(&self, recipient: &Claimed, _: Signatures) -> Result<Made, MakeError> {
         self.made.fetch_add(1, SeqCst);
         if recipient.address.local().as_str().starts_with("broken") {
             return Err(MakeError::Permanent("a variable is missing".to_owned()));

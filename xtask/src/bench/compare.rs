@@ -1,6 +1,7 @@
 //! Rounds: each side once, one after the other, so that what else the machine does falls on all of them.
 
 use anyhow::Result;
+use config::Signatures;
 
 use super::sides::{self, Measured};
 use super::{Bench, Path};
@@ -33,6 +34,8 @@ pub struct Compared {
     pub campaign: Pairs,
     /// The same campaign runs against the bare client.
     pub bare: Pairs,
+    /// The same campaign signed with Ed25519 alone.
+    pub ed25519: Vec<Measured>,
     /// Relaying.
     pub relay: Pairs,
     /// Accepting alone.
@@ -65,13 +68,15 @@ fn round(
         measured
     };
     if wanted(Path::Campaign) {
-        let (measured, message) = sides::campaign(bench, messages)?;
+        let (measured, message) = sides::campaign(bench, messages, Signatures::All)?;
         let measured = told("campaign", measured);
         *template = message;
         into.campaign.ours.push(measured);
         if with_bare {
             into.bare.ours.push(measured);
             into.bare.peer.push(told("bare client", sides::bare(bench, messages, template)?));
+            let (measured, _) = sides::campaign(bench, messages, Signatures::Ed25519)?;
+            into.ed25519.push(told("campaign, Ed25519", measured));
         }
     }
     if wanted(Path::Relay) {

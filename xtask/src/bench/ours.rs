@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use config::Signatures;
 use serde_json::{Value, json};
 
 use super::postfix::CONNECTIONS;
@@ -31,13 +32,22 @@ pub struct Daemon {
     submission_port: u16,
     /// The simulated internet's DNS, which leads every domain to the sink.
     _dns: Option<Program>,
+    /// What campaigns are signed with.
+    signatures: Signatures,
     folder: PathBuf,
 }
 
 impl Daemon {
-    /// Starts one whose mail goes to the sink at this port.
-    pub fn start_for_campaign(bench: &Bench<'_>, folder: &Path, sink_port: u16) -> Result<Daemon> {
-        Daemon::start_sending(bench, folder, sink_port, "")
+    /// Starts one whose mail goes to the sink at this port, signed so.
+    pub fn start_for_campaign(
+        bench: &Bench<'_>,
+        folder: &Path,
+        sink_port: u16,
+        signatures: Signatures,
+    ) -> Result<Daemon> {
+        let more = format!("[[shaping]]\nsignatures = \"{}\"\n", signatures.as_str());
+        let daemon = Daemon::start_sending(bench, folder, sink_port, &more)?;
+        Ok(Daemon { signatures, ..daemon })
     }
 
     /// The same, and programs may submit mail to it.
@@ -127,7 +137,8 @@ impl Daemon {
             std::thread::sleep(START_LOOK);
         }
         let place = Place::Socket(data.join("packetboat.sock"));
-        Ok(Daemon { program, place, submission_port: 0, _dns: None, folder: folder.to_owned() })
+        let (signatures, folder) = (Signatures::All, folder.to_owned());
+        Ok(Daemon { program, place, submission_port: 0, _dns: None, signatures, folder })
     }
 
     /// Its process.
@@ -235,12 +246,14 @@ impl Daemon {
     /// The sending domain of every message.
     pub fn add_domain(&self) -> Result<()> {
         let domain = self.place.post_json("/domains", &json!({ "domain": "bench.example" }))?;
-        // Its records are nowhere: the verifier is told the keys, see `key_records`. Only the RSA key is told to sign
-        // all the same, so that both sides make the same signature.
+        // Its records are nowhere: the verifier is told the keys, see `key_records`. The RSA key is told to sign all the
+        // same; where that of Ed25519 is not to sign alone it does not sign, so that both sides make the same signature.
         let keys = domain["keys"].as_array().context("the domain has no keys")?;
-        let rsa = keys.iter().find(|key| key["algorithm"] == "rsa-sha256").context("the domain has no RSA key")?;
-        let path = format!("/domains/{}/keys/{}/sign_anyway", domain["domain"]["id"], rsa["id"]);
-        self.place.post_json(&path, &json!({}))?;
+        for key in keys.iter().filter(|key| key["algorithm"] == "rsa-sha256" || self.signatures == Signatures::Ed25519)
+        {
+            let path = format!("/domains/{}/keys/{}/sign_anyway", domain["domain"]["id"], key["id"]);
+            self.place.post_json(&path, &json!({}))?;
+        }
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use config::Signatures;
 
 use super::Bench;
 use super::ours::{Daemon, contacts};
@@ -43,7 +44,7 @@ pub fn import(bench: &Bench<'_>) -> Result<Times> {
 pub fn startup(bench: &Bench<'_>) -> Result<Times> {
     let folder = bench.fresh("startup")?;
     let sink = Sink::start(&folder)?;
-    let mut daemon = Daemon::start_for_campaign(bench, &folder, sink.port())?;
+    let mut daemon = Daemon::start_for_campaign(bench, &folder, sink.port(), Signatures::All)?;
     let campaign = daemon.prepare_campaign(FINISHED)?;
     eprintln!("launching and cancelling a campaign to {FINISHED} recipients, so that there is something to start with");
     daemon.launch(&campaign)?;

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use config::Signatures;
 
 use super::ours::{Daemon, html};
 use super::postfix::{CONNECTIONS, Delivery, Relay};
@@ -71,10 +72,10 @@ impl Watch {
 }
 
 /// A campaign. Also returns one of its messages, without its signatures: what the others get to carry.
-pub fn campaign(bench: &Bench<'_>, messages: usize) -> Result<(Measured, Vec<u8>)> {
+pub fn campaign(bench: &Bench<'_>, messages: usize, signatures: Signatures) -> Result<(Measured, Vec<u8>)> {
     let folder = bench.fresh("campaign")?;
     let mut sink = Sink::start(&folder)?;
-    let mut daemon = Daemon::start_for_campaign(bench, &folder, sink.port())?;
+    let mut daemon = Daemon::start_for_campaign(bench, &folder, sink.port(), signatures)?;
     let campaign = daemon.prepare_campaign(messages)?;
     let watch = Watch::start(vec![daemon.pid()])?;
     daemon.launch(&campaign)?;

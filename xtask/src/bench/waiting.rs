@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use config::Signatures;
 use serde_json::{Value, json};
 
 use super::Bench;
@@ -46,7 +47,7 @@ pub fn queues(bench: &Bench<'_>) -> Result<Vec<Waiting>> {
 fn queue(bench: &Bench<'_>, recipients: usize, campaigns: usize) -> Result<Waiting> {
     let folder = bench.fresh("waiting")?;
     let mut sink = Sink::start(&folder)?;
-    let mut daemon = Daemon::start_for_campaign(bench, &folder, sink.port())?;
+    let mut daemon = Daemon::start_for_campaign(bench, &folder, sink.port(), Signatures::All)?;
     let memory = MemoryWatch::start(vec![daemon.pid()]);
     let first = daemon.prepare_campaign(recipients / campaigns)?;
     let pause = daemon.pause_everything()?;
