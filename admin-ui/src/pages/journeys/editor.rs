@@ -241,7 +241,7 @@ fn step(desk: Desk, key: String, loose: bool) -> AnyView {
     };
     view! {
         <div class="outline-head">
-            <span><strong>{title}</strong>" "<span class="muted">{summary}</span>{loose.then(|| " (no way leads to it)")}</span>
+            <span><strong>{title}</strong>" "<span class="muted">{summary}</span>{loose.then_some(" (no way leads to it)")}</span>
             <span class="actions">{desk.may_change.then(buttons)}</span>
         </div>
         {figures}
