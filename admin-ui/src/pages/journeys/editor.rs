@@ -104,10 +104,11 @@ pub fn Editor(found: Signal<Journey>, changed: Callback<()>) -> impl IntoView {
                 <div class="actions end">
                     <span class="muted" role="status">{move || if dirty.get() { "Not saved yet" } else { "" }}</span>
                     <Button submit=true busy=submit.busy disabled=Signal::derive(move || draft.with(Result::is_err))>"Save"</Button>
-                    <Publish id desk dirty changed/>
                 </div>
             })}
         </form>
+        // Apart from the form: what is confirmed in its dialog must not save.
+        {may_change.then(|| view! { <div class="actions end"><Publish id desk dirty changed/></div> })}
         <StepDialog desk/>
     }
     .into_any()
