@@ -11,6 +11,7 @@ use crate::segment;
 use api_types::{JourneyAction, JourneyGraph, JourneyStep};
 use config::Streams;
 use jiff::tz::TimeZone;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -300,13 +301,13 @@ fn plan(
     let mut versions: HashMap<u32, Ready> = HashMap::new();
     let mut batch = Batch::default();
     for run in runs {
-        if !versions.contains_key(&run.version) {
-            match Ready::read(c, &run, now_ms)? {
-                Ok(ready) => versions.insert(run.version, ready),
+        let ready = match versions.entry(run.version) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => match Ready::read(c, &run, now_ms)? {
+                Ok(ready) => place.insert(ready),
                 Err(why) => return Ok(Err(why)),
-            };
-        }
-        let Some(ready) = versions.get(&run.version) else { continue };
+            },
+        };
         let Some(member) = contact::member(c, workspace, run.contact_id)? else {
             batch.gone.push(run.contact_id);
             continue;

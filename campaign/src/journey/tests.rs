@@ -522,11 +522,8 @@ async fn a_step_that_is_not_ready_is_named() {
         "the step “second”: There is no pool “gone” with a source in use; pools are default.",
     )
     .await;
-    check(
-        &|graph| _ = graph.steps[1].to.clear(),
-        "the step “two-days”: “next” leads nowhere; choose the step behind it.",
-    )
-    .await;
+    check(&|graph| graph.steps[1].to.clear(), "the step “two-days”: “next” leads nowhere; choose the step behind it.")
+        .await;
     check(&|graph| graph.list_id = Some(99), "The list that leads into it is not there; choose another.").await;
     let unknown = Filter::Attribute {
         path: "attribute:gone".into(),

@@ -4,6 +4,7 @@ use crate::Refused;
 use crate::time::rfc3339;
 use api_types::{JourneyFigures, JourneyLogEntry, JourneyRun, JourneyState, JourneySummary};
 use mail::RecipientState;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use storage::journey::{self, Journey, Version};
 use storage::journey_run::{self, LiveState, Query, Run, RunState};
@@ -121,11 +122,10 @@ struct Names<'a> {
 
 impl Names<'_> {
     fn of(&mut self, version: u32, step: &str) -> Result<String, StorageError> {
-        if !self.known.contains_key(&version) {
-            let steps =
-                journey::version(self.c, self.whose, version)?.map(|found| found.graph.steps).unwrap_or_default();
-            let names = steps.iter().map(|step| (step.key.clone(), step.title().to_owned())).collect();
-            self.known.insert(version, names);
+        if let Entry::Vacant(place) = self.known.entry(version) {
+            let found = journey::version(self.c, self.whose, version)?;
+            let steps = found.map(|found| found.graph.steps).unwrap_or_default();
+            place.insert(steps.iter().map(|step| (step.key.clone(), step.title().to_owned())).collect());
         }
         Ok(self.known.get(&version).and_then(|names| names.get(step)).cloned().unwrap_or_else(|| step.to_owned()))
     }
