@@ -85,9 +85,10 @@ pub struct QueueSummary {
     pub states: Vec<Count>,
     /// By wait reason.
     pub reasons: Vec<Count>,
-    /// By recipient domain, largest first, at most 20.
+    /// By recipient domain: the 20 largest, largest first; then those where somebody has waited longest of the others, at
+    /// most 5, the one that was asked for before them.
     pub domains: Vec<QueueGroup>,
-    /// By provider, as far as it is known, largest first, at most 20.
+    /// By provider, as far as it is known, likewise.
     pub providers: Vec<QueueGroup>,
     /// By the source of the last attempt, largest first; the empty name is for those without any.
     pub sources: Vec<Count>,

@@ -108,6 +108,16 @@ impl PublicUrl {
         self.0.starts_with("https://")
     }
 
+    /// The name of its host; `None` where that is an address, or a name that only this host knows.
+    #[must_use]
+    pub fn host(&self) -> Option<Domain> {
+        let (_, rest) = self.0.split_once("://")?;
+        let host = Domain::parse(rest.split(['/', ':']).next()?).ok()?;
+        let text = host.as_str();
+        let is_public = text.contains('.') && text.parse::<IpAddr>().is_err() && !text.ends_with(".localhost");
+        is_public.then_some(host)
+    }
+
     /// The URL of a plain HTTP listener.
     pub(crate) fn of_listener(listen: SocketAddr) -> PublicUrl {
         PublicUrl(format!("http://{listen}"))
@@ -194,6 +204,26 @@ impl Setting for PoolMember {
         match (source, weight) {
             (Some(source), Some(weight)) if wrongs.is_empty() => Ok(PoolMember { source, weight }),
             _ => Err(wrongs),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_public_urls() {
+        for (url, host) in [
+            ("https://Mail.example.com", Some("mail.example.com")),
+            ("http://mail.example.com:8443/boat", Some("mail.example.com")),
+            ("http://127.0.0.1:8080", None),
+            ("http://[::1]:8080", None),
+            ("http://localhost:8080", None),
+            ("http://boat.localhost", None),
+        ] {
+            let found = PublicUrl(url.to_owned()).host();
+            assert_eq!(found.as_ref().map(Domain::as_str), host, "{url}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The program itself: what it prints, its exit codes, and that it works with and without a running daemon.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn packetboat(dir: &Path, args: &[&str]) -> Output {
     let config = dir.join("packetboat.toml");
@@ -26,6 +26,16 @@ fn version_and_documents() {
 }
 
 #[test]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_packetboat"));
+    let command = command.args(["config", "reference"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+}
+
+#[test]
 fn check_names_every_mistake_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("bad.toml");
@@ -37,10 +47,14 @@ fn check_names_every_mistake_at_once() {
 
     let submission =
         "[submission]\nlisten = [\"127.0.0.1:0\"]\ncertificate_file = \"/none.pem\"\nkey_file = \"/k.pem\"\n";
-    std::fs::write(&file, format!("{submission}[[source]]\nname = \"a\"\nip = \"192.0.2.1\"\n")).unwrap();
+    let stranger =
+        "[[shaping]]\nprovider = \"google\"\nconnections = 2\n[[shaping]]\nprovider = \"Gogle\"\nconnections = 3\n";
+    std::fs::write(&file, format!("{submission}[[source]]\nname = \"a\"\nip = \"192.0.2.1\"\n{stranger}")).unwrap();
     let out = good(&packetboat(dir.path(), &["check", file.to_str().unwrap()]));
     assert!(out.contains("submission.certificate_file: cannot read /none.pem: No such file"), "{out}");
     assert!(out.contains("warning: source a: this host does not have 192.0.2.1"), "{out}");
+    assert!(out.contains("warning: [[shaping]]: no provider is called \"Gogle\", so this never holds"), "{out}");
+    assert!(!out.contains("\"google\""), "{out}");
 }
 
 #[test]
@@ -182,6 +196,7 @@ fn the_queue_is_controlled_without_a_daemon() {
     assert!(refused(&["resume", "everything"]).contains("that is not paused"));
 
     assert!(good(&run(&["queue", "summary"])).starts_with("0 in the queue"));
+    assert!(good(&run(&["queue", "summary", "--domain", "A.example"])).starts_with("0 in the queue"));
     assert!(refused(&["queue", "hold"]).contains("The filter is empty"));
     assert!(
         good(&run(&["queue", "hold", "--all"])).contains("hold everybody in the queue (finished): 0 of 0 looked at")

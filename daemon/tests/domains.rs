@@ -17,7 +17,7 @@ fn record<'a>(detail: &'a Value, purpose: &str) -> &'a Value {
 #[tokio::test]
 async fn each_record_is_told_as_it_stands() {
     let SimWorld { dns, zone, .. } = SimWorld::new(&SimOptions::default(), Providers::builtin()).unwrap();
-    let more = "[server]\nhostname = \"mail.sender.example\"\n[[source]]\nname = \"a\"\nip = \"198.51.100.5\"\nehlo = \"a.sender.example\"";
+    let more = "public_url = \"https://links.sender.example:8443\"\n[server]\nhostname = \"mail.sender.example\"\n[[source]]\nname = \"a\"\nip = \"198.51.100.5\"\nehlo = \"a.sender.example\"";
     let boat = boat_with(more, Overrides { dns: Some(dns), ..Overrides::default() }, NO_DNS).await;
     let ana = boat.session(Role::Admin).await;
     let detail = ana.post("/api/v1/domains", json!({ "domain": "Sender.Example" })).await;
@@ -40,6 +40,7 @@ async fn each_record_is_told_as_it_stands() {
         ("SPF of the return-path domain", "differs", "198.51.100.5"),
         ("Name of the sending address", "differs", "other.example"),
         ("DMARC policy", "failed", "Try again later"),
+        ("Host of the links in mail", "missing", "unsubscribing"),
     ] {
         let found = record(&detail, purpose);
         assert_eq!(found["status"], status, "{found}");
@@ -49,6 +50,13 @@ async fn each_record_is_told_as_it_stands() {
     let again = ana.get(&format!("/api/v1/domains/{}", detail["domain"]["id"])).await;
     assert_eq!(again, detail);
     assert_eq!(ana.get("/api/v1/domains").await["items"][0]["records_ok"], 1);
+
+    assert_eq!(record(&detail, "Host of the links in mail")["wanted"], "198.51.100.5");
+    zone.publish_address("links.sender.example", "203.0.113.80".parse().unwrap());
+    let detail = ana.post(&verify, json!({})).await;
+    let links = record(&detail, "Host of the links in mail");
+    assert_eq!((&links["name"], &links["status"]), (&json!("links.sender.example"), &json!("found")), "{links}");
+    assert!(links["message"].as_str().unwrap().contains("another host"), "{links}");
 
     let (status, _) =
         bad(ana.send(Method::POST, "/api/v1/domains", Some(json!({ "domain": "sender.example" }))).await).await;

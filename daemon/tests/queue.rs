@@ -27,6 +27,15 @@ domains = ["grebe.example"]
 mx = [{ host = "mx.grebe-mx.example", preference = 10, ip = "127.32.2.1" }]
 [provider.manners]
 greylist_ms = 3600000
+
+# Of a family that has a name with a capital letter.
+[[provider]]
+name = "Gannet"
+weight = 1
+domains = ["gannet.example"]
+mx = [{ host = "aspmx.l.google.com", preference = 10, ip = "127.32.3.1" }]
+[provider.manners]
+tls = "offered"
 "#;
 
 async fn harbour() -> (Boat, sandbox::Running, Session) {
@@ -174,6 +183,7 @@ async fn a_pause_holds_until_it_is_ended() {
         (json!({ "scope": "domain", "subject": "a b" }), "subject"),
         (json!({ "scope": "campaign", "subject": "spring" }), "subject"),
         (json!({ "scope": "provider" }), "subject"),
+        (json!({ "scope": "provider", "subject": "Gogle" }), "subject"),
     ] {
         let (status, answer) = bad(ana.send(Method::POST, "/api/v1/pauses", Some(body.clone())).await).await;
         assert_eq!((status, answer.error.field.as_deref()), (422, Some(field)), "{body}");
@@ -198,6 +208,36 @@ async fn a_pause_holds_until_it_is_ended() {
     let path = format!("/api/v1/recipients/{}", stopped["recipient"]["id"]);
     let waits = until(&ana, &path, |detail| detail["recipient"]["wait_reason"] == "paused").await;
     assert_eq!(waits["recipient"]["attempts"], 0);
+    boat.stop().await;
+    internet.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_is_paused_and_found_however_its_name_is_written() {
+    let (boat, internet, ana) = harbour().await;
+    let paused = ana.post("/api/v1/pauses", json!({ "scope": "provider", "subject": "google" })).await;
+    assert_eq!((&paused["subject"], &paused["what"]), (&json!("Google"), &json!("mail to the provider Google")));
+    let stopped = send(&ana, "fine-1@gannet.example").await;
+    let path = format!("/api/v1/recipients/{}", stopped["recipient"]["id"]);
+    until(&ana, &path, |detail| detail["recipient"]["wait_reason"] == "paused").await;
+    let goes = send(&ana, "fine-1@albatross.example").await;
+    until(&ana, &format!("/api/v1/test-deliveries/{}", goes["recipient"]["id"]), |test| test["done"] == true).await;
+    for name in ["Google", "google", " GOOGLE "] {
+        let count = ana.get(&format!("/api/v1/recipients/count?provider={}", name.replace(' ', "%20"))).await;
+        assert_eq!(count["count"], 1, "{name}");
+    }
+    assert_eq!(ana.get("/api/v1/providers/google").await["name"], "Google");
+    let ended = format!("/api/v1/pauses/{}", paused["id"].as_str().unwrap());
+    good(ana.send(Method::DELETE, &ended, None).await).await;
+    let done = until(&ana, &path, |detail| detail["recipient"]["state"] == "delivered").await;
+    assert_eq!((&done["recipient"]["provider"], &done["recipient"]["attempts"]), (&json!("Google"), &json!(1)));
+
+    ana.post("/api/v1/pauses", json!({ "scope": "provider", "subject": "Google" })).await;
+    let stopped = send(&ana, "fine-2@gannet.example").await;
+    let path = format!("/api/v1/recipients/{}", stopped["recipient"]["id"]);
+    until(&ana, &path, |detail| detail["recipient"]["wait_reason"] == "paused").await;
+    let given_up = act(&ana, json!({ "action": "bounce", "filter": { "provider": "google" } })).await;
+    assert_eq!((&given_up["changed"], &given_up["filter"]), (&json!(1), &json!("provider Google")));
     boat.stop().await;
     internet.shutdown().await;
 }

@@ -40,6 +40,9 @@ pub fn compare(wanted: &DnsRecord, found: &[String]) -> Verdict {
         Purpose::MtaSts => mta_sts(found),
         Purpose::TlsRpt => tls_rpt(found),
         Purpose::Bimi => bimi(found),
+        // A proxy may stand before it.
+        Purpose::LinkHost if found.is_empty() => Verdict::Missing,
+        Purpose::LinkHost => Verdict::Found,
     }
 }
 

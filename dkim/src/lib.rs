@@ -24,7 +24,8 @@ pub mod spf;
 pub use compare::{Verdict, compare, judge_spf, sight};
 pub use key::{Algorithm, Key, KeyError};
 pub use records::{
-    DnsRecord, DomainSetup, Need, PublishedKey, Purpose, RecordKind, ReportMailboxes, records, source_records,
+    DnsRecord, DomainSetup, Need, PublishedKey, Purpose, RecordKind, ReportMailboxes, link_record, records,
+    source_records,
 };
 pub use seal::{MasterKey, MasterKeyError, OpenError};
 pub use sign::{SignError, Signer, SigningKey, Unsigned, sign_all};

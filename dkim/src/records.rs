@@ -85,6 +85,8 @@ pub enum Purpose {
     TlsRpt,
     /// The logo that some mailbox providers show beside the mail.
     Bimi,
+    /// The host that the links in mail lead to.
+    LinkHost,
 }
 
 impl Purpose {
@@ -104,6 +106,7 @@ impl Purpose {
             Purpose::MtaSts => "MTA-STS of the return-path domain",
             Purpose::TlsRpt => "TLS reports of the return-path domain",
             Purpose::Bimi => "BIMI logo",
+            Purpose::LinkHost => "Host of the links in mail",
         }
     }
 }
@@ -250,6 +253,19 @@ pub fn source_records(sources: &[(IpAddr, Domain)]) -> Vec<DnsRecord> {
         [address, name]
     };
     sources.iter().flat_map(pair).collect()
+}
+
+/// The address of the host that the links in mail lead to: this one, or a proxy before it, so any address is good.
+/// RFC 8058 wants the link for unsubscribing to work, and so do recipients.
+#[must_use]
+pub fn link_record(host: &Domain, here: IpAddr) -> DnsRecord {
+    DnsRecord {
+        name: host.to_string(),
+        kind: if here.is_ipv4() { RecordKind::A } else { RecordKind::Aaaa },
+        value: here.to_string(),
+        purpose: Purpose::LinkHost,
+        need: Need::Recommended,
+    }
 }
 
 /// RFC 1035 §3.5 and RFC 3596 §2.5.

@@ -330,6 +330,11 @@ impl Waker {
         Ok(())
     }
 
+    /// Recipients are going to be made due by hand, those who wait for a warm-up too: they stand in line anew, from now.
+    pub fn hurries(&self) {
+        self.0.warmup.begin_lines();
+    }
+
     /// The provider of a recipient domain, if its site can be found now.
     pub async fn provider_of(&self, domain: &str) -> Option<Arc<str>> {
         let found = self.0.resolver.resolve(domain, self.0.clock.now_ms()).await;

@@ -114,14 +114,14 @@ impl Lane {
         shared.shaping.register.restraint(&self.at_site, &self.at_provider, now_ms)
     }
 
-    /// Why and until when nothing goes over this lane of itself; automations not counted.
-    pub fn held_itself(&self, now_ms: i64) -> Option<Wait> {
-        lock(&self.state).held(now_ms)
+    /// Why and until when nothing of this kind goes over this lane of itself; automations not counted.
+    pub fn held_itself(&self, kind: StreamKind, now_ms: i64) -> Option<Wait> {
+        lock(&self.state).held_for(kind, now_ms)
     }
 
-    /// Why and until when nothing goes over this lane.
-    fn held(&self, shared: &Shared, now_ms: i64) -> Option<Wait> {
-        self.restraint(shared, now_ms).hold.or_else(|| self.held_itself(now_ms))
+    /// Why and until when nothing of this kind goes over this lane.
+    fn held(&self, shared: &Shared, kind: StreamKind, now_ms: i64) -> Option<Wait> {
+        self.restraint(shared, now_ms).hold.or_else(|| self.held_itself(kind, now_ms))
     }
 
     /// What a message is counted for now.
@@ -178,7 +178,8 @@ impl Lane {
         let (to_open, urgency) = {
             let mut state = lock(&self.state);
             state.used_ms = now_ms;
-            if restraint.hold.is_some() || state.held(now_ms).is_some() {
+            let kind = if state.is_urgent() { StreamKind::Transactional } else { StreamKind::Bulk };
+            if restraint.hold.is_some() || state.held_for(kind, now_ms).is_some() {
                 return;
             }
             let urgency = if state.urgent.is_empty() { Urgency::Bulk } else { Urgency::Urgent };
@@ -256,7 +257,7 @@ impl Lane {
     /// A recipient's content is there.
     pub fn prepared(self: &Arc<Self>, shared: &Arc<Shared>, prepared: Prepared) {
         let now_ms = shared.clock.now_ms();
-        let held = self.held(shared, now_ms).is_some();
+        let held = self.held(shared, prepared.hand.claimed.kind, now_ms).is_some();
         let mut state = lock(&self.state);
         state.made(prepared.hand.claimed.kind, prepared.hand.claimed.origin);
         if held {

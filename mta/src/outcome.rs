@@ -22,6 +22,17 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
+    /// The wait of one that could not be brought anywhere in all its age, as if it had been tried at each time.
+    #[must_use]
+    pub fn wait_at_age(&self, age: Duration, draw: u64) -> Duration {
+        let mut ends = Duration::ZERO;
+        let passed = self.waits.iter().take_while(|wait| {
+            ends = ends.saturating_add(**wait);
+            ends <= age
+        });
+        self.wait(u32::try_from(passed.count()).unwrap_or(u32::MAX).saturating_add(1), draw)
+    }
+
     /// The wait after so many attempts. `draw` is any random number.
     #[must_use]
     pub fn wait(&self, attempts: u32, draw: u64) -> Duration {
@@ -245,6 +256,15 @@ mod tests {
         let reply = Reply::new(code.parse().unwrap(), [text.trim_start()]);
         let (verdict, effect) = decide(&policy(), Happening::Reply(&reply, stage), &case(2));
         format!("{line}\n    {verdict:?} {effect:?}\n")
+    }
+
+    #[test]
+    fn a_wait_by_age_goes_through_the_schedule() {
+        let minutes = Duration::from_mins;
+        let policy = RetryPolicy { waits: vec![minutes(1), minutes(5), minutes(15)], jitter_percent: 0 };
+        for (age, wait) in [(0, 1), (1, 5), (5, 5), (6, 15), (20, 15), (21, 15), (1000, 15)] {
+            assert_eq!(policy.wait_at_age(minutes(age), 0), minutes(wait), "{age} min");
+        }
     }
 
     #[test]

@@ -257,7 +257,11 @@ impl Shared {
         let mut pool = if self.pools.contains_key(own) { own } else { &self.streams.of(&hand.claimed).pool };
         loop {
             let candidate = |(source, weight): &(usize, u32)| {
-                let itself = || lanes.get(&(*source, site.name.clone())).and_then(|lane| lane.held_itself(now_ms));
+                let itself = || {
+                    lanes
+                        .get(&(*source, site.name.clone()))
+                        .and_then(|lane| lane.held_itself(hand.claimed.kind, now_ms))
+                };
                 let paused = pause::held_source(&pauses, self.sources[*source].name.as_str(), now_ms);
                 let held = paused.or_else(|| self.restrained(*source, site, now_ms)).or_else(itself);
                 let held = held.or_else(|| self.source_states.held(*source, now_ms, draw));

@@ -7,7 +7,7 @@ use mail::{RecipientState, WaitReason};
 use sandbox::{Manners, SimOptions};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use storage::warmup;
+use storage::{queue, warmup};
 use world::Clock;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -110,6 +110,39 @@ async fn days_pass_and_a_crash_in_the_middle_of_one_sends_no_more() {
     assert!((3..=6).contains(&later), "two hours of 48 a day: {later}");
     assert_eq!(line(&voyage).await.stage, 1);
     voyage.finish().await;
+}
+
+/// Due at once by hand: who finds no place stands in line from now, not behind the places that were given up.
+#[tokio::test(start_paused = true)]
+async fn hurrying_the_line_does_not_push_it_back() {
+    let mut voyage = evening("", STAGES).await;
+    voyage.launch(CAMPAIGN, people("fine-", "gull.example", 100)).await;
+    for _ in 0..3 {
+        voyage.sim.clock.sleep(HOUR / 2).await;
+        let (now_ms, order) = (voyage.sim.clock.now_ms(), retry_all());
+        let waker = voyage.engine.as_ref().unwrap().waker();
+        waker.hurries();
+        let all = (storage::RecipientId(0), storage::RecipientId(i64::MAX));
+        voyage.write(move |tx| queue::act(tx, &order, all, 1_000, now_ms)).await;
+        waker.wake();
+    }
+    until(&voyage, 1, Duration::ZERO).await;
+    assert_eq!(by_source(&voyage).await["new"], 24);
+    until(&voyage, 1, 2 * HOUR).await;
+    let later = by_source(&voyage).await["new"] - 24;
+    assert!((3..=6).contains(&later), "two hours of 48 a day: {later}");
+    voyage.finish().await;
+}
+
+fn retry_all() -> queue::Order {
+    queue::Order {
+        workspace_id: WS,
+        action: queue::Action::Retry,
+        filter: queue::LiveFilter::default(),
+        pool: None,
+        created_by: "ana".to_owned(),
+        reason: String::new(),
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -257,8 +257,11 @@ pub fn late(tx: &Connection, before_ms: i64, now_ms: i64, limit: u32) -> Result<
     Ok(looked_at)
 }
 
+// Those whose message is gone must not take the places of the others.
 const MESSAGES: &str = "
-    SELECT message_id FROM notice GROUP BY message_id HAVING min(at_ms) <= ?1 ORDER BY message_id LIMIT ?2";
+    SELECT message_id FROM notice
+    WHERE EXISTS (SELECT 1 FROM message m WHERE m.id = notice.message_id AND m.notice_to IS NOT NULL)
+    GROUP BY message_id HAVING min(at_ms) <= ?1 ORDER BY message_id LIMIT ?2";
 const OF_MESSAGE: &str = "
     SELECT id, recipient_id, action, at_ms, address, orcpt, reply_code, enhanced, reply, mx, until_ms, original, is_whole
     FROM notice WHERE message_id = ?1 ORDER BY id LIMIT ?2";

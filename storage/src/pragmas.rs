@@ -1,6 +1,7 @@
 //! Every pragma, in one place, with its reason.
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 /// For the one writing connection of a file.
 pub(crate) fn writer(connection: &Connection) -> rusqlite::Result<()> {
@@ -18,6 +19,8 @@ pub(crate) fn writer(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     // 16 MiB of page cache: the hot end of queue and indexes.
     connection.pragma_update(None, "cache_size", -16 * 1024)?;
+    // Statements are planned once: else each one with a bound LIMIT, such as taking what is due, is planned anew every time.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(128);
     crate::functions::register(connection)
 }

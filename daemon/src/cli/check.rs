@@ -40,6 +40,9 @@ pub(crate) async fn check(file: Option<&Path>) -> ExitCode {
             ExitCode::FAILURE
         }
         Ok(config) => {
+            for warning in crate::serve::provider_warnings(&config) {
+                println!("warning: {warning}");
+            }
             let warnings = host_warnings(&config).await;
             for warning in &warnings {
                 println!("warning: {warning}");

@@ -42,7 +42,7 @@ impl Target {
             Target::Campaign { id } => (PauseScope::Campaign, id.to_string()),
             Target::Domain { name } => (PauseScope::Domain, name.to_lowercase()),
             Target::Source { name } => (PauseScope::Source, name),
-            Target::Provider { name } => (PauseScope::Provider, name.to_lowercase()),
+            Target::Provider { name } => (PauseScope::Provider, name),
         }
     }
 }
@@ -121,7 +121,11 @@ async fn list_pauses(client: &Client) -> anyhow::Result<()> {
 pub(crate) async fn resume(client: &Client, target: Target) -> anyhow::Result<()> {
     let (scope, subject) = target.parts();
     let pauses: Vec<Pause> = client.get("/pauses").await?;
-    let found = pauses.into_iter().find(|pause| pause.scope == scope && pause.subject == subject);
+    let is_meant = |pause: &Pause| match scope {
+        PauseScope::Provider => pause.subject.eq_ignore_ascii_case(&subject),
+        _ => pause.subject == subject,
+    };
+    let found = pauses.into_iter().find(|pause| pause.scope == scope && is_meant(pause));
     let Some(found) = found else { bail!("that is not paused; `packetboat pause list` prints what is") };
     let done: Done = client.delete(&format!("/pauses/{}", found.id)).await?;
     println!("{}", done.message);

@@ -1,6 +1,7 @@
 //! `packetboat queue` and `packetboat test-delivery`.
 
 use super::client::Client;
+use super::shaping::encoded;
 use super::trace;
 use anyhow::bail;
 use api_types::{
@@ -97,7 +98,11 @@ pub(crate) struct Order {
 #[derive(Subcommand)]
 pub(crate) enum QueueCommand {
     /// Prints the queue in figures.
-    Summary,
+    Summary {
+        /// The recipient domain whose ages are printed; without it those of everybody.
+        #[arg(long)]
+        domain: Option<String>,
+    },
     /// Lists recipients.
     List {
         #[command(flatten)]
@@ -138,7 +143,7 @@ pub(crate) enum QueueCommand {
 
 pub(crate) async fn run(client: &Client, command: QueueCommand) -> anyhow::Result<()> {
     match command {
-        QueueCommand::Summary => summary(client).await,
+        QueueCommand::Summary { domain } => summary(client, domain).await,
         QueueCommand::List { which, limit } => list(client, which.filter(), limit).await,
         QueueCommand::Show { id } => trace::recipient(client, id).await,
         QueueCommand::Hold(order) => act(client, QueueActionKind::Hold, order, None).await,
@@ -159,10 +164,18 @@ pub(crate) async fn run(client: &Client, command: QueueCommand) -> anyhow::Resul
     }
 }
 
-async fn summary(client: &Client) -> anyhow::Result<()> {
-    let queue: QueueSummary = client.get("/queue").await?;
+async fn summary(client: &Client, domain: Option<String>) -> anyhow::Result<()> {
+    let domain = domain.map(|name| name.trim().to_lowercase()).unwrap_or_default();
+    let path = if domain.is_empty() { "/queue".to_owned() } else { format!("/queue?domain={}", encoded(&domain)) };
+    let queue: QueueSummary = client.get(&path).await?;
     println!("{} in the queue, counted at {}", queue.ledger.queued, queue.at);
-    for (title, rows) in [("state", &queue.states), ("waiting for", &queue.reasons), ("source", &queue.sources)] {
+    let counts = [
+        ("state", &queue.states),
+        ("waiting for", &queue.reasons),
+        ("source", &queue.sources),
+        ("stream", &queue.streams),
+    ];
+    for (title, rows) in counts {
         for row in rows.iter().filter(|row| !row.name.is_empty()) {
             println!("  {title:<12} {:<40} {:>9}", row.name, row.count);
         }
@@ -180,10 +193,25 @@ async fn summary(client: &Client) -> anyhow::Result<()> {
     if queue.submitted > 0 {
         println!("  {:<12} {:<40} {:>9}", "submitted", "", queue.submitted);
     }
+    for line in age_lines(&queue, &domain) {
+        println!("{line}");
+    }
     for lane in &queue.stalled {
         println!("  no progress: {} from {} since {}: {}", lane.site, lane.source, lane.since, lane.why);
     }
     Ok(())
+}
+
+/// How many are how old: of everybody, or of a domain.
+fn age_lines(queue: &QueueSummary, domain: &str) -> Vec<String> {
+    let of_domain = queue.domains.iter().find(|group| group.name == domain).map(|group| &group.ages);
+    let none = Vec::new();
+    let ages = if domain.is_empty() { &queue.ages } else { of_domain.unwrap_or(&none) };
+    let bound = |seconds: &u64| mta::shaping::span(Duration::from_secs(*seconds));
+    let below = queue.age_bounds.iter().map(|seconds| format!("below {}", bound(seconds)));
+    let above = queue.age_bounds.last().map(|seconds| format!("{} and more", bound(seconds)));
+    let rows = below.chain(above).zip(ages).filter(|(_, count)| **count > 0);
+    rows.map(|(name, count)| format!("  {:<12} {name:<40} {count:>9}", "age")).collect()
 }
 
 async fn list(client: &Client, filter: QueueFilter, limit: usize) -> anyhow::Result<()> {
@@ -230,8 +258,7 @@ fn query(filter: &QueueFilter) -> String {
     let mut query = String::new();
     for (name, value) in parts {
         if let Some(value) = value {
-            let value: String = value.bytes().map(|b| format!("%{b:02X}")).collect();
-            query.push_str(&format!("&{name}={value}"));
+            query.push_str(&format!("&{name}={}", encoded(&value)));
         }
     }
     query

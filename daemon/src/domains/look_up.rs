@@ -57,6 +57,9 @@ async fn one(app: &App, names: &Names, wanted: &Wanted) -> (DomainRecord, Sight)
         Purpose::Spf => judge_spf(app, names, wanted, &found).await,
         Purpose::Dmarc => return (judge_dmarc(app, names, wanted, found).await, sight),
         Purpose::ReturnPathMx => judge_mx(app, names, wanted, &found).await,
+        Purpose::LinkHost if !found.is_empty() && !found.contains(&wanted.record.value) => {
+            Ok((Verdict::Found, "It is another host, which has to hand on what comes.".to_owned()))
+        }
         _ => Ok((dkim::compare(&wanted.record, &found), String::new())),
     };
     let record = match judged {
@@ -105,6 +108,9 @@ async fn ask(dns: &dyn Dns, wanted: &Wanted) -> Result<Vec<String>, DnsError> {
     let text = |ips: Vec<IpAddr>, four: bool| {
         ips.into_iter().filter(|ip| ip.is_ipv4() == four).map(|ip| ip.to_string()).collect()
     };
+    if wanted.record.purpose == Purpose::LinkHost {
+        return Ok(or_none(dns.addresses(name).await)?.into_iter().map(|ip| ip.to_string()).collect());
+    }
     match (wanted.record.kind, &wanted.about) {
         (RecordKind::Txt, _) => or_none(dns.txt(name).await),
         (RecordKind::Mx, _) => {

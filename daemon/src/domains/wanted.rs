@@ -76,12 +76,15 @@ pub(super) fn wanted(app: &App, row: &SendingDomain, keys: &[DkimKey]) -> Result
         let records = dkim::source_records(std::slice::from_ref(pair)).into_iter();
         records.map(|record| Wanted { record, about: About::Source(pair.0) })
     });
+    let host = app.config.http.base_url().host();
+    let links = host.zip(source_ips.first()).map(|(host, here)| dkim::link_record(&host, *here));
+    let links = links.map(|record| Wanted { record, about: About::Domain });
     // The names of loopback addresses are every host's own (RFC 6761 §6.3): resolvers don't ask for them.
     let public = |wanted: &Wanted| {
         let loopback = matches!(wanted.about, About::Source(ip) if ip.is_loopback());
         wanted.record.kind != RecordKind::Ptr || !loopback
     };
-    Ok(keys.iter().filter_map(of_key).chain(own).chain(hosts).filter(public).collect())
+    Ok(keys.iter().filter_map(of_key).chain(own).chain(links).chain(hosts).filter(public).collect())
 }
 
 /// Whether another key of its algorithm signs.
@@ -147,6 +150,11 @@ pub(super) fn advice(purpose: Purpose, record: &DnsRecord) -> String {
         }
         Purpose::Bimi => {
             "Put the address of your logo (SVG Tiny PS) there. Shown only under a DMARC policy of quarantine or reject."
+                .to_owned()
+        }
+        Purpose::LinkHost => {
+            "Links in mail, the one for unsubscribing among them, lead there (http.public_url): to this host, or to a \
+             proxy that hands on what comes."
                 .to_owned()
         }
         _ => String::new(),

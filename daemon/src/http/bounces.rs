@@ -63,7 +63,7 @@ pub(crate) async fn figures(
     let by = By::ALL.into_iter().find(|(_, word)| *word == asked);
     let (by, word) =
         by.ok_or_else(|| ApiError::invalid("by", "by must be class, provider, source, campaign or day."))?;
-    let filter = filter(&query, app.now_ms())?;
+    let filter = filter(&query, &app)?;
     let (since_ms, until_ms, workspace) = (filter.since_ms, filter.until_ms, actor.workspace);
     let rows = app
         .storage
@@ -93,7 +93,7 @@ pub(crate) async fn recipients(
 ) -> Result<Json<Page<Recipient>>, ApiError> {
     let limit = limit(query.limit)?;
     let after = query.cursor.as_deref().filter(|text| !text.is_empty()).map(place).transpose()?;
-    let (filter, workspace) = (filter(&query, app.now_ms())?, actor.workspace);
+    let (filter, workspace) = (filter(&query, &app)?, actor.workspace);
     let (rows, names) = app
         .storage
         .read(move |c| {
@@ -116,7 +116,8 @@ fn place(text: &str) -> Result<(i64, RecipientId), ApiError> {
     Ok((at_ms, RecipientId(id)))
 }
 
-fn filter(query: &BouncesQuery, now_ms: i64) -> Result<Filter, ApiError> {
+fn filter(query: &BouncesQuery, app: &Shared) -> Result<Filter, ApiError> {
+    let now_ms = app.now_ms();
     let today_ms = now_ms - now_ms.rem_euclid(DAY_MS);
     let until_ms = moment("until", query.until.as_deref())?.unwrap_or(today_ms) + DAY_MS;
     let since_ms = moment("since", query.since.as_deref())?.unwrap_or(until_ms - DAYS_DEFAULT * DAY_MS);
@@ -140,7 +141,7 @@ fn filter(query: &BouncesQuery, now_ms: i64) -> Result<Filter, ApiError> {
         until_ms,
         class: class.transpose()?,
         without_class,
-        provider: named(&query.provider),
+        provider: queue_page::called(app, named(&query.provider)),
         source: named(&query.source),
         campaign: query.campaign.map(CampaignId),
         endings: endings.transpose()?,

@@ -5,7 +5,7 @@ use crate::disk;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
 use crate::http::extract::{Json, Path, Query, cursor, limit};
-use crate::http::queue::{parse, shape};
+use crate::http::queue::{called, parse, shape};
 use crate::http::timeline::CampaignNames;
 use crate::warmup;
 use api_types::{Campaign, CampaignInput, Checklist, Done, Page, Progress, Recipient};
@@ -280,7 +280,7 @@ pub(crate) async fn recipients(
     let after = ContactId(cursor(query.cursor.as_deref())?.unwrap_or(0));
     let filter = LogFilter {
         state: parse("state", query.state, RecipientState::parse)?,
-        provider: query.provider.filter(|provider| !provider.is_empty()),
+        provider: called(&app, query.provider.filter(|provider| !provider.is_empty())),
         source: query.source.filter(|source| !source.is_empty()),
         class: parse("class", query.class, BounceClass::parse)?,
         response: parse("response", query.response, Response::parse)?,

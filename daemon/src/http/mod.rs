@@ -54,6 +54,7 @@ mod workspace;
 
 use crate::app::Shared;
 use access::Access;
+use api::Api;
 pub use api::Route;
 use api_types::Role;
 use axum::Router;
@@ -80,8 +81,27 @@ const OWNER: Access = Access::Least(Role::Owner);
 
 /// The API's handlers with their document, and each route as declared.
 pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
-    api::Api::new(app)
-        .add(Access::Public, routes!(session::sign_in))
+    let parts = [
+        add_people,
+        add_webhooks,
+        add_domains,
+        add_contacts,
+        add_queue,
+        add_suppressions,
+        add_audience,
+        add_mailings,
+        add_journeys,
+        add_egress,
+        add_figures,
+        add_returned,
+        add_house,
+    ];
+    parts.into_iter().fold(Api::new(app), |api, part| part(api, app)).finish()
+}
+
+/// Signing in, the workspace, its people, and what programs sign in with.
+fn add_people(api: Api, _: &Shared) -> Api {
+    api.add(Access::Public, routes!(session::sign_in))
         .add(Access::Public, routes!(session::use_link))
         .add(VIEWER, routes!(session::show))
         .add(VIEWER, routes!(session::sign_out))
@@ -98,7 +118,11 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(ADMIN, routes!(credentials::update))
         .add(ADMIN, routes!(credentials::delete))
         .add(ADMIN, routes!(credentials::server))
-        .add(ADMIN, routes!(webhooks::list))
+}
+
+/// Webhooks.
+fn add_webhooks(api: Api, _: &Shared) -> Api {
+    api.add(ADMIN, routes!(webhooks::list))
         .add(ADMIN, routes!(webhooks::create))
         .add(ADMIN, routes!(webhooks::show))
         .add(ADMIN, routes!(webhooks::update))
@@ -108,7 +132,11 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(ADMIN, routes!(webhooks::deliveries))
         .add(ADMIN, routes!(webhooks::delivery))
         .add(ADMIN, routes!(webhooks::retry))
-        .add(VIEWER, routes!(domains::list))
+}
+
+/// Sending domains with their keys.
+fn add_domains(api: Api, _: &Shared) -> Api {
+    api.add(VIEWER, routes!(domains::list))
         .add(ADMIN, routes!(domains::create))
         .add(VIEWER, routes!(domains::show))
         .add(ADMIN, routes!(domains::delete))
@@ -117,7 +145,11 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(ADMIN, routes!(domains::schedule))
         .add(ADMIN, routes!(domains::sign_anyway))
         .add(ADMIN, routes!(domains::remove_key))
-        .add(VIEWER, routes!(contacts::list))
+}
+
+/// Contacts and what is known of them.
+fn add_contacts(api: Api, _: &Shared) -> Api {
+    api.add(VIEWER, routes!(contacts::list))
         .add(MARKETER, routes!(contacts::create))
         .add(VIEWER, routes!(contacts::show))
         .add(MARKETER, routes!(contacts::update))
@@ -125,7 +157,11 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(contacts::timeline))
         .add(VIEWER, routes!(contacts::fields))
         .add(VIEWER, routes!(contacts::tag_list))
-        .add(VIEWER, routes!(queue::summary))
+}
+
+/// The queue, its recipients, and the messages that were handed in.
+fn add_queue(api: Api, app: &Shared) -> Api {
+    api.add(VIEWER, routes!(queue::summary))
         .add(VIEWER, routes!(queue::recipients))
         .add(VIEWER, routes!(queue::count))
         .add(VIEWER, routes!(trace::recipient))
@@ -145,13 +181,21 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(ADMIN, routes!(pauses::delete))
         .add(ADMIN, routes!(test_deliveries::create))
         .add(VIEWER, routes!(test_deliveries::show))
-        .add(VIEWER, routes!(suppressions::list))
+}
+
+/// Suppression lists.
+fn add_suppressions(api: Api, _: &Shared) -> Api {
+    api.add(VIEWER, routes!(suppressions::list))
         .add(VIEWER, routes!(suppression_history::history))
         .add(MARKETER, routes!(suppressions::create))
         .add(MARKETER, routes!(suppressions::remove))
         .add_slow(VIEWER, SLOW, routes!(suppression_files::export))
         .add_slow(MARKETER, SLOW, routes!(suppression_files::import).layer(list_max()))
-        .add(VIEWER, routes!(imports::list))
+}
+
+/// Imports, lists, the pages for recipients, hygiene.
+fn add_audience(api: Api, _: &Shared) -> Api {
+    api.add(VIEWER, routes!(imports::list))
         .add_slow(MARKETER, SLOW, routes!(imports::upload).layer(DefaultBodyLimit::disable()))
         .add(VIEWER, routes!(imports::show))
         .add(MARKETER, routes!(imports::start))
@@ -173,7 +217,11 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add_slow(VIEWER, CHECKS, routes!(hygiene::show))
         .add_slow(ADMIN, CHECKS, routes!(hygiene::update))
         .add_slow(ADMIN, SLOW, routes!(hygiene::run))
-        .add(VIEWER, routes!(templates::list))
+}
+
+/// Templates, segments, campaigns.
+fn add_mailings(api: Api, _: &Shared) -> Api {
+    api.add(VIEWER, routes!(templates::list))
         .add(MARKETER, routes!(templates::create))
         .add(VIEWER, routes!(templates::show))
         .add(MARKETER, routes!(templates::update))
@@ -200,7 +248,11 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(campaigns::progress))
         .add(VIEWER, routes!(stream::stream))
         .add(VIEWER, routes!(campaigns::recipients))
-        .add(VIEWER, routes!(journeys::list))
+}
+
+/// Journeys, and who is under way in them.
+fn add_journeys(api: Api, _: &Shared) -> Api {
+    api.add(VIEWER, routes!(journeys::list))
         .add(MARKETER, routes!(journeys::create))
         .add(VIEWER, routes!(journeys::show))
         .add(MARKETER, routes!(journeys::update))
@@ -214,7 +266,11 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(journeys::runs))
         .add(VIEWER, routes!(journeys::run_log))
         .add(MARKETER, routes!(journeys::take_out))
-        .add(VIEWER, routes!(egress::show))
+}
+
+/// Ways out: sources, warm-up, TLS, limits and what replies led to.
+fn add_egress(api: Api, _: &Shared) -> Api {
+    api.add(VIEWER, routes!(egress::show))
         .add(VIEWER, routes!(warmup::list))
         .add(VIEWER, routes!(warmup::plans))
         .add(ADMIN, routes!(warmup::pause))
@@ -237,7 +293,11 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(unknown_texts::list))
         .add(ADMIN, routes!(unknown_texts::dismiss))
         .add(VIEWER, routes!(unknown_texts::draft))
-        .add(VIEWER, routes!(reputation::list))
+}
+
+/// How senders stand, and what the world reports of them.
+fn add_figures(api: Api, _: &Shared) -> Api {
+    api.add(VIEWER, routes!(reputation::list))
         .add(VIEWER, routes!(bounces::figures))
         .add(VIEWER, routes!(bounces::recipients))
         .add(VIEWER, routes!(reputation::limits))
@@ -255,7 +315,11 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(reports::feedback::unmatched))
         .add(VIEWER, routes!(reports::alarms::list))
         .add(ADMIN, routes!(reports::alarms::lift))
-        .add(VIEWER, routes!(explain_mail::explain).layer(DefaultBodyLimit::max(explain_mail::MAIL_MAX)))
+}
+
+/// Mail that came back, and answers.
+fn add_returned(api: Api, _: &Shared) -> Api {
+    api.add(VIEWER, routes!(explain_mail::explain).layer(DefaultBodyLimit::max(explain_mail::MAIL_MAX)))
         .add(VIEWER, routes!(reply_addresses::list))
         .add(ADMIN, routes!(reply_addresses::create))
         .add(ADMIN, routes!(reply_addresses::update))
@@ -263,9 +327,11 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         .add(VIEWER, routes!(replies::list))
         .add(VIEWER, routes!(replies::show))
         .add(FEEDS, routes!(inbound::feed).layer(DefaultBodyLimit::max(inbound::MAIL_MAX)))
-        .add(VIEWER, routes!(overview::overview))
-        .add_slow(ADMIN, SLOW, routes!(overview::doctor))
-        .finish()
+}
+
+/// The house as a whole.
+fn add_house(api: Api, _: &Shared) -> Api {
+    api.add(VIEWER, routes!(overview::overview)).add_slow(ADMIN, SLOW, routes!(overview::doctor))
 }
 
 /// Lists may be larger than other requests.

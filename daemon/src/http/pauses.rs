@@ -157,10 +157,11 @@ fn subject(app: &Shared, scope: PauseScope, text: &str) -> Result<Subject, ApiEr
             Subject::Other(Scope::Source, text.to_owned())
         }
         PauseScope::Provider => {
-            if text.is_empty() || text.len() > 253 {
-                return wrong("Give the provider's name as the Queue page shows it.".to_owned());
-            }
-            Subject::Other(Scope::Provider, text.to_lowercase())
+            // A name that nobody has would stop nothing, and its author would believe that it does.
+            let Some(name) = app.shaping.provider_called(text).filter(|name| name.len() <= 253) else {
+                return wrong(format!("No provider is called {text:?}. Give its name as the Queue page shows it."));
+            };
+            Subject::Other(Scope::Provider, name)
         }
     })
 }

@@ -21,6 +21,8 @@ use utoipa::IntoParams;
 
 /// Rows of each breakdown.
 const TOP: usize = 20;
+/// Beyond those, groups where somebody has waited long: one old recipient must not hide behind crowds.
+const OLDEST: usize = 5;
 /// Conversations of one recipient at most.
 const CONVERSATIONS_MAX: u32 = 50;
 /// Counting goes on for so long; then "so many or more" must do.
@@ -30,10 +32,24 @@ const IDS_MAX: usize = 1_000;
 /// Domains of one provider that are known to be its.
 const PROVIDER_DOMAINS_MAX: usize = 5_000;
 
+/// What the figures are to tell in any case.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SummaryQuery {
+    /// A recipient domain that is to be among `domains`, however few wait there.
+    domain: Option<String>,
+}
+
 /// The queue in figures. They are kept for a while where the queue is long: `at` says when they were counted.
-#[utoipa::path(get, path = "/api/v1/queue", tag = "queue", responses((status = 200, body = QueueSummary)))]
-pub(crate) async fn summary(State(app): State<Shared>, actor: Actor) -> Result<Json<QueueSummary>, ApiError> {
+#[utoipa::path(get, path = "/api/v1/queue", tag = "queue", params(SummaryQuery),
+    responses((status = 200, body = QueueSummary)))]
+pub(crate) async fn summary(
+    State(app): State<Shared>,
+    actor: Actor,
+    Query(query): Query<SummaryQuery>,
+) -> Result<Json<QueueSummary>, ApiError> {
     let workspace = actor.workspace;
+    let wanted = query.domain.unwrap_or_default().trim().to_lowercase();
     let census = app.figures.of(&app, workspace).await?;
     let campaigns = largest(census.campaigns.iter().filter_map(|(id, n)| Some(((*id)?, *n))).collect());
     let ids: Vec<CampaignId> = campaigns.iter().map(|(id, _)| *id).collect();
@@ -54,8 +70,8 @@ pub(crate) async fn summary(State(app): State<Shared>, actor: Actor) -> Result<J
             .into_iter()
             .map(|(reason, count)| named(reason, count))
             .collect(),
-        domains: groups(domains),
-        providers: groups(providers(&app, &census)),
+        domains: groups(domains, &wanted),
+        providers: groups(providers(&app, &census), ""),
         sources: counts(&census.sources),
         streams: counts(&census.streams),
         campaigns: campaigns
@@ -78,9 +94,12 @@ fn largest<T: Ord>(mut all: Vec<(T, u64)>) -> Vec<(T, u64)> {
     all
 }
 
-fn groups(mut all: Vec<(String, Figures)>) -> Vec<QueueGroup> {
+/// The largest groups, then the oldest of the others, `wanted` first.
+fn groups(mut all: Vec<(String, Figures)>, wanted: &str) -> Vec<QueueGroup> {
     all.sort_unstable_by(|(name, a), (other, b)| b.count.cmp(&a.count).then_with(|| name.cmp(other)));
-    all.truncate(TOP);
+    let mut others = all.split_off(TOP.min(all.len()));
+    others.sort_by_key(|(name, figures)| (name != wanted, figures.oldest_ms.unwrap_or(i64::MAX)));
+    all.extend(others.into_iter().take(OLDEST));
     let group = |(name, figures): (String, Figures)| QueueGroup {
         name,
         count: figures.count,
@@ -208,7 +227,7 @@ pub(crate) async fn live_filter(
     if asked.ids.len() > IDS_MAX {
         return Err(ApiError::invalid("filter.ids", format!("Name at most {IDS_MAX} recipients, or use a filter.")));
     }
-    let provider = given(asked.provider).map(|provider| provider.to_lowercase());
+    let provider = called(app, given(asked.provider));
     let provider_domains = match &provider {
         Some(provider) => domains_of(app, workspace, provider).await?,
         None => Vec::new(),
@@ -232,6 +251,11 @@ pub(crate) async fn live_filter(
         q: asked.q.unwrap_or_default(),
         ids: asked.ids.into_iter().map(RecipientId).collect(),
     })
+}
+
+/// A provider that is asked for, by the name that rows have.
+pub(crate) fn called(app: &Shared, provider: Option<String>) -> Option<String> {
+    provider.map(|text| app.shaping.provider_called(&text).unwrap_or(text))
 }
 
 async fn domains_of(app: &Shared, workspace: WorkspaceId, provider: &str) -> Result<Vec<String>, ApiError> {
@@ -354,5 +378,27 @@ pub(crate) fn shape(row: queue::Recipient, names: &CampaignNames) -> Recipient {
         accepted_at: time(row.accepted_ms),
         due_at: row.due_ms.map(time),
         finished_at: row.finished_ms.map(time),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_waited_longest_is_not_hidden_by_crowds() {
+        let group = |n: u64| {
+            let figures = Figures { count: n, oldest_ms: Some(i64::try_from(n).unwrap()), ..Figures::default() };
+            (format!("d{n}"), figures)
+        };
+        let told = |wanted: &str| -> Vec<String> {
+            groups((1..=40).map(group).collect(), wanted).into_iter().map(|group| group.name).collect()
+        };
+        let names = |numbers: &[u64]| -> Vec<String> { numbers.iter().map(|n| format!("d{n}")).collect() };
+        let largest: Vec<u64> = (21..=40).rev().collect();
+        assert_eq!(told(""), [names(&largest), names(&[1, 2, 3, 4, 5])].concat());
+        assert_eq!(told("d20"), [names(&largest), names(&[20, 1, 2, 3, 4])].concat());
+        assert_eq!(told("d30").len(), TOP + OLDEST);
+        assert_eq!(groups(vec![group(3)], "d9").len(), 1);
     }
 }

@@ -43,6 +43,11 @@ pub(crate) async fn create(
     let id = made.ok_or_else(|| {
         ApiError::wrong_state(format!("{RUNNING_MAX} actions wait or run already. Wait for them, or cancel some."))
     })?;
+    if matches!(action, Action::Release | Action::Retry | Action::Reroute)
+        && let Some(engine) = app.engine.get()
+    {
+        engine.hurries();
+    }
     jobs::begin(&app, id);
     find(&app, workspace, id).await
 }

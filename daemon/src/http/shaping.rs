@@ -5,6 +5,7 @@ use crate::http::access::Actor;
 use crate::http::error::ApiError;
 use crate::http::extract::{Json, Path, Query, cursor, limit};
 use crate::http::overview::providers_of_day;
+use crate::http::queue::called;
 use crate::text::time;
 use api_types::{
     Automation, Done, Explanation, JudgedReply, Lane, LimitInForce, Page, ProviderDetail, ProviderRow, ShapingDay,
@@ -78,6 +79,7 @@ pub(crate) async fn provider(
     actor: Actor,
     Path(name): Path<String>,
 ) -> Result<Json<ProviderDetail>, ApiError> {
+    let name = app.shaping.provider_called(&name).unwrap_or(name);
     let found = Found::read(&app, actor.workspace).await?;
     let lanes: Vec<Lane> = app.lanes().into_iter().filter(|lane| lane.provider == name).collect();
     let automations: Vec<Automation> = found.at(&name).cloned().map(shape).collect();
@@ -235,7 +237,7 @@ pub(crate) async fn test_rule(
             ApiError::invalid("stage", "stage must be greeting, hello, mail, rcpt, data, message or report.")
         })?,
     };
-    let provider = input.provider.unwrap_or_default();
+    let provider = called(&app, input.provider).unwrap_or_default();
     Ok(Json(judge(&app, actor.workspace, &reply, stage, &provider)))
 }
 

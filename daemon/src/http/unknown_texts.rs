@@ -4,6 +4,7 @@ use crate::app::Shared;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
 use crate::http::extract::{Json, Path, Query, limit};
+use crate::http::queue::called;
 use crate::text::time;
 use api_types::{Done, DraftedRule, Page};
 use axum::extract::State;
@@ -43,7 +44,7 @@ pub(crate) async fn list(
         Some(_) => return Err(ApiError::invalid("sort", "sort must be count or last.")),
     };
     let before = before(query.cursor.as_deref())?;
-    let provider = query.provider.filter(|provider| !provider.is_empty());
+    let provider = called(&app, query.provider.filter(|provider| !provider.is_empty()));
     let read = move |c: &storage::Connection| {
         unknown_text::page(c, actor.workspace, provider.as_deref(), (sort, before), limit)
     };

@@ -7,12 +7,14 @@
 mod keys;
 mod listen;
 mod logging;
+mod providers;
 mod submission;
 mod tls;
 mod web;
 
 pub use keys::Keys;
 pub(crate) use listen::socket_path;
+pub(crate) use providers::warnings as provider_warnings;
 pub(crate) use tls::warnings as tls_warnings;
 
 use crate::app::{App, Shared, World};
@@ -133,6 +135,9 @@ pub async fn start(mut config: Config, overrides: Overrides) -> anyhow::Result<R
     config.http.listen = http_addr;
     let world = real_world(&config, overrides)?;
     let app: Shared = Arc::new(App::new(config, storage, keys, world));
+    for warning in provider_warnings(&app.config) {
+        tracing::warn!("{warning}");
+    }
     pressure::look(&app);
     app.tasks.spawn(pressure::watch(app.clone()));
     let engine = start_sending(&app).await?;

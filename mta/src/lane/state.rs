@@ -28,6 +28,8 @@ pub(super) struct State {
     /// Messages taken since the lane began, or began anew after a hold.
     pub taken: u32,
     pub hold: Option<Wait>,
+    /// While no connection comes about: from when on transactional mail may see whether one does now.
+    pub urgent_from_ms: Option<i64>,
     pub reply: Option<String>,
     /// Times in a row that no connection came about.
     pub failures: u32,
@@ -47,6 +49,23 @@ pub(super) struct State {
 impl State {
     pub fn held(&self, now_ms: i64) -> Option<Wait> {
         self.hold.filter(|hold| hold.due_ms > now_ms)
+    }
+
+    /// The same for this kind of mail: a person may wait for a transactional one, so it looks sooner.
+    pub fn held_for(&self, kind: StreamKind, now_ms: i64) -> Option<Wait> {
+        let hold = self.held(now_ms)?;
+        match self.urgent_from_ms.filter(|_| kind == StreamKind::Transactional) {
+            Some(from_ms) => {
+                (from_ms > now_ms).then_some(Wait { due_ms: hold.due_ms.min(from_ms), reason: hold.reason })
+            }
+            None => Some(hold),
+        }
+    }
+
+    /// Whether transactional mail waits here.
+    pub fn is_urgent(&self) -> bool {
+        let is_urgent = |prepared: &Prepared| prepared.hand.claimed.kind == StreamKind::Transactional;
+        !self.urgent.is_empty() || self.prepared.front().is_some_and(is_urgent)
     }
 
     /// Connections that may be open; an automation of the provider counts for the lane too.

@@ -1,11 +1,12 @@
 //! What goes wrong with a lane: holds, connections that do not come about, hosts that cannot be reached.
 
 use super::Lane;
+use super::state::State;
 use crate::shared::{Shared, lock};
 use mail::{BounceClass, StreamKind, WaitReason};
 use std::sync::Arc;
 use std::time::Duration;
-use storage::queue::{Answer, Deferral, DeferralKind, Wait};
+use storage::queue::{Answer, Claimed, Deferral, DeferralKind, Wait};
 
 /// Why a connection did not come about, for the lane.
 #[derive(Clone, Debug)]
@@ -30,6 +31,7 @@ impl Lane {
             if state.hold.is_none_or(|hold| hold.due_ms < due_ms) {
                 state.hold = Some(Wait { reason, due_ms });
             }
+            state.urgent_from_ms = None;
             state.taken = 0;
             state.reply = Some(reply);
             state.take_waiting()
@@ -58,7 +60,7 @@ impl Lane {
     /// those that work are what there is for a while.
     pub fn could_not_connect(self: &Arc<Self>, shared: &Arc<Shared>, trouble: Trouble) {
         let now_ms = shared.clock.now_ms();
-        let (waiting, failures) = {
+        let (waiting, wait) = {
             let mut state = lock(&self.state);
             if state.established > 0 {
                 return state.lower_limit(self.limits.connections, now_ms, trouble.answer.text);
@@ -70,27 +72,20 @@ impl Lane {
                 return;
             }
             state.in_trouble = false;
-            state.failures += 1;
-            (state.take_waiting(), state.failures)
+            (state.take_waiting(), state.rest(shared, &trouble, now_ms))
         };
-        let span = shared.streams.of_kind(StreamKind::Bulk).retry.wait(failures, shared.random.below(u64::MAX));
-        let due_ms = now_ms.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
-        let reason = match trouble.class {
-            BounceClass::Tls => WaitReason::Tls,
-            BounceClass::Dns => WaitReason::Dns,
-            _ => WaitReason::Connect,
-        };
-        let wait = Wait { reason, due_ms };
-        lock(&self.state).hold = Some(wait);
-        tracing::debug!(site = %self.site.name, failures, "no connection: {}", trouble.answer.text);
-        if self.site.way.as_ref().is_some_and(|way| way.gives_way(due_ms)) {
+        let is_silent = trouble.answer.code.is_none();
+        tracing::debug!(site = %self.site.name, ?wait, "no connection: {}", trouble.answer.text);
+        if self.site.way.as_ref().is_some_and(|way| way.gives_way(wait.due_ms)) {
             // Due at once: the scheduler brings them to their domains' own hosts.
-            let wait = Wait { reason, due_ms: now_ms };
+            let wait = Wait { due_ms: now_ms, ..wait };
             waiting.into_iter().for_each(|hand| hand.give_back(wait));
             return;
         }
         for hand in waiting {
             let id = hand.claimed.id;
+            // A server that refuses us wants to be left alone by everybody.
+            let wait = if is_silent { own_wait(shared, &hand.claimed, wait, now_ms) } else { wait };
             let answer = Answer { class: Some(trouble.class), ..trouble.answer.clone() };
             hand.defer(Deferral { id, at_ms: now_ms, kind: DeferralKind::NotReached, wait, attempt: None, answer });
         }
@@ -118,4 +113,38 @@ impl Lane {
         state.no_chunks = true;
         state.reply = Some(reply);
     }
+}
+
+impl State {
+    /// The lane rests, the longer the more often no connection has come about. That one which transactional mail has
+    /// tried meanwhile did not come about either is no news.
+    fn rest(&mut self, shared: &Shared, trouble: &Trouble, now_ms: i64) -> Wait {
+        let after = |span: Duration| now_ms.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
+        let draw = shared.random.below(u64::MAX);
+        let is_silent = trouble.answer.code.is_none();
+        let urgent = &shared.streams.of_kind(StreamKind::Transactional).retry;
+        self.urgent_from_ms = is_silent.then(|| after(urgent.wait(1, draw)));
+        if let Some(wait) = self.held(now_ms) {
+            return wait;
+        }
+        self.failures += 1;
+        let reason = match trouble.class {
+            BounceClass::Tls => WaitReason::Tls,
+            BounceClass::Dns => WaitReason::Dns,
+            _ => WaitReason::Connect,
+        };
+        let bulk = &shared.streams.of_kind(StreamKind::Bulk).retry;
+        *self.hold.insert(Wait { reason, due_ms: after(bulk.wait(self.failures, draw)) })
+    }
+}
+
+/// Bulk mail waits with its lane; transactional mail as long as its own stream says, where that is less.
+fn own_wait(shared: &Shared, claimed: &Claimed, wait: Wait, now_ms: i64) -> Wait {
+    if claimed.kind == StreamKind::Bulk {
+        return wait;
+    }
+    let age = Duration::from_millis(u64::try_from(now_ms - claimed.accepted_ms).unwrap_or(0));
+    let own = shared.streams.of(claimed).retry.wait_at_age(age, shared.random.below(u64::MAX));
+    let own_ms = now_ms.saturating_add(i64::try_from(own.as_millis()).unwrap_or(i64::MAX));
+    Wait { due_ms: wait.due_ms.min(own_ms), ..wait }
 }

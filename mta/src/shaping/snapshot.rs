@@ -125,6 +125,15 @@ impl Snapshot {
         providers::name_of(&self.families, hosts)
     }
 
+    /// A provider's name as rows and lanes have it, however a person writes it: a family's as the data spells it, else a
+    /// domain in lower case, or the address of a route's host. `None` where no provider can be called so.
+    #[must_use]
+    pub fn provider_called(&self, text: &str) -> Option<String> {
+        let family = self.families.iter().find(|family| family.name.eq_ignore_ascii_case(text));
+        let own = || text.contains(['.', ':']).then(|| text.to_lowercase());
+        family.map(|family| family.name.to_string()).or_else(own)
+    }
+
     /// Whose a host is that a report names, as far as it names one.
     #[must_use]
     pub fn provider_of_host(&self, host: &str) -> Option<Arc<str>> {

@@ -162,6 +162,11 @@ impl Board {
         self.idle.store(tracks.domains.is_empty() && !self.sources.iter().any(warms), Relaxed);
     }
 
+    /// Every line begins anew.
+    pub fn begin_lines(&self) {
+        lock(&self.tracks).all.values_mut().for_each(|(track, _)| track.begin_line());
+    }
+
     /// All tracks, for one decision: nobody takes a place in between.
     pub fn tracks(&self) -> MutexGuard<'_, Tracks> {
         lock(&self.tracks)

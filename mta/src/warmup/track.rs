@@ -97,6 +97,11 @@ impl Track {
         whole_second(place)
     }
 
+    /// Those who had places are asked to come now: the line begins anew, or its old places would stand empty.
+    pub fn begin_line(&mut self) {
+        self.line_ms = self.next_ms;
+    }
+
     /// A permit of that day comes back, and whether its message left. One of an earlier day changes nothing: its message
     /// left on that day, or needs a new permit.
     pub fn put_back(&mut self, day: i64, left: bool) {
@@ -221,6 +226,16 @@ mod tests {
         assert!(matches!(track.look(HOUR), Look::Later(_)));
         track.put_back(0, false);
         assert_eq!(track.look(23 * HOUR), Look::Now, "a place that came back is there for who comes");
+    }
+
+    #[test]
+    fn a_line_that_begins_anew_has_its_places_again() {
+        let mut track = track(&[4, 8, 16], 0);
+        let first = track.queue(HOUR);
+        let second = track.queue(HOUR);
+        assert!(second > first);
+        track.begin_line();
+        assert_eq!([track.queue(HOUR), track.queue(HOUR)], [first, second]);
     }
 
     #[test]

@@ -197,3 +197,17 @@ fn nothing_reads_a_whole_table_of_recipients() {
         assert!(!plan.lines().any(whole), "{sql}\n{plan}");
     }
 }
+
+#[test]
+fn what_has_no_message_any_more_keeps_nobody_waiting() {
+    let bed = Bed::new();
+    for _ in 0..11 {
+        let id = bed.submit(Notices::Failures(shop()), &[None], None)[0];
+        bed.settle(id, Ending::Bounced { suppress: false }, false);
+    }
+    // As many as are looked at in one go.
+    bed.queue(|tx| Ok(tx.execute("DELETE FROM message WHERE id <= 10", [])?));
+    let due = bed.due(i64::MAX);
+    assert_eq!(due.iter().map(|due| due.message.id).collect::<Vec<_>>(), [MessageId(11)]);
+    assert_eq!(bed.queue(|tx| forget(tx, 2001, 20)), 11);
+}

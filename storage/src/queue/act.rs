@@ -98,6 +98,14 @@ pub struct Acted {
     pub changed: u64,
 }
 
+/// What somebody waits for of whom nobody asked for patience: it is looked at anew when it is due, so a time that was
+/// found for another pool, or before a pause or a hold ended, need not be waited for.
+macro_rules! looked_up {
+    () => {
+        "('paused', 'warm_up', 'rate', 'lane_full', 'local', 'source_blocked', 'provider_hold', 'domain_hold', 'reputation')"
+    };
+}
+
 const CHUNK_END: &str = "
     SELECT coalesce(max(id), ?2) FROM (SELECT id FROM recipient WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3)";
 const WHOSE: &str = " FROM recipient WHERE workspace_id = ? AND id > ? AND id <= ?";
@@ -177,10 +185,16 @@ impl Rows<'_> {
 
     fn change(&self, now_ms: i64) -> Result<usize, StorageError> {
         let (set, mut all): (&str, Vec<Value>) = match self.order.action {
+            // What it waited for may be over long before it is released.
             Action::Hold => (
-                "UPDATE recipient SET in_hand = (state = 'claimed'), state = 'held', wait_reason = 'held'
-                 WHERE workspace_id = ? AND id > ? AND id <= ?",
-                Vec::new(),
+                concat!(
+                    "UPDATE recipient SET in_hand = (state = 'claimed'), state = 'held', wait_reason = 'held',
+                        due_ms = iif(wait_reason IN ",
+                    looked_up!(),
+                    ", ?, due_ms)
+                     WHERE workspace_id = ? AND id > ? AND id <= ?"
+                ),
+                vec![now_ms.into()],
             ),
             // One that is still in somebody's hands goes on from there.
             Action::Release => (
@@ -194,11 +208,19 @@ impl Rows<'_> {
                 "UPDATE recipient SET due_ms = ?, wait_reason = 'turn' WHERE workspace_id = ? AND id > ? AND id <= ?",
                 vec![now_ms.into()],
             ),
+            // The sources of another pool may have room where those of this one have none.
             Action::Reroute => (
-                "UPDATE recipient SET pool = ?, source = NULL,
-                    wait_reason = iif(state = 'queued' AND due_ms <= ?, 'turn', wait_reason)
-                 WHERE workspace_id = ? AND id > ? AND id <= ?",
-                vec![self.order.pool.clone().unwrap_or_default().into(), now_ms.into()],
+                concat!(
+                    "UPDATE recipient SET pool = ?, source = NULL,
+                        due_ms = iif(state = 'queued' AND wait_reason IN ",
+                    looked_up!(),
+                    ", ?, due_ms),
+                        wait_reason = iif(state = 'queued' AND (due_ms <= ? OR wait_reason IN ",
+                    looked_up!(),
+                    "), 'turn', wait_reason)
+                     WHERE workspace_id = ? AND id > ? AND id <= ?"
+                ),
+                vec![self.order.pool.clone().unwrap_or_default().into(), now_ms.into(), now_ms.into()],
             ),
             Action::Bounce => return Ok(0),
         };

@@ -379,9 +379,10 @@ pub struct GiveBack {
 }
 
 // Waiting again for the same is no other wait; a turn is none.
+// Who was held meanwhile is looked at anew when it is released.
 const GIVE_BACK: &str = "
     UPDATE recipient SET state = iif(in_hand = 1, 'held', 'queued'), wait_reason = iif(in_hand = 1, 'held', ?3), in_hand = 0,
-        due_ms = ?2,
+        due_ms = iif(in_hand = 1, ?4, ?2),
         waits = CASE WHEN ?3 = 'turn' OR waits GLOB ?3 || ' *' THEN waits
             ELSE substr(?3 || ' ' || ?4 || ';' || coalesce(waits, ''), 1, 400) END
     WHERE id = ?1 AND (state IN ('claimed', 'sending') OR in_hand = 1)";

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use view::query::with;
 
 use super::automations::automations;
+use super::explain::Explain;
 use super::reputation::reputation;
 use super::tester::RuleTester;
 use crate::api::use_api;
@@ -27,6 +28,7 @@ pub fn all() -> impl IntoView {
         </Card>
         <Card title="Providers">{rows.show(8, move |page| view! { {move || providers(&page.get().items)} }.into_any())}</Card>
         {reputation()}
+        <Card title="Limits for mail to a domain"><Explain/></Card>
         <Card title="Try a reply"><RuleTester names/></Card>
     }
 }

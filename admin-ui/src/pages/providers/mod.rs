@@ -2,6 +2,7 @@
 //! One page: `name` in the query opens one provider.
 
 mod automations;
+mod explain;
 mod list;
 mod one;
 mod reputation;

@@ -45,7 +45,7 @@ pub fn one(name: String) -> impl IntoView {
     }
 }
 
-fn limits_table(limits: &[LimitInForce]) -> AnyView {
+pub fn limits_table(limits: &[LimitInForce]) -> AnyView {
     let row = |row: &LimitInForce| {
         let (tone, word) = layer(&row.layer);
         let value = if row.value == "none" { none() } else { row.value.clone().into_any() };

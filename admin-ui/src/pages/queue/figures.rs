@@ -120,7 +120,7 @@ pub fn campaigns(summary: &QueueSummary) -> AnyView {
     table("By campaign", vec![Head::text("Campaign"), Head::number("Recipients")], rows)
 }
 
-/// By age: of everybody, or of the chosen domain where it is among the largest.
+/// By age: of everybody, or of the chosen domain where somebody waits for it.
 pub fn ages(summary: &QueueSummary, domain: &str) -> AnyView {
     let of_domain = summary.domains.iter().find(|group| group.name == domain).filter(|_| !domain.is_empty());
     let values = of_domain.map_or(&summary.ages, |group| &group.ages);

@@ -47,7 +47,12 @@ const AGES: [(&str, &str); 5] = [
 pub fn Queue() -> impl IntoView {
     let api = use_api();
     let query = use_query();
-    let summary = load(move || api.get::<QueueSummary>("/queue".to_owned())).every(5, || true);
+    let of_domain = query.param("domain");
+    let summary = load(move || {
+        let domain = of_domain.get();
+        api.get::<QueueSummary>(with("/queue", &[("domain", &domain)]))
+    })
+    .every(5, || true);
     let paused = load(move || api.get::<Vec<Pause>>("/pauses".to_owned())).every(10, || true);
     let egress = load(move || api.get::<Egress>("/egress".to_owned()));
     let jobs = use_jobs();

@@ -5,7 +5,7 @@ use crate::app::Shared;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
 use crate::http::extract::{Json, Query, cursor, limit};
-use crate::http::queue::parse;
+use crate::http::queue::{called, parse};
 use api_types::{Message, Page};
 use axum::extract::State;
 use mail::{Address, BounceClass, RecipientState};
@@ -60,7 +60,7 @@ pub(crate) async fn list(
         tag: given(query.tag),
         state: parse("state", query.state, RecipientState::parse)?,
         class: parse("class", query.class, BounceClass::parse)?,
-        provider: given(query.provider),
+        provider: called(&app, given(query.provider)),
         source: given(query.source),
         from: given(query.from),
         stream: given(query.stream),

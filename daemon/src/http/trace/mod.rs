@@ -210,7 +210,7 @@ fn waits_for(reason: WaitReason) -> &'static str {
         WaitReason::Connect => "no receiving server could be reached",
         WaitReason::Tls => "TLS is required there and could not be had",
         WaitReason::Paused => "its campaign, or something else of it, is paused",
-        WaitReason::Local => "its content or key was not available here",
+        WaitReason::Local => "something of this host was missing: its content, its key, or the address of every source",
         WaitReason::Rate => "a rate was used up",
         WaitReason::WarmUp => "the warm-up's allowance of the day was used up",
         WaitReason::ProviderHold => "the provider's answers made all mail to it wait",

@@ -128,7 +128,7 @@ fn holding_what_is_in_memory_waits_for_whoever_has_it() {
     let held = bed.find(2);
     assert_eq!((held.state, held.wait_reason), (RecipientState::Held, Some(WaitReason::Held)));
     assert_eq!(all_at_once(&bed, Action::Release, ids(&[2])), (1, 1));
-    assert_eq!((bed.find(2).state, bed.find(2).wait_reason), (RecipientState::Queued, Some(WaitReason::Scheduled)));
+    assert_eq!((bed.find(2).state, bed.find(2).wait_reason), (RecipientState::Queued, Some(WaitReason::Turn)));
     bed.claim(10, 9000);
     all_at_once(&bed, Action::Hold, ids(&[2]));
     bed.queue(|tx| defer(tx, &[deferred(RecipientId(2), DeferralKind::NotReached, 9900)]));
@@ -167,6 +167,38 @@ fn each_action_changes_what_it_concerns() {
         })
         .unwrap();
     assert_eq!(told, 5);
+}
+
+/// Nobody waits for what is over, or for what another pool does not know of; what a server asked for is kept.
+#[test]
+fn what_was_looked_up_is_looked_up_anew() {
+    for (reason, is_looked_up) in WaitReason::ALL.iter().map(|reason| match reason {
+        WaitReason::Turn | WaitReason::Held => (*reason, None),
+        WaitReason::Scheduled | WaitReason::Deferred | WaitReason::Greylisted => (*reason, Some(false)),
+        WaitReason::Dns | WaitReason::Connect | WaitReason::Tls => (*reason, Some(false)),
+        WaitReason::SourceBlocked | WaitReason::LaneFull | WaitReason::Paused | WaitReason::Local => {
+            (*reason, Some(true))
+        }
+        WaitReason::Rate | WaitReason::WarmUp | WaitReason::Reputation => (*reason, Some(true)),
+        WaitReason::ProviderHold | WaitReason::DomainHold => (*reason, Some(true)),
+    }) {
+        let Some(is_looked_up) = is_looked_up else { continue };
+        for actions in [&[Action::Hold, Action::Release][..], &[Action::Reroute]] {
+            let bed = bed_of(1);
+            bed.queue(move |tx| {
+                let sql = "UPDATE recipient SET due_ms = 90000, wait_reason = ?1";
+                Ok(tx.execute(sql, [reason.as_str()])?)
+            });
+            for action in actions {
+                assert_eq!(all_at_once(&bed, *action, LiveFilter::default()), (1, 1));
+            }
+            let row = bed.find(1);
+            let due = (row.due_ms, row.wait_reason == Some(WaitReason::Turn));
+            let expected = if is_looked_up { (Some(5000), true) } else { (Some(90_000), false) };
+            assert_eq!(due, expected, "{reason} {actions:?}");
+            assert_eq!(bed.claim(1, 5000).claimed.len(), usize::from(is_looked_up), "{reason} {actions:?}");
+        }
+    }
 }
 
 #[test]
