@@ -354,7 +354,7 @@ pub struct JourneyLogEntry {
     pub at: Time,
     /// Seconds between the two.
     pub seconds: u64,
-    /// The port by which it went on, or `ended`.
+    /// The port by which it went on, `entered` where its first step is a wait, or `ended`.
     pub result: String,
     /// What was done, or what ended it.
     pub reason: String,

@@ -11,6 +11,8 @@ use storage::journey_run::{EndReason, Next};
 /// What has to be known of the contact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
+    /// Whether it has just entered: a wait that it stands at has not begun.
+    pub entering: bool,
     /// Whether it meets the journey's goal.
     pub goal: bool,
     /// Whether it meets the condition of the step, where the step has one.
@@ -60,6 +62,11 @@ pub fn advance(graph: &JourneyGraph, step: &str, facts: Facts, zone: &TimeZone, 
     };
     if facts.goal {
         return over(EndReason::Goal, "the goal is reached");
+    }
+    if facts.entering && matches!(step.action, JourneyAction::Wait { .. } | JourneyAction::WaitUntil { .. }) {
+        let (port, words) = ("entered".to_owned(), "the wait begins".to_owned());
+        let next = Next::Step { key: step.key.clone(), due_ms: due(step, zone, now_ms) };
+        return Some(Advance { deed: Deed::Nothing, port, words, next });
     }
     let (deed, port, words) = match &step.action {
         JourneyAction::Exit => return over(EndReason::Finished, "came to the end"),
@@ -213,6 +220,11 @@ mod tests {
         );
         check(send(), until(&[JourneyWeekday::Monday], "09:00"), no, "Send, next: next in 10080 min");
         check(A::Wait { minutes: 5 }, A::Exit, no, "Nothing, next: next in 0 min");
+        // Who enters at a wait begins to wait; who enters at another step does it.
+        let entering = Facts { entering: true, ..no };
+        check(A::Wait { minutes: 5 }, A::Exit, entering, "Nothing, entered: a in 5 min");
+        check(until(&[], "10:00"), A::Exit, entering, "Nothing, entered: a in 60 min");
+        check(send(), A::Exit, entering, "Send, next: next in 0 min");
         check(A::Split { filter: filter.clone() }, A::Exit, yes, "Nothing, yes: yes in 0 min");
         check(A::Split { filter }, A::Exit, no, "Nothing, no: no in 0 min");
         check(thirds(), A::Exit, drawn(0), "Nothing, path_1: path_1 in 0 min");

@@ -272,7 +272,12 @@ impl Ready {
             Some(filter) => contact::matches(c, run.workspace_id, run.contact_id, filter),
             None => Ok(false),
         };
-        Ok(Facts { goal: meets(self.goal.as_ref())?, split: meets(self.splits.get(&run.step))?, draw: draw(run) })
+        Ok(Facts {
+            entering: run.moves == 0,
+            goal: meets(self.goal.as_ref())?,
+            split: meets(self.splits.get(&run.step))?,
+            draw: draw(run),
+        })
     }
 }
 

@@ -435,6 +435,34 @@ async fn goals_splits_and_lists() {
 }
 
 #[tokio::test]
+async fn a_journey_that_begins_with_a_wait_waits() {
+    let house = House::new().await;
+    let wait = graph::tests::step("wait", JourneyAction::Wait { minutes: DAY_MIN }, "mail");
+    let steps = vec![wait, house.send("mail", "end"), graph::tests::exit("end")];
+    let graph = JourneyGraph { list_id: Some(house.list.0), ..graph::tests::graph("wait", steps) };
+    let id = house.published(graph).await;
+    house.joins("ana").await;
+    house.hours(24).await;
+    house.check(
+        id,
+        &expect![""],
+        &expect![[r#"
+        ana: at wait
+    "#]],
+    );
+    house.hours(1).await;
+    house.check(
+        id,
+        &expect![[r#"
+            day 1 00h mail to ana: delivered
+        "#]],
+        &expect![[r#"
+            ana: finished at end (came to the end)
+        "#]],
+    );
+}
+
+#[tokio::test]
 async fn who_comes_again_gets_the_mail_again() {
     let house = House::new().await;
     let graph = JourneyGraph {

@@ -76,7 +76,7 @@ CREATE TABLE journey_log (
     -- When the run came to the step, and when it was done with it.
     entered_ms   INTEGER NOT NULL,
     at_ms        INTEGER NOT NULL,
-    -- The port it left by, or 'ended'.
+    -- The port it left by, 'entered' where the first step is a wait that begins, or 'ended'.
     result       TEXT NOT NULL,
     -- What was done, or what ended it.
     reason       TEXT NOT NULL
