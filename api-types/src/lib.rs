@@ -33,6 +33,7 @@ mod trace;
 mod unknown_text;
 mod warmup;
 mod webhook;
+mod webhook_suppression;
 mod workspace;
 
 pub use bounce::*;
@@ -65,4 +66,5 @@ pub use trace::*;
 pub use unknown_text::*;
 pub use warmup::*;
 pub use webhook::*;
+pub use webhook_suppression::*;
 pub use workspace::*;

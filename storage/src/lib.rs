@@ -77,7 +77,7 @@ pub mod workspace;
 mod writer;
 
 pub use error::StorageError;
-pub use hash::{AddressHash, address_hash, request_hash, secret_hash};
+pub use hash::{AddressHash, address_hash, address_hash_of_word, address_hash_word, request_hash, secret_hash};
 pub use ids::{
     ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, JobId, JourneyId,
     ListId, MessageId, PauseId, RecipientId, ReplyAddressId, ReplyId, RunId, SegmentId, SuppressionId, TemplateId,

@@ -7,6 +7,7 @@
 //! Whatever is put on a list or taken off it stands in the history too, in the same commit; and what is put there ends the
 //! address's ways through journeys.
 
+mod hashed;
 mod history;
 mod list;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use mail::{Address, StreamKind};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 pub use api_types::{SuppressionCovers, SuppressionReason};
+pub use hashed::{NewHashed, add_hashed};
 pub use history::{Action, Change, Whose, changes, forget, forget_ended};
 pub use list::{Filter, count, page};
 

@@ -26,6 +26,7 @@ mod reports;
 mod reputation;
 mod shaping;
 mod sources;
+mod standing;
 mod suppressions;
 mod tls;
 mod trace;
