@@ -223,6 +223,21 @@ async fn every_suppression_ends_it() {
     ] {
         check(move |tx, _| suppress(tx, WS, reason), expected).await;
     }
+    // Known by its hash alone.
+    let hashed = |tx: &Transaction<'_>, _| {
+        let new = suppression::NewHashed {
+            workspace_id: WS,
+            hash: &hash("ana@gull.example"),
+            covers: usual_covers(Reason::Import),
+            reason: Reason::Import,
+            origin: "a list of hashes",
+            created_by: "bob",
+            now_ms: 5,
+            expires_ms: None,
+        };
+        suppression::add_hashed(tx, &new).map(|_| ())
+    };
+    check(hashed, "suppressed at 5: import: a list of hashes").await;
     // Of the whole installation.
     check(|tx, _| suppress(tx, WorkspaceId::NONE, Reason::Manual), "suppressed at 5: manual: a note").await;
 }
