@@ -2,7 +2,7 @@
 
 use super::{ADD, SuppressionCovers, SuppressionReason, covers_word, history, of_hash, reason_word};
 use crate::event::{Event, Kind};
-use crate::{AddressHash, StorageError, WorkspaceId, outbox};
+use crate::{AddressHash, StorageError, WorkspaceId, journey_run, outbox};
 use rusqlite::{Connection, params};
 
 /// An entry to add by its hash.
@@ -53,6 +53,8 @@ pub fn add_hashed(tx: &Connection, new: &NewHashed<'_>) -> Result<bool, StorageE
         return Ok(false);
     }
     history::added_hashed(tx, new)?;
+    let whose = (new.workspace_id, new.hash, None);
+    journey_run::end_of_address(tx, whose, (new.reason, new.origin), new.now_ms)?;
     let text = format!("{}: {}", reason_word(new.reason), new.origin);
     let event = Event {
         text: Some(&text),
