@@ -92,6 +92,9 @@ fn SignedIn() -> impl IntoView {
                 <Route path=path!("/campaigns/:id/edit") view=pages::EditCampaign/>
                 <Route path=path!("/campaigns/:id/recipients") view=pages::CampaignRecipients/>
                 <Route path=path!("/recipients/:id") view=pages::RecipientPage/>
+                <Route path=path!("/journeys") view=pages::Journeys/>
+                <Route path=path!("/journeys/new") view=pages::NewJourney/>
+                <Route path=path!("/journeys/:id") view=pages::JourneyPage/>
                 <Route path=path!("/templates") view=pages::Templates/>
                 <Route path=path!("/templates/new") view=pages::NewTemplate/>
                 <Route path=path!("/templates/:id") view=pages::TemplatePage/>

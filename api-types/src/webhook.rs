@@ -61,6 +61,10 @@ types! {
     ContactResubscribed = "contact.resubscribed",
     /// A recipient of a campaign answered to its return path.
     ContactReplied = "contact.replied",
+    /// A person put an address on the suppression list.
+    SuppressionAdded = "suppression.added",
+    /// A person took an address off the suppression list.
+    SuppressionRemoved = "suppression.removed",
     /// A mail came to a reply address that names this webhook.
     ReplyReceived = "reply.received",
     /// A person wanted to see whether the webhook works.

@@ -58,7 +58,10 @@ fn read_recipient<'f>(
     if original_recipient.is_none() && final_recipient.is_none() {
         complain(complaints, "a recipient group names no recipient");
     }
-    let action = match (field("action").and_then(Action::parse), status) {
+    let stated = field("action").and_then(|text| Some((Action::parse(text)?, text)));
+    let is_stated =
+        stated.is_some_and(|(action, text)| text.trim_start().to_ascii_lowercase().starts_with(action.as_str()));
+    let action = match (stated.map(|(action, _)| action), status) {
         (Some(action), _) => action,
         (None, Some(status)) => {
             complain(complaints, "a recipient has no readable Action; taken from its Status");
@@ -72,6 +75,7 @@ fn read_recipient<'f>(
     Some(RecipientReport {
         original_recipient,
         final_recipient,
+        is_stated,
         status,
         diagnostic,
         remote_mta: field("remote-mta").map(|value| after_type(value).trim_matches(['[', ']']).to_owned()),

@@ -137,7 +137,8 @@ fn bounced(one: Bounced, lasting: bool) -> RecipientReport {
     let action = one.action.as_deref().and_then(Action::parse);
     let fallback = if lasting { Action::Failed } else { status.map_or(Action::Failed, Action::of_status) };
     let said = one.diagnostic_code.map(|code| crate::delivery_status::after_type(&code).to_owned());
-    group(one.email_address, action.unwrap_or(fallback), status, said)
+    let is_stated = action.is_some();
+    RecipientReport { is_stated, ..group(one.email_address, action.unwrap_or(fallback), status, said) }
 }
 
 fn group(recipient: String, action: Action, status: Option<EnhancedStatus>, said: Option<String>) -> RecipientReport {

@@ -23,8 +23,12 @@ pub struct NormalForm {
 pub struct Event {
     /// Lower case.
     pub recipient: Option<String>,
-    /// `failed`, `delayed`, `delivered`, `relayed`, `expanded`, `feedback`, `vacation`.
+    /// `failed`, `delayed`, `delivered`, `relayed`, `expanded`, `feedback`, `vacation`. Where the report has no such word of
+    /// its own, a message whose time was over is `delayed`: it may be sent again, and nothing is known against its
+    /// recipient. `given_up` tells whether the reporter goes on.
     pub action: &'static str,
+    /// Whether the reporter tries no more; of failures and delays.
+    pub given_up: Option<bool>,
     /// `hard`, `soft`, `block`, `delay`, `delivered`, `feedback`, `vacation`.
     pub kind: &'static str,
     /// `permanent` or `temporary`; none for a delay.
@@ -92,17 +96,30 @@ fn of_recipient(group: &RecipientReport, rules: &Rules) -> Event {
     let found = group.classify(rules);
     let reply = group.quoted_reply();
     let status = status(group);
-    let failed = group.action == Action::Failed;
+    let given_up = group.action == Action::Failed;
+    let says_for_good = group.is_stated || status.is_some_and(|status| u16::from(status.class) == 5);
+    let time_over = given_up && !says_for_good && found.as_ref().is_some_and(|found| word(found) == "expired");
+    let action = if time_over { Action::Delayed } else { group.action };
+    let failed = action == Action::Failed;
     Event {
         recipient: recipient.map(|address| address.to_lowercase()),
-        action: group.action.as_str(),
-        kind: found.as_ref().map_or(kind(Kind::Delivered), |found| kind_of(found, failed)),
+        action: action.as_str(),
+        given_up: matches!(group.action, Action::Failed | Action::Delayed).then_some(given_up),
+        kind: match &found {
+            Some(_) if time_over => kind(Kind::Delay),
+            Some(found) => kind_of(found, failed),
+            None => without_reason(action),
+        },
         permanence: failed.then(|| permanence(group, status, reply.as_ref(), found.as_ref())),
         status: status.map(|status| status.to_string()),
         reply: reply.map(|reply| reply.code.to_string()),
         rule: found.as_ref().map(|found| found.rule.to_string()),
         decided_by: found.as_ref().map(|found| found.by.as_str()),
-        class: found.map(|found| word(&found)),
+        class: match &found {
+            Some(found) => Some(word(found)),
+            None if matches!(group.action, Action::Failed | Action::Delayed) => Some(class(BounceClass::Unclassified)),
+            None => None,
+        },
         feedback_type: None,
     }
 }
@@ -136,6 +153,15 @@ fn permanence(
         None if group.action == Action::Failed && found.is_some_and(|found| passing(found.class)) => "temporary",
         None => "permanent",
     }
+}
+
+/// Of what the report gives no reason for.
+fn without_reason(action: Action) -> &'static str {
+    kind(match action {
+        Action::Failed => Kind::Unknown,
+        Action::Delayed => Kind::Delay,
+        Action::Delivered | Action::Relayed | Action::Expanded => Kind::Delivered,
+    })
 }
 
 /// What was given up is no delay any more: a rate was about us, a greylist about their system.

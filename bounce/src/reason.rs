@@ -39,7 +39,18 @@ pub(crate) fn complete(report: &mut Report, pieces: &Pieces, found: &[Found], ru
         group.stage = group.stage.or_else(|| said.stage(group)).or(anywhere);
         without_cut(group, &conversation);
         complete_one(group, &said, rules);
+        if is_over(group) {
+            group.action = Action::Failed;
+        }
     }
+}
+
+/// RFC 3463 §3.5: X.4.7 is a message whose time is over. Exchange writes it beside a delay that goes on, OpenSMTPD beside
+/// "Envelope expired", which it says of none that it keeps; some of its versions call even that delayed.
+fn is_over(group: &RecipientReport) -> bool {
+    let time_over = group.status.is_some_and(|status| (status.subject, status.detail) == (4, 7));
+    let said = group.diagnostic.as_deref().unwrap_or("");
+    group.action == Action::Delayed && time_over && said.to_ascii_lowercase().starts_with("envelope expired")
 }
 
 /// A file or a program that mail is delivered to is nobody's address.

@@ -227,6 +227,8 @@ pub struct RecipientReport {
     pub final_recipient: Option<String>,
     /// What happened.
     pub action: Action,
+    /// Whether the report says so itself, in a word of RFC 3464 §2.3.3; else it was concluded from other words or codes.
+    pub is_stated: bool,
     /// The enhanced status.
     pub status: Option<EnhancedStatus>,
     /// The remote server's words, without the type before them.
@@ -300,6 +302,7 @@ impl RecipientReport {
             original_recipient: None,
             final_recipient: None,
             action,
+            is_stated: false,
             status: None,
             diagnostic: None,
             remote_mta: None,

@@ -1,4 +1,4 @@
-//! Contacts, imports, segments, templates, campaigns: who gets what and when; ends by queueing recipients.
+//! Contacts, imports, segments, templates, campaigns, journeys: who gets what and when; ends by queueing recipients.
 //!
 //! Functions that only look take a reader's connection; those that change something take the storage and are async.
 //! Everything is asked with its workspace.
@@ -6,6 +6,7 @@
 mod error;
 pub mod hygiene;
 pub mod import;
+pub mod journey;
 pub mod lists;
 pub mod mailing;
 mod merge;

@@ -90,7 +90,9 @@ pub async fn update(
 /// No such list; a campaign of it is a draft or on its way.
 pub async fn delete(storage: &Storage, workspace: WorkspaceId, id: ListId) -> Result<(), Refused> {
     if storage.read(move |c| list::under_way(c, workspace, id)).await? {
-        return Err(Refused::wrong_state("a campaign of this list is on its way; wait for its end, or cancel it"));
+        return Err(Refused::wrong_state(
+            "a campaign or a journey of this list is on its way; wait for its end, cancel the one or end the other",
+        ));
     }
     // In one transaction: a draft that loses its list would go to everybody.
     let deleted = storage.main().write(move |tx| match list::in_draft(tx, workspace, id)? {

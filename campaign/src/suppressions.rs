@@ -1,17 +1,39 @@
 //! Suppression lists from a file: one row per address, with or without a heading.
 //!
-//! Columns that are known by their headings: the address, the reason, what it covers, a note, the end. Everything else is
-//! left alone. Where there is no heading the first column is the address.
+//! Columns that are known by their headings: the address, its hash, the reason, what it covers, a note, the end. Everything
+//! else is left alone. Where there is no heading the first column with an address counts, or with a hash.
 
 use api_types::{ImportError, SuppressionCovers, SuppressionReason};
 use mail::Address;
 use storage::suppression::{covers_of, reason_of, usual_covers};
+use storage::{AddressHash, address_hash_of_word};
+
+/// Who is not sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// This address.
+    Address(Address),
+    /// The address with this hash.
+    Hash(AddressHash),
+}
+
+impl Whom {
+    /// The address, or its hash where that stands there instead.
+    fn of(address: &str, hash: &str) -> Result<Whom, String> {
+        if !address.is_empty() || hash.is_empty() {
+            return Address::parse(address).map(Whom::Address).map_err(|e| e.why);
+        }
+        let why =
+            "not SHA-256 of an address in lower case: 64 hexadecimal digits; from MD5 and others nothing can be made";
+        address_hash_of_word(hash).map(Whom::Hash).ok_or_else(|| why.to_owned())
+    }
+}
 
 /// A good row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The address.
-    pub address: Address,
+    /// Whose.
+    pub whom: Whom,
     /// Why.
     pub reason: SuppressionReason,
     /// Which mail is not sent.
@@ -23,6 +45,7 @@ pub struct Row {
 }
 
 const ADDRESS: [&str; 5] = ["address", "email", "e-mail", "mail", "recipient"];
+const HASH: [&str; 4] = ["address_hash", "email_hash", "hash", "sha256"];
 const REASON: [&str; 2] = ["reason", "type"];
 const COVERS: [&str; 1] = ["covers"];
 const NOTE: [&str; 4] = ["note", "origin", "description", "comment"];
@@ -30,7 +53,8 @@ const EXPIRES: [&str; 2] = ["expires_at", "expires"];
 
 /// Where the columns stand.
 struct Columns {
-    address: usize,
+    address: Option<usize>,
+    hash: Option<usize>,
     reason: Option<usize>,
     covers: Option<usize>,
     note: Option<usize>,
@@ -79,20 +103,25 @@ impl Columns {
         let names: Vec<String> = first.iter().map(|cell| cell.trim().to_lowercase()).collect();
         let place = |words: &[&str]| names.iter().position(|name| words.contains(&name.as_str()));
         let by_heading = place(&ADDRESS);
+        let hash = place(&HASH);
         let by_value = || first.iter().position(|cell| Address::parse(cell.trim()).is_ok());
-        match (by_heading, by_value()) {
-            (Some(address), _) => Ok(Columns {
-                address,
+        let hash_by_value = || first.iter().position(|cell| address_hash_of_word(cell.trim()).is_some());
+        let bare = |address, hash| {
+            Ok(Columns { address, hash, reason: None, covers: None, note: None, expires: None, names: Vec::new() })
+        };
+        match (by_heading.or(hash), by_value(), hash_by_value()) {
+            (Some(_), ..) => Ok(Columns {
+                address: by_heading,
+                hash,
                 reason: place(&REASON),
                 covers: place(&COVERS),
                 note: place(&NOTE),
                 expires: place(&EXPIRES),
                 names,
             }),
-            (None, Some(address)) => {
-                Ok(Columns { address, reason: None, covers: None, note: None, expires: None, names: Vec::new() })
-            }
-            (None, None) => Err("no column holds addresses; call it “address” in the first line".to_owned()),
+            (None, Some(address), _) => bare(Some(address), None),
+            (None, None, Some(hash)) => bare(None, Some(hash)),
+            (None, None, None) => Err("no column holds addresses; call it “address” in the first line".to_owned()),
         }
     }
 
@@ -108,8 +137,10 @@ impl Columns {
             value: cell(n).chars().take(200).collect(),
             reason,
         };
-        let at = Some(self.address);
-        let address = Address::parse(cell(at)).map_err(|e| refuse(at, e.why))?;
+        let whom = Whom::of(cell(self.address), cell(self.hash)).map_err(|why| {
+            let by_hash = cell(self.address).is_empty() && !cell(self.hash).is_empty();
+            refuse(if by_hash { self.hash } else { self.address }, why)
+        })?;
         let reason = match cell(self.reason).to_lowercase().replace([' ', '-'], "_").as_str() {
             "" => SuppressionReason::Import,
             word => reason_of(word).ok_or_else(|| {
@@ -129,7 +160,7 @@ impl Columns {
             })?),
         };
         let note = cell(self.note).chars().take(1000).collect();
-        Ok(Row { address, reason, covers, note, expires_ms })
+        Ok(Row { whom, reason, covers, note, expires_ms })
     }
 }
 
@@ -151,7 +182,13 @@ mod tests {
             Err(why) => why,
             Ok(rows) => {
                 let row = |row: &Result<Row, ImportError>| match row {
-                    Ok(r) => format!("{} {:?} {:?} {:?} {:?}", r.address, r.reason, r.covers, r.note, r.expires_ms),
+                    Ok(r) => {
+                        let whom = match &r.whom {
+                            Whom::Address(address) => address.to_string(),
+                            Whom::Hash(hash) => storage::address_hash_word(hash),
+                        };
+                        format!("{whom} {:?} {:?} {:?} {:?}", r.reason, r.covers, r.note, r.expires_ms)
+                    }
                     Err(e) => format!("line {}, {}: {:?} {}", e.line, e.column, e.value, e.reason),
                 };
                 rows.iter().map(row).collect::<Vec<_>>().join("\n")
@@ -177,6 +214,21 @@ mod tests {
                 line 4, reason: "tired" not a reason; they are hard_bounce, soft_bounces, complaint, unsubscribe, paused, sunset, manual, import, or nothing
                 line 5, covers: "some" write marketing or all"#]],
         );
+        let bo = "sha256-128:00112233445566778899aabbccddeeff";
+        let cy = "00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF";
+        check(
+            &format!(
+                "address,address_hash,reason\nana@x.example,{cy},\n,{bo},complaint\n,{cy},\n,{},\n,,\n",
+                &cy[..32]
+            ),
+            expect![[r#"
+                ana@x.example Import All "" None
+                sha256-128:00112233445566778899aabbccddeeff Complaint Marketing "" None
+                sha256-128:00112233445566778899aabbccddeeff Import All "" None
+                line 5, address_hash: "00112233445566778899AABBCCDDEEFF" not SHA-256 of an address in lower case: 64 hexadecimal digits; from MD5 and others nothing can be made
+                line 6, address: "" it has no @"#]],
+        );
+        check(&format!("{cy}\n"), expect![[r#"sha256-128:00112233445566778899aabbccddeeff Import All "" None"#]]);
         check("name,town\nAna,Porto\n", expect!["no column holds addresses; call it “address” in the first line"]);
         check("", expect![""]);
     }

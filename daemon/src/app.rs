@@ -69,6 +69,8 @@ pub struct App {
     pub(crate) puller: OnceLock<Arc<mta::inbound::pull::Puller>>,
     /// The releaser, likewise.
     pub(crate) releaser: OnceLock<mailing::Waker>,
+    /// What brings journeys on, likewise.
+    pub(crate) journeys: OnceLock<campaign::journey::Waker>,
     /// Samples for the campaigns' rates.
     pub(crate) rates: mailing::Rates,
     /// Jobs and connections that end before the database closes.
@@ -146,6 +148,7 @@ impl App {
             inbound: OnceLock::new(),
             puller: OnceLock::new(),
             releaser: OnceLock::new(),
+            journeys: OnceLock::new(),
             rates: mailing::Rates::default(),
             tasks: TaskTracker::new(),
             imports: Arc::new(Semaphore::new(1)),
@@ -174,10 +177,13 @@ impl App {
         lanes.into_iter().take(LANES_MAX).map(shape).collect()
     }
 
-    /// Tells releaser and engine that there is something to do.
+    /// Tells releaser, journeys and engine that there is something to do.
     pub(crate) fn wake(&self) {
         if let Some(releaser) = self.releaser.get() {
             releaser.wake();
+        }
+        if let Some(journeys) = self.journeys.get() {
+            journeys.wake();
         }
         if let Some(engine) = self.engine.get() {
             engine.wake();

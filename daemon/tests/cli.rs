@@ -231,3 +231,59 @@ fn webhooks_are_made_shown_switched_and_taken_back() {
     assert!(good(&run(&["remove", "shop"])).contains("deleted"));
     assert!(refused(&["disable", "shop"]).contains("there is no webhook shop"));
 }
+
+/// One line for each file, in their order; one that cannot be read does not keep the others from being explained.
+#[test]
+fn mails_are_explained_from_files_and_from_standard_input() {
+    let dir = tempfile::tempdir().unwrap();
+    let mail = "From: MAILER-DAEMON@mx.example\nSubject: failure notice\n\nIt failed.\n\n<ana@example.com>:\n550 5.1.1 no such user\n";
+    let (one, other) = (dir.path().join("one.eml"), dir.path().join("other.eml"));
+    std::fs::write(&one, mail).unwrap();
+    std::fs::write(&other, "From: bo@example.com\nSubject: Lunch\n\nAt twelve?\n").unwrap();
+    let (one, other) = (one.to_str().unwrap(), other.to_str().unwrap());
+    let output = packetboat(dir.path(), &["explain-mail", "--json", one, "/none.eml", other]);
+    let out = String::from_utf8_lossy(&output.stdout);
+    let forms: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(output.status.code(), Some(1), "{out}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot open /none.eml"));
+    let said: Vec<_> = forms.iter().map(|form| (form["file"].as_str().unwrap(), &form["events"])).collect();
+    let event = &said[0].1[0];
+    let told = ["recipient", "action", "kind", "permanence", "status", "reply", "class"].map(|name| &event[name]);
+    assert_eq!(told, ["ana@example.com", "failed", "hard", "permanent", "5.1.1", "550", "user_unknown"]);
+    assert_eq!((said[0].0, said[1].0, said[1].1), (one, other, &serde_json::json!([])));
+    for args in [&["explain-mail", "--json"][..], &["explain-mail", "--json", "-"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_packetboat"));
+        let command = command.env("PACKETBOAT_CONFIG", dir.path().join("packetboat.toml")).args(args);
+        let out = good(&command.stdin(std::fs::File::open(one).unwrap()).output().unwrap());
+        let form: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((&form["file"], &form["events"][0]), (&serde_json::json!("-"), event));
+    }
+    let out = good(&packetboat(dir.path(), &["explain-mail", one]));
+    assert!(out.contains("ana@example.com: failed, bad_mailbox (hard), by the rule bad-mailbox-words"), "{out}");
+}
+
+#[test]
+fn a_contact_s_standing_and_a_part_of_the_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| packetboat(dir.path(), args);
+    let file = dir.path().join("people.csv");
+    std::fs::write(&file, "email\nana@gull.example\nbo@gull.example\n").unwrap();
+    good(&run(&["contacts", "import", file.to_str().unwrap()]));
+    good(&run(&["suppressions", "add", "Ana@gull.example", "--marketing", "--note", "by letter"]));
+    good(&run(&["suppressions", "add", "cy@gull.example"]));
+    let shown = good(&run(&["contacts", "show", "ANA@gull.example"]));
+    assert!(shown.starts_with("ana@gull.example (contact 1) gets single mail, no campaigns.\n"), "{shown}");
+    assert!(shown.contains("manual") && shown.contains("by letter"), "{shown}");
+    assert!(good(&run(&["contacts", "show", "bo@gull.example"])).contains(" gets every mail.\n"));
+    let nobody = run(&["contacts", "show", "cy@gull.example"]);
+    assert!(!nobody.status.success() && String::from_utf8_lossy(&nobody.stderr).contains("is no contact"));
+    for (args, lines) in [
+        (&[][..], 3),
+        (&["--covers", "marketing"], 2),
+        (&["gull", "--reason", "manual", "--own", "--in-force"], 3),
+        (&["--ended"], 1),
+    ] {
+        let csv = good(&run(&[&["suppressions", "export"], args].concat()));
+        assert_eq!(csv.lines().count(), lines, "{args:?}: {csv}");
+    }
+}

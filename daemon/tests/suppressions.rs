@@ -61,6 +61,12 @@ async fn a_list_is_written_read_and_taken_back() {
     assert_eq!(csv.lines().count(), 5, "{csv}");
     assert!(csv.contains("\"cy@gull.example\",\"complaint\",\"marketing\",\"no\",\"import of old list.csv\""), "{csv}");
 
+    let narrow = format!("{LIST}/export?reason=complaint&ended=false&q=gull");
+    let csv = marketer.send(Method::GET, &narrow, None).await.text().await.unwrap();
+    assert_eq!(csv.lines().count(), 2, "{csv}");
+    let (status, _) = bad(marketer.send(Method::GET, &format!("{LIST}/export?reason=no"), None).await).await;
+    assert_eq!(status, 422);
+
     let off = format!("{LIST}/{}/remove", trap["id"]);
     let why = Some(json!({ "reason": "it was none" }));
     let (status, _) = bad(marketer.send(Method::POST, &off, why.clone()).await).await;
@@ -68,6 +74,28 @@ async fn a_list_is_written_read_and_taken_back() {
     good(admin.send(Method::POST, &off, why).await).await;
     assert_eq!(addresses(&marketer.get(&format!("{LIST}?global=true")).await), Vec::<&str>::new());
     boat.stop().await;
+}
+
+/// What of a list is known by its hash alone goes out as such, and comes in: here from one installation to another.
+#[tokio::test]
+async fn a_list_of_hashes_is_handed_on() {
+    let (here, there) = (boat().await, boat().await);
+    let (ana, bo) = (here.session(Role::Marketer).await, there.session(Role::Marketer).await);
+    // printf cy@gull.example | sha256sum
+    let sha = "4c77e87e20434a9062bc6f0c4670efe0d6964e39c577d6ec2f29375f2992da9d";
+    let file = format!("email_hash,reason,note\r\n{sha},unsubscribe,their list\r\n{},,\r\n", &sha[..32]);
+    let told = good(import(&ana, &format!("{LIST}/import"), &file).await).await;
+    assert_eq!((&told["added"], &told["failed"]), (&json!(1), &json!(1)), "{told}");
+    let found = ana.get(&format!("{LIST}?q=Cy@gull.example")).await;
+    let entry = &found["items"][0];
+    assert_eq!((&entry["address"], &entry["origin"]), (&Value::Null, &json!("their list")));
+    let csv = ana.send(Method::GET, &format!("{LIST}/export"), None).await.text().await.unwrap();
+    let told = good(import(&bo, &format!("{LIST}/import"), &csv).await).await;
+    assert_eq!((&told["added"], &told["failed"]), (&json!(1), &json!(0)), "{told}");
+    let found = bo.get(&format!("{LIST}?q=cy@gull.example")).await;
+    assert_eq!(found["items"][0]["reason"], "unsubscribe");
+    here.stop().await;
+    there.stop().await;
 }
 
 /// Lines of the history, newest first.

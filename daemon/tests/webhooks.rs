@@ -364,3 +364,46 @@ async fn what_is_refused() {
     assert_eq!(status, 403);
     boat.stop().await;
 }
+
+/// Who changes the suppression list by hand is told of, by what asks for it; what narrows itself down to messages is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn suppressions_by_hand_are_told() {
+    let (boat, ana, _, peer) = ahead().await;
+    add(&ana, "list", &peer.url("/ok"), json!({ "types": ["suppression.added", "suppression.removed"] })).await;
+    add(&ana, "all", &peer.url("/all"), json!({})).await;
+    add(&ana, "bounces", &peer.url("/other"), json!({ "types": ["message.bounced"] })).await;
+    add(&ana, "orders", &peer.url("/other"), json!({ "tag": "order" })).await;
+    let new = json!({ "address": "Bo@gull.example", "note": "by telephone", "covers": "marketing" });
+    let entry = ana.post("/api/v1/suppressions", new.clone()).await;
+    // It stands there already.
+    ana.post("/api/v1/suppressions", new).await;
+    let off = format!("/api/v1/suppressions/{}/remove", entry["id"]);
+    ana.post(&off, json!({ "reason": "asked again" })).await;
+    let got = peer.wait("/ok", |got| got.len() >= 2).await;
+    let mut told: Vec<(String, Value)> = got.iter().map(|got| (got.kind(), got.json()["data"].clone())).collect();
+    told.sort_by_key(|(kind, _)| kind.clone());
+    let data = |words: &str| {
+        json!({ "address": "bo@gull.example", "covers": "marketing", "reason": "manual", "words": words,
+            "by": told[0].1["by"] })
+    };
+    assert_eq!(told[0], ("suppression.added".to_owned(), data("by telephone")));
+    assert_eq!(told[1], ("suppression.removed".to_owned(), data("asked again")));
+    assert!(!told[0].1["by"].as_str().unwrap().is_empty());
+    peer.wait("/all", |got| got.iter().filter(|got| got.kind().starts_with("suppression.")).count() == 2).await;
+    assert_eq!((peer.got("/ok").len(), peer.got("/other").len()), (2, 0));
+    boat.stop().await;
+}
+
+/// The ladder's first wait is a minute; who says an hour is asked again in an hour.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_to_be_left_alone_is() {
+    let (boat, ana, _, peer) = ahead().await;
+    let (id, _) = add(&ana, "busy", &peer.url("/busy"), json!({})).await;
+    happen(&boat.running.app().storage, Kind::Delivered, 1).await;
+    let list =
+        until(&ana, &format!("/api/v1/webhooks/{id}/deliveries"), |list| list["items"][0]["attempts"] == 1).await;
+    let next: jiff::Timestamp = list["items"][0]["next_at"].as_str().unwrap().parse().unwrap();
+    let wait_s = (next.as_millisecond() - hook::now_ms()) / 1000;
+    assert!((3500..=3600).contains(&wait_s), "{wait_s} s: {list}");
+    boat.stop().await;
+}

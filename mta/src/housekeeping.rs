@@ -11,8 +11,8 @@ use std::time::Duration;
 use storage::automation::{Automation, Scope};
 use storage::{
     RecipientId, Storage, StorageError, automation, bounces, conversation, dmarc_report, event, idempotency, job,
-    listing, message, outbox, queue, report_alarm, report_day, reputation, sent_to, soft_bounce, standing, suppression,
-    tls_report, unknown_text, unmatched_report,
+    journey_run, listing, message, outbox, queue, report_alarm, report_day, reputation, sent_to, soft_bounce, standing,
+    suppression, tls_report, unknown_text, unmatched_report,
 };
 
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.
@@ -204,6 +204,8 @@ enum Old {
     Bounces,
     /// Addresses that contacts gave up, as long as what was sent to them.
     PastAddresses,
+    /// What contacts did in journeys, as long as what they were sent.
+    JourneyRuns,
     /// By age, and beyond so many bytes.
     Conversations(u64),
 }
@@ -231,6 +233,7 @@ async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageErr
         (Old::Reputation, REPUTATION_KEEP),
         (Old::Standing, AUTOMATIONS_KEEP_MIN),
         (Old::Bounces, retention.finished),
+        (Old::JourneyRuns, retention.finished),
         // What was on its way when the address was given up ends later.
         (Old::PastAddresses, retention.finished + PAST_ADDRESSES_LONGER),
         (Old::Conversations(retention.conversation_bytes), retention.conversations),
@@ -267,6 +270,7 @@ async fn forget_some(storage: &Storage, old: Old, before_ms: i64) -> Result<usiz
         Old::Jobs => storage.queue().write(move |tx| job::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::Reputation => reputation::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Standing => standing::forget(storage, before_ms, RETENTION_CHUNK).await,
+        Old::JourneyRuns => journey_run::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Bounces => bounces::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::PastAddresses => storage.main().write(move |tx| sent_to::forget(tx, before_ms, RETENTION_CHUNK)).await,
         Old::SoftBounces => soft_bounce::forget(storage, before_ms, RETENTION_CHUNK).await,

@@ -226,12 +226,12 @@ const PAGE: &str = concat!(
     campaign_run::columns!(),
     from!(),
     "LEFT JOIN campaign_run r ON r.campaign_id = c.id
-     WHERE c.workspace_id = ?"
+     WHERE c.workspace_id = ? AND c.journey_id IS NULL"
 );
 // A launched campaign without a run is about to get one.
 const STATE: &str = " AND CASE WHEN c.launched_ms IS NULL THEN 'draft' ELSE coalesce(r.state, 'running') END = ?";
 
-/// Campaigns with their runs, newest first. For readers.
+/// Campaigns with their runs, newest first; the mailings of journeys are not among them. For readers.
 ///
 /// # Errors
 /// The database's.
@@ -270,7 +270,7 @@ const WITHOUT_RUN: &str = concat!(
     "SELECT ",
     select!(),
     from!(),
-    "WHERE c.launched_ms IS NOT NULL
+    "WHERE c.launched_ms IS NOT NULL AND c.journey_id IS NULL
        AND NOT EXISTS (SELECT 1 FROM campaign_run r WHERE r.campaign_id = c.id)
      ORDER BY c.id"
 );

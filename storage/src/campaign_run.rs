@@ -149,10 +149,12 @@ const OPEN: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM campaign_run r WHERE r.state IN ('running', 'paused', 'cancelled') AND r.finished_ms IS NULL
+        AND (r.journey_id IS NULL OR r.state = 'cancelled')
       ORDER BY r.campaign_id"
 );
 
-/// Runs of all workspaces that may still have live recipients, or an audience to take in.
+/// Runs of all workspaces that may still have live recipients, or an audience to take in. The mailings of journeys get
+/// theirs one by one, and are here when they are cancelled alone.
 ///
 /// # Errors
 /// The database's.

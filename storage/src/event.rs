@@ -77,6 +77,10 @@ kinds! {
     ListJoined = "list_joined",
     /// A recipient left a list.
     ListLeft = "list_left",
+    /// A contact entered a journey.
+    JourneyEntered = "journey_entered",
+    /// A contact's way through a journey ended.
+    JourneyEnded = "journey_ended",
     /// A recipient reported the mail as spam.
     Complained = "complained",
     /// A recipient answered.

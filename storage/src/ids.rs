@@ -71,6 +71,10 @@ ids! {
     ReplyId
     /// Where what happens is told to.
     WebhookId
+    /// A journey.
+    JourneyId
+    /// A contact's way through one.
+    RunId
 }
 
 impl WorkspaceId {

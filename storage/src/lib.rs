@@ -30,6 +30,8 @@ pub mod idempotency;
 mod ids;
 pub mod import;
 pub mod job;
+pub mod journey;
+pub mod journey_run;
 pub mod list;
 pub mod listing;
 pub mod mailbox;
@@ -75,11 +77,11 @@ pub mod workspace;
 mod writer;
 
 pub use error::StorageError;
-pub use hash::{AddressHash, address_hash, request_hash, secret_hash};
+pub use hash::{AddressHash, address_hash, address_hash_of_word, address_hash_word, request_hash, secret_hash};
 pub use ids::{
-    ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, JobId, ListId,
-    MessageId, PauseId, RecipientId, ReplyAddressId, ReplyId, SegmentId, SuppressionId, TemplateId, TemplateVersionId,
-    UserId, WebhookId, WorkspaceId,
+    ApiKeyId, AutomationId, CampaignId, ContactId, CredentialId, DkimKeyId, DomainId, ImportId, JobId, JourneyId,
+    ListId, MessageId, PauseId, RecipientId, ReplyAddressId, ReplyId, RunId, SegmentId, SuppressionId, TemplateId,
+    TemplateVersionId, UserId, WebhookId, WorkspaceId,
 };
 pub use open::{OpenOptions, Storage, in_use};
 pub use rusqlite::{Connection, Transaction};

@@ -2,11 +2,14 @@
 //!
 //! Who was put on a list is a row of main.db; who left it is one of queue.db, keyed by the hash of the address, and it is
 //! the one that counts. So leaving is one commit with its event, it is seen at the last moment before sending, and neither
-//! an import nor a contact that is deleted and made again brings anybody back.
+//! an import nor a contact that is deleted and made again brings anybody back. Joining leads into the journeys of the list,
+//! leaving out of them, in the same commits.
 
 use crate::event::{Event, Kind};
 use crate::response::{self, Response};
-use crate::{AddressHash, CampaignId, ContactId, ListId, RecipientId, StorageError, WorkspaceId, outbox};
+use crate::{
+    AddressHash, CampaignId, ContactId, ListId, RecipientId, StorageError, WorkspaceId, journey, journey_run, outbox,
+};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 /// Lists of one workspace at most: all of them stand on one page.
@@ -205,6 +208,9 @@ pub fn add(
         ":now_ms": now_ms,
         ":source": source,
     })?;
+    if added > 0 {
+        journey::joined(tx, (workspace, id, contact))?;
+    }
     Ok(added > 0)
 }
 
@@ -289,6 +295,7 @@ pub fn leave(tx: &Connection, who: Mover<'_>, (id, name): (ListId, &str)) -> Res
             response::note(tx, recipient, Response::Left, who.now_ms)?;
         }
         tell(tx, who, Kind::ListLeft, name)?;
+        journey_run::end_of_list(tx, (who.workspace, who.hash), (id, name), who.now_ms)?;
     }
     Ok(left)
 }
@@ -311,6 +318,9 @@ pub fn rejoin(tx: &Connection, who: Mover<'_>, (id, name): (ListId, &str)) -> Re
         && !tx.prepare_cached(STILL_LEFT)?.exists(params![who.workspace, who.hash, recipient])?
     {
         response::take_back(tx, recipient, Response::Left)?;
+    }
+    if let Some(contact) = who.contact {
+        journey_run::rejoined(tx, (who.workspace, id, contact))?;
     }
     tell(tx, who, Kind::ListJoined, name)
 }

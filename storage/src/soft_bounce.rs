@@ -6,6 +6,7 @@ use crate::suppression::{self, NewSuppression, SuppressionReason, usual_covers};
 use crate::{AddressHash, RecipientId, Storage, StorageError, WorkspaceId, address_hash};
 use mail::{Address, BounceClass};
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::BTreeSet;
 
 /// Addresses looked at in one commit.
 const CHUNK: u32 = 500;
@@ -105,24 +106,40 @@ const LAST: &str = "
 /// # Errors
 /// The database's.
 pub async fn judge(storage: &Storage, after: i64, now_ms: i64) -> Result<i64, StorageError> {
-    let newer: Vec<(i64, WorkspaceId, AddressHash)> = storage
-        .read(move |c| {
-            let mut statement = c.prepare_cached(NEWER)?;
-            let rows = statement.query_map(params![after, CHUNK], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-        .await?;
-    let Some(&(last, ..)) = newer.last() else { return Ok(after) };
-    storage
-        .queue()
-        .write(move |tx| {
-            let Some(threshold) = rule(tx)? else { return Ok(last) };
-            for (_, workspace, hash) in &newer {
+    // Most have not: the writer is left alone for them, since a start may have a million to look at.
+    let (last, reached) = storage.read(move |c| reached(c, after, now_ms)).await?;
+    if !reached.is_empty() {
+        let judge_them = move |tx: &crate::Transaction<'_>| {
+            let Some(threshold) = rule(tx)? else { return Ok(()) };
+            for (workspace, hash) in &reached {
                 judge_one(tx, threshold, (*workspace, hash), now_ms)?;
             }
-            Ok(last)
-        })
-        .await
+            Ok(())
+        };
+        storage.queue().write(judge_them).await?;
+    }
+    Ok(last)
+}
+
+/// Of the next ones after `after` the last, and the addresses that have reached the threshold.
+fn reached(
+    c: &Connection,
+    after: i64,
+    now_ms: i64,
+) -> Result<(i64, BTreeSet<(WorkspaceId, AddressHash)>), StorageError> {
+    let mut statement = c.prepare_cached(NEWER)?;
+    let rows = statement.query_map(params![after, CHUNK], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let newer: Vec<(i64, WorkspaceId, AddressHash)> = rows.collect::<Result<_, _>>()?;
+    let last = newer.last().map_or(after, |(id, ..)| *id);
+    let Some(threshold) = rule(c)? else { return Ok((last, BTreeSet::new())) };
+    let since_ms = now_ms.saturating_sub(threshold.within_ms);
+    let mut found = BTreeSet::new();
+    for (_, workspace, hash) in newer {
+        if since(c, (workspace, &hash), since_ms)? >= threshold.bounces {
+            found.insert((workspace, hash));
+        }
+    }
+    Ok((last, found))
 }
 
 /// How often an address bounced softly since then, without having been suppressed for it.

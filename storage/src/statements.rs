@@ -17,6 +17,7 @@ fn every_statement_prepares() {
     let sent_to: Vec<&str> = sent_to.iter().map(String::as_str).collect();
     let suppression = crate::suppression::statements();
     let dmarc_report = crate::dmarc_report::statements();
+    let journey_run = crate::journey_run::statements();
     let modules: &[(&str, &[&str])] = &[
         ("api_key", crate::api_key::STATEMENTS),
         ("automation", crate::automation::STATEMENTS),
@@ -34,6 +35,8 @@ fn every_statement_prepares() {
         ("source_check", crate::source_check::STATEMENTS),
         ("complaint", crate::complaint::STATEMENTS),
         ("job", crate::job::STATEMENTS),
+        ("journey", crate::journey::STATEMENTS),
+        ("journey_run", &journey_run),
         ("list", crate::list::STATEMENTS),
         ("hygiene", crate::hygiene::STATEMENTS),
         ("preference", crate::preference::STATEMENTS),

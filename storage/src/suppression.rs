@@ -4,8 +4,10 @@
 //! An entry is of one workspace, or of the whole installation ([`WorkspaceId::NONE`]), and covers bulk mail or every
 //! mail: who unsubscribes or complains still gets the receipt of an order, who does not exist gets nothing.
 //!
-//! Whatever is put on a list or taken off it stands in the history too, in the same commit.
+//! Whatever is put on a list or taken off it stands in the history too, in the same commit; and what is put there ends the
+//! address's ways through journeys.
 
+mod hashed;
 mod history;
 mod list;
 #[cfg(test)]
@@ -16,12 +18,13 @@ use crate::response::{self, Response};
 use crate::words::word;
 use crate::{
     AddressHash, CampaignId, ContactId, MessageId, RecipientId, StorageError, SuppressionId, WorkspaceId, address_hash,
-    outbox,
+    journey_run, outbox,
 };
 use mail::{Address, StreamKind};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 pub use api_types::{SuppressionCovers, SuppressionReason};
+pub use hashed::{NewHashed, add_hashed};
 pub use history::{Action, Change, Whose, changes, forget, forget_ended};
 pub use list::{Filter, count, page};
 
@@ -187,9 +190,10 @@ const ADD: &str = "
 /// The database's.
 pub fn add(tx: &Connection, new: &NewSuppression<'_>) -> Result<bool, StorageError> {
     let normalized = new.address.normalized();
+    let hash = address_hash(new.address);
     let changed = tx.prepare_cached(ADD)?.execute(params![
         new.workspace_id,
-        address_hash(new.address),
+        hash,
         normalized,
         reason_word(new.reason),
         crate::event::bounded(new.origin),
@@ -204,6 +208,8 @@ pub fn add(tx: &Connection, new: &NewSuppression<'_>) -> Result<bool, StorageErr
         return Ok(false);
     }
     history::added(tx, new, &normalized)?;
+    let whose = (new.workspace_id, &hash, new.contact_id);
+    journey_run::end_of_address(tx, whose, (new.reason, new.origin), new.now_ms)?;
     let text = format!("{}: {}", reason_word(new.reason), new.origin);
     outbox::put(
         tx,

@@ -62,6 +62,16 @@ pub fn add(tx: &Connection, tag: TagId, contact: ContactId) -> Result<bool, Stor
     Ok(tx.prepare_cached(ADD)?.execute(named_params! { ":tag_id": tag.0, ":contact_id": contact })? > 0)
 }
 
+const REMOVE: &str = "DELETE FROM contact_tag WHERE tag_id = :tag_id AND contact_id = :contact_id";
+
+/// Takes the tag off a contact; `false` when it does not have it.
+///
+/// # Errors
+/// The database's.
+pub fn remove(tx: &Connection, tag: TagId, contact: ContactId) -> Result<bool, StorageError> {
+    Ok(tx.prepare_cached(REMOVE)?.execute(named_params! { ":tag_id": tag.0, ":contact_id": contact })? > 0)
+}
+
 const CLEAR: &str = "DELETE FROM contact_tag WHERE contact_id = :contact_id";
 
 /// Takes all tags off a contact.
@@ -74,4 +84,4 @@ pub fn clear(tx: &Connection, contact: ContactId) -> Result<(), StorageError> {
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[LIST, FIND, INSERT, ADD, CLEAR];
+pub(crate) const STATEMENTS: &[&str] = &[LIST, FIND, INSERT, ADD, REMOVE, CLEAR];

@@ -17,6 +17,8 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Connections that are kept for later, and for how long.
 const IDLE_MAX: usize = 8;
 const IDLE_TIME: Duration = Duration::from_secs(30);
+/// A date or a number has no more bytes.
+const RETRY_AFTER_MAX: usize = 40;
 
 /// Which addresses may be connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub enum Reach {
 pub struct Posted {
     /// HTTP status.
     pub status: u16,
+    /// When to come again (`Retry-After`, RFC 9110 §10.2.3), as written.
+    pub retry_after: Option<String>,
     /// The beginning of the body.
     pub body: Vec<u8>,
 }
@@ -103,6 +107,8 @@ impl Poster {
         }
         let response = request.send().await.map_err(|e| failed(&e))?;
         let status = response.status().as_u16();
+        let retry_after = response.headers().get(reqwest::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = retry_after.filter(|text| text.len() <= RETRY_AFTER_MAX).map(str::to_owned);
         let mut body = Vec::new();
         let mut stream = response.bytes_stream();
         // The status has said it already: of a body that breaks off what came is kept.
@@ -112,7 +118,7 @@ impl Poster {
             let room = answer_max - body.len();
             body.extend_from_slice(&piece[..piece.len().min(room)]);
         }
-        Ok(Posted { status, body })
+        Ok(Posted { status, retry_after, body })
     }
 }
 
@@ -298,7 +304,7 @@ mod tests {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = vec![0; 4096];
             let length = stream.read(&mut request).await.unwrap();
-            stream.write_all(b"HTTP/1.1 302 Found\r\nlocation: /other\r\n\r\n").await.unwrap();
+            stream.write_all(b"HTTP/1.1 302 Found\r\nlocation: /other\r\nretry-after: 90\r\n\r\n").await.unwrap();
             // Without end: whoever read all of it would never come back.
             while stream.write_all(&[b'x'; 1024]).await.is_ok() {}
             String::from_utf8(request[..length].to_vec()).unwrap()
@@ -307,6 +313,7 @@ mod tests {
         let headers = [("webhook-id", "evt-1".to_owned())];
         let posted = poster.post(&url, &headers, "{}".to_owned(), 100).await.unwrap();
         assert_eq!((posted.status, posted.body.len()), (302, 100));
+        assert_eq!(posted.retry_after.as_deref(), Some("90"));
         let request = server.await.unwrap();
         for wanted in ["POST /in HTTP/1.1\r\n", "content-type: application/json\r\n", "webhook-id: evt-1\r\n"] {
             assert!(request.contains(wanted), "{wanted:?} is not in {request}");

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 pub enum Icon {
     Overview,
     Campaigns,
+    Journeys,
     Templates,
     Contacts,
     Segments,
@@ -41,6 +42,9 @@ impl Icon {
         match self {
             Icon::Overview => "M4 13h6V4H4zM14 20h6V11h-6zM4 20h6v-4H4zM14 8h6V4h-6z",
             Icon::Campaigns => "M4 10v4l12 5V5zM16 9a3 3 0 0 1 0 6M7 15v4h3v-3",
+            Icon::Journeys => {
+                "M6 6a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM18 22a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM6 6v6a4 4 0 0 0 4 4h4a4 4 0 0 1 4 2"
+            }
             Icon::Templates => "M5 4h14v16H5zM5 9h14M9 9v11",
             Icon::Contacts => "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4 20c1-4 4-6 8-6s7 2 8 6",
             Icon::Segments => "M4 5h16l-6 8v6l-4-2v-4z",

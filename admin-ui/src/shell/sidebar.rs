@@ -16,6 +16,7 @@ const GROUPS: [(&str, &[Entry]); 5] = [
         "Marketing",
         &[
             ("/campaigns", "Campaigns", Icon::Campaigns),
+            ("/journeys", "Journeys", Icon::Journeys),
             ("/templates", "Templates", Icon::Templates),
             ("/contacts", "Contacts", Icon::Contacts),
             ("/segments", "Segments", Icon::Segments),

@@ -8,6 +8,7 @@ pub mod domain;
 pub mod filter;
 pub mod hygiene;
 pub mod import;
+pub mod journey;
 pub mod message;
 pub mod number;
 pub mod progress;

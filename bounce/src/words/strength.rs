@@ -131,6 +131,8 @@ fn starts_line(line: &str, hit: &Hit, after: &str, place: usize, labelled: bool)
             "cannot ",
             "not ",
             "couldn",
+            "Invalid ",
+            "invalid ",
         ]
         .iter()
         .any(|word| after.starts_with(word))

@@ -22,15 +22,27 @@ pub fn check(tx: &Connection, campaign: &Campaign, egress: &Egress, now_ms: i64)
     let (workspace, draft) = (campaign.workspace_id, &campaign.draft);
     let mut list = List { points: Vec::new() };
     let audience = list.audience(tx, workspace, draft, now_ms)?;
-    list.sender(tx, workspace, draft)?;
-    list.template(tx, workspace, draft)?;
-    list.egress(draft, egress);
+    list.points.extend(mail_points(tx, workspace, draft, egress)?);
     Ok(Checklist {
         ready: list.points.iter().all(|point| point.level != CheckLevel::Fatal),
         points: list.points,
         receiving: audience.receiving,
         suppressed: audience.suppressed,
     })
+}
+
+/// What a mail needs apart from an audience: its sender, its template, its way out.
+pub(crate) fn mail_points(
+    tx: &Connection,
+    workspace: WorkspaceId,
+    draft: &Draft,
+    egress: &Egress,
+) -> Result<Vec<CheckPoint>, Refused> {
+    let mut list = List { points: Vec::new() };
+    list.sender(tx, workspace, draft)?;
+    list.template(tx, workspace, draft)?;
+    list.egress(draft, egress);
+    Ok(list.points)
 }
 
 struct List {

@@ -11,7 +11,10 @@ use config::Streams;
 use std::sync::Arc;
 use storage::campaign::{self, Campaign, Launch};
 use storage::campaign_run::{self, Change, RunState};
-use storage::{CampaignId, DomainId, Storage, StorageError, WorkspaceId, contact, domain, queue, template};
+use storage::journey_run::{self, LiveState};
+use storage::{
+    CampaignId, DomainId, JourneyId, Storage, StorageError, WorkspaceId, contact, domain, journey, queue, template,
+};
 use tokio::sync::Notify;
 
 /// Tells the releaser that there is something to do, so that a launch begins at once.
@@ -170,6 +173,21 @@ pub async fn cancel(
     })
 }
 
+/// What may be done with the mail of one step alone: stop it, and let it go on while its journey does.
+async fn of_journey(
+    storage: &Storage,
+    (workspace, (journey, name)): (WorkspaceId, (JourneyId, String)),
+    change: Change,
+) -> Result<(), Refused> {
+    let live = storage.read(move |c| journey_run::find_live(c, workspace, journey)).await?;
+    let goes = live.is_some_and(|live| live.state == LiveState::Live);
+    match change {
+        Change::Cancel => Err(Refused::wrong_state(format!("this is mail of the journey “{name}”; end the journey"))),
+        Change::Resume if !goes => Err(Refused::wrong_state(format!("the journey “{name}” does not go on; resume it"))),
+        Change::Pause | Change::Resume => Ok(()),
+    }
+}
+
 async fn change(
     storage: &Storage,
     whose: (WorkspaceId, CampaignId),
@@ -178,6 +196,9 @@ async fn change(
     now_ms: i64,
 ) -> Result<(), Refused> {
     let (workspace, id) = whose;
+    if let Some(journey) = storage.read(move |c| journey::of_campaign(c, workspace, id)).await? {
+        of_journey(storage, (workspace, journey), change).await?;
+    }
     let changed = storage.queue().write(move |tx| campaign_run::change(tx, whose, change, &reason, now_ms)).await?;
     if changed {
         return Ok(());

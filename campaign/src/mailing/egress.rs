@@ -31,12 +31,12 @@ impl Egress {
 }
 
 /// The pool that a draft leaves from: its own, or that of its stream.
-pub(super) fn pool_of(streams: &Streams, draft: &Draft) -> String {
+pub(crate) fn pool_of(streams: &Streams, draft: &Draft) -> String {
     if draft.pool.is_empty() { bulk_stream(streams, &draft.stream).pool.to_string() } else { draft.pool.clone() }
 }
 
 /// The age at which a campaign's mail is given up.
-pub(super) fn expiry_of(streams: &Streams, stream: &str) -> Duration {
+pub(crate) fn expiry_of(streams: &Streams, stream: &str) -> Duration {
     bulk_stream(streams, stream).expiry
 }
 

@@ -17,8 +17,10 @@ use storage::campaign_run::{Run, RunState};
 use storage::{CampaignId, ListId, SegmentId, Storage, StorageError, TemplateId, WorkspaceId, list, segment, template};
 
 pub use check::check;
+pub(crate) use check::mail_points;
 pub use control::{Waker, cancel, launch, pause, recover, resume};
 pub use egress::Egress;
+pub(crate) use egress::{expiry_of, pool_of};
 pub use progress::{Rates, progress};
 pub use release::Releaser;
 

@@ -449,6 +449,7 @@ async fn the_message_of_one_recipient() {
         List-Id: <w1.example.com>
         Feedback-ID: c1:w1:bulk:example-com
         Precedence: bulk
+        CFBL-Feedback-ID: f-TOKEN
         MIME-Version: 1.0
         Content-Type: multipart/alternative; boundary="=_pb_4d"
 

@@ -34,6 +34,11 @@ pub(crate) enum ContactsCommand {
         #[arg(long, default_value = "")]
         consent: String,
     },
+    /// Says which mail a contact can get, and what speaks against it.
+    Show {
+        /// Its address.
+        address: String,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -57,7 +62,12 @@ impl From<ExistingWord> for ImportExisting {
 }
 
 pub(crate) async fn run(client: &Client, command: ContactsCommand) -> anyhow::Result<()> {
-    let ContactsCommand::Import { file, maps, existing, tags, lists, consent } = command;
+    let (file, maps, existing, tags, lists, consent) = match command {
+        ContactsCommand::Show { address } => return super::standing::show(client, &address).await,
+        ContactsCommand::Import { file, maps, existing, tags, lists, consent } => {
+            (file, maps, existing, tags, lists, consent)
+        }
+    };
     let import = upload(client, &file).await?;
     let targets = targets(&import.columns, &maps)?;
     let start = ImportStart { targets, existing: existing.into(), tags, lists, consent_source: consent };

@@ -14,6 +14,7 @@ mod domains;
 mod explain_mail;
 mod hygiene;
 mod inbound;
+mod journeys;
 mod lists;
 mod messages;
 mod pauses;
@@ -25,6 +26,7 @@ mod reports;
 mod reputation;
 mod shaping;
 mod sources;
+mod standing;
 mod suppressions;
 mod tls;
 mod trace;
@@ -141,6 +143,13 @@ enum Command {
         config: ConfigFile,
         #[command(subcommand)]
         command: campaigns::CampaignCommand,
+    },
+    /// Journeys.
+    Journey {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: journeys::JourneyCommand,
     },
     /// Single messages.
     Message {
@@ -377,6 +386,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Campaign { config, command } => {
             with(&config, async |client| campaigns::run(client, command).await).await?;
+        }
+        Command::Journey { config, command } => {
+            with(&config, async |client| journeys::run(client, command).await).await?;
         }
         Command::Message { config, command } => {
             with(&config, async |client| messages::run(client, command).await).await?;

@@ -29,7 +29,8 @@ pub(crate) enum SuppressionCommand {
         #[arg(long)]
         until: Option<String>,
     },
-    /// Suppresses the addresses of a CSV file. Columns: address; reason, covers, note, expires_at where they are there.
+    /// Suppresses the addresses of a CSV file. Columns: address, or address_hash (SHA-256 of the address in lower case);
+    /// reason, covers, note, expires_at where they are there.
     Import {
         /// The file.
         file: PathBuf,
@@ -37,8 +38,8 @@ pub(crate) enum SuppressionCommand {
         #[arg(long)]
         global: bool,
     },
-    /// Prints the whole list as CSV.
-    Export,
+    /// Prints the list as CSV, or what of it is asked for.
+    Export(Narrowing),
     /// Takes an address off the list, whatever put it there.
     Remove {
         /// The address.
@@ -59,7 +60,7 @@ pub(crate) enum SuppressionCommand {
     },
 }
 
-/// Which entries are listed.
+/// Which entries are meant.
 #[derive(Args)]
 pub(crate) struct Narrowing {
     /// Only addresses that contain this; a whole address is found also where only its hash is kept.
@@ -86,8 +87,8 @@ pub(crate) struct Narrowing {
 }
 
 impl Narrowing {
-    fn path(&self) -> String {
-        let mut path = format!("/suppressions?q={}", encoded(&self.q));
+    fn path(&self, of: &str) -> String {
+        let mut path = format!("{of}?q={}", encoded(&self.q));
         for (name, word) in [("reason", &self.reason), ("covers", &self.covers)] {
             path.push_str(&format!("&{name}={}", encoded(word)));
         }
@@ -113,7 +114,9 @@ pub(crate) async fn suppression(client: &Client, command: SuppressionCommand) ->
                 println!("line {}, {}: {:?} {}", error.line, error.column, error.value, error.reason);
             }
         }
-        SuppressionCommand::Export => print!("{}", client.text("/suppressions/export").await?),
+        SuppressionCommand::Export(narrowing) => {
+            print!("{}", client.text(&narrowing.path("/suppressions/export")).await?);
+        }
         SuppressionCommand::Add { address, note, marketing, global, until } => {
             let covers = if marketing { SuppressionCovers::Marketing } else { SuppressionCovers::All };
             let new = NewSuppression { address, note, covers, global, expires_at: until };
@@ -124,7 +127,7 @@ pub(crate) async fn suppression(client: &Client, command: SuppressionCommand) ->
         }
         SuppressionCommand::Remove { address, reason, global } => remove(client, &address, reason, global).await?,
         SuppressionCommand::List(narrowing) => {
-            for row in client.list::<Suppression>(&narrowing.path()).await? {
+            for row in client.list::<Suppression>(&narrowing.path("/suppressions")).await? {
                 println!("{}", line(&row));
             }
         }
@@ -160,7 +163,7 @@ fn same(found: &str, address: &str) -> bool {
     mail::Address::parse(address).is_ok_and(|address| address.normalized() == found)
 }
 
-fn line(row: &Suppression) -> String {
+pub(super) fn line(row: &Suppression) -> String {
     let address = row.address.as_deref().unwrap_or("(only its hash is kept)");
     let whose = if row.global { "global" } else { "" };
     let end = match (&row.expires_at, row.ended) {

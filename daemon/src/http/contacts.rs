@@ -12,7 +12,9 @@ use api_types::{Contact, ContactInput, ContactPatch, ContactStanding, Count, Don
 use axum::extract::State;
 use serde::Deserialize;
 use storage::contact::{self, Draft, Origin, Status};
-use storage::{ContactId, SegmentId, StorageError, WorkspaceId, event, field, list, segment, suppression, tag};
+use storage::{
+    ContactId, SegmentId, StorageError, WorkspaceId, event, field, journey_run, list, segment, suppression, tag,
+};
 use utoipa::IntoParams;
 
 /// Tags of one contact at most.
@@ -202,7 +204,11 @@ pub(crate) async fn delete(
     let found = app.storage.read(move |c| contact::find(c, workspace, id)).await?;
     let hash = found.ok_or_else(|| ApiError::not_found("contact"))?.address_hash;
     // First: a crash before the second step leaves the contact there, to be deleted again.
-    app.storage.queue().write(move |tx| suppression::keep_hash_only(tx, workspace, &hash)).await?;
+    let leave = move |tx: &storage::Transaction<'_>| {
+        journey_run::end_of_contact(tx, workspace, id, now_ms)?;
+        suppression::keep_hash_only(tx, workspace, &hash)
+    };
+    app.storage.queue().write(leave).await?;
     if !app.storage.main().write(move |tx| contact::delete(tx, workspace, id, now_ms)).await? {
         return Err(ApiError::not_found("contact"));
     }

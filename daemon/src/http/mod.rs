@@ -17,6 +17,7 @@ mod extract;
 mod hygiene;
 mod imports;
 mod inbound;
+mod journeys;
 pub(crate) mod limits;
 mod lists;
 pub(crate) mod messages;
@@ -90,6 +91,7 @@ pub fn api(app: &Shared) -> (Router<Shared>, OpenApi, Vec<Route>) {
         add_suppressions,
         add_audience,
         add_mailings,
+        add_journeys,
         add_egress,
         add_figures,
         add_returned,
@@ -247,6 +249,24 @@ fn add_mailings(api: Api, _: &Shared) -> Api {
         .add(VIEWER, routes!(campaigns::progress))
         .add(VIEWER, routes!(stream::stream))
         .add(VIEWER, routes!(campaigns::recipients))
+}
+
+/// Journeys, and who is under way in them.
+fn add_journeys(api: Api, _: &Shared) -> Api {
+    api.add(VIEWER, routes!(journeys::list))
+        .add(MARKETER, routes!(journeys::create))
+        .add(VIEWER, routes!(journeys::show))
+        .add(MARKETER, routes!(journeys::update))
+        .add(MARKETER, routes!(journeys::delete))
+        .add(VIEWER, routes!(journeys::check))
+        .add(MARKETER, routes!(journeys::publish))
+        .add(MARKETER, routes!(journeys::pause))
+        .add(MARKETER, routes!(journeys::resume))
+        .add(MARKETER, routes!(journeys::end))
+        .add(MARKETER, routes!(journeys::enter))
+        .add(VIEWER, routes!(journeys::runs))
+        .add(VIEWER, routes!(journeys::run_log))
+        .add(MARKETER, routes!(journeys::take_out))
 }
 
 /// Ways out: sources, warm-up, TLS, limits and what replies led to.

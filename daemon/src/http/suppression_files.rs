@@ -4,17 +4,17 @@ use crate::app::Shared;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
 use crate::http::extract::{Json, Query};
-use crate::http::suppressions::owner;
+use crate::http::suppressions::{filter, owner};
 use crate::text::time;
 use api_types::SuppressionsImported;
 use axum::body::Body;
 use axum::extract::{Multipart, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use campaign::suppressions::{Row, read};
+use campaign::suppressions::{Row, Whom, read};
 use serde::Deserialize;
-use storage::WorkspaceId;
-use storage::suppression::{self, Filter, NewSuppression, covers_word, reason_word};
+use storage::suppression::{self, NewHashed, NewSuppression, covers_word, reason_word};
+use storage::{WorkspaceId, address_hash_word};
 use utoipa::IntoParams;
 
 /// Rows that are read, or taken in, at once.
@@ -24,21 +24,42 @@ pub(crate) const FILE_MAX: usize = 64 * 1024 * 1024;
 /// Refused rows that are told.
 const ERRORS_MAX: usize = 100;
 
-/// Everything that the workspace is bound by, newest first: address, reason, covers, global, origin, created_by,
-/// created_at, expires_at.
-#[utoipa::path(get, path = "/api/v1/suppressions/export", tag = "suppressions",
+/// Which entries; all that the workspace is bound by where nothing is said.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ExportQuery {
+    /// Only addresses that contain this. A whole address finds its entry also where only the hash is kept.
+    q: Option<String>,
+    /// `hard_bounce`, `soft_bounces`, `complaint`, `unsubscribe`, `paused`, `sunset`, `manual` or `import`.
+    reason: Option<String>,
+    /// `all`: what covers every mail; `marketing`: what covers bulk mail only.
+    covers: Option<String>,
+    /// `true`: only what holds for the whole installation; `false`: only the workspace's own.
+    global: Option<bool>,
+    /// `true`: only what has ended; `false`: only what is in force.
+    ended: Option<bool>,
+}
+
+/// What the workspace is bound by, newest first: address, reason, covers, global, origin, created_by, created_at,
+/// expires_at, address_hash. The last one stands for an address that is not kept; it can be imported like an address.
+#[utoipa::path(get, path = "/api/v1/suppressions/export", tag = "suppressions", params(ExportQuery),
     responses((status = 200, content_type = "text/csv", body = String)))]
-pub(crate) async fn export(State(app): State<Shared>, actor: Actor) -> Result<Response, ApiError> {
-    let heading = "\u{feff}address,reason,covers,global,origin,created_by,created_at,expires_at\r\n".to_owned();
+pub(crate) async fn export(
+    State(app): State<Shared>,
+    actor: Actor,
+    Query(query): Query<ExportQuery>,
+) -> Result<Response, ApiError> {
+    let words = (query.q, query.reason.as_deref(), query.covers.as_deref());
+    let filter = filter(words, query.global, query.ended, app.now_ms())?;
+    let heading =
+        "\u{feff}address,reason,covers,global,origin,created_by,created_at,expires_at,address_hash\r\n".to_owned();
     let workspace = actor.workspace;
     // Page by page: a list may have a million rows.
     let pages = futures_util::stream::try_unfold(Some((i64::MAX, heading)), move |state| {
-        let app = app.clone();
+        let (app, filter) = (app.clone(), filter.clone());
         async move {
             let Some((before, mut text)) = state else { return Ok::<_, storage::StorageError>(None) };
-            let page = move |c: &storage::Connection| {
-                suppression::page(c, workspace, &Filter::default(), before, CHUNK as u32)
-            };
+            let page = move |c: &storage::Connection| suppression::page(c, workspace, &filter, before, CHUNK as u32);
             let rows = app.storage.read(page).await?;
             for row in &rows {
                 text.push_str(&line(row));
@@ -64,6 +85,7 @@ fn line(row: &suppression::Suppression) -> String {
         row.created_by.clone().unwrap_or_default(),
         time(row.created_ms),
         row.expires_ms.map(time).unwrap_or_default(),
+        address_hash_word(&row.address_hash),
     ];
     let cells: Vec<String> = cells.iter().map(|text| cell(text)).collect();
     format!("{}\r\n", cells.join(","))
@@ -93,8 +115,8 @@ pub(crate) struct ListUpload {
     file: String,
 }
 
-/// Suppresses the addresses of a CSV file. Columns: address; reason, covers, note, expires_at where they are there.
-/// Addresses that are suppressed already stay as they are.
+/// Suppresses the addresses of a CSV file. Columns: address, or address_hash where the address is not known (SHA-256 of the
+/// address in lower case, 64 hexadecimal digits); reason, covers, note, expires_at where they are there. Addresses that are suppressed already stay as they are.
 #[utoipa::path(post, path = "/api/v1/suppressions/import", tag = "suppressions", params(ImportQuery),
     request_body(content = ListUpload, content_type = "multipart/form-data"),
     responses((status = 200, body = SuppressionsImported)))]
@@ -161,20 +183,31 @@ fn take_chunk(
     let mut added = 0;
     for row in rows {
         let origin = if row.note.is_empty() { format!("import of {file}") } else { row.note.clone() };
-        let new = NewSuppression {
-            workspace_id: workspace,
-            address: &row.address,
-            covers: row.covers,
-            reason: row.reason,
-            origin: &origin,
-            recipient_id: None,
-            campaign_id: None,
-            contact_id: None,
-            created_by: Some(by),
-            now_ms,
-            expires_ms: row.expires_ms,
-        };
-        added += u64::from(suppression::add(tx, &new)?);
+        let (covers, reason, expires_ms) = (row.covers, row.reason, row.expires_ms);
+        let origin = origin.as_str();
+        added += u64::from(match &row.whom {
+            Whom::Address(address) => {
+                let new = NewSuppression {
+                    workspace_id: workspace,
+                    address,
+                    covers,
+                    reason,
+                    origin,
+                    recipient_id: None,
+                    campaign_id: None,
+                    contact_id: None,
+                    created_by: Some(by),
+                    now_ms,
+                    expires_ms,
+                };
+                suppression::add(tx, &new)?
+            }
+            Whom::Hash(hash) => {
+                let workspace_id = workspace;
+                let new = NewHashed { workspace_id, hash, covers, reason, origin, created_by: by, now_ms, expires_ms };
+                suppression::add_hashed(tx, &new)?
+            }
+        });
     }
     Ok(added)
 }

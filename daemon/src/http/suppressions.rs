@@ -6,8 +6,10 @@ use crate::http::error::ApiError;
 use crate::http::extract::{Json, Path, Query, cursor, limit};
 use crate::http::timeline;
 use crate::text::time;
+use crate::webhooks::by_hand::Hooks;
 use api_types::{
     Done, ErrorCode, NewSuppression, Page, RemoveSuppression, Role, Suppression, SuppressionFrom, SuppressionReason,
+    WebhookSuppression as Told, WebhookType,
 };
 use axum::extract::State;
 use serde::Deserialize;
@@ -50,13 +52,8 @@ pub(crate) async fn list(
     let limit = limit(query.limit)?;
     let before = cursor(query.cursor.as_deref())?.unwrap_or(i64::MAX);
     let now_ms = app.now_ms();
-    let filter = Filter {
-        q: query.q.unwrap_or_default(),
-        reason: query.reason.as_deref().filter(|word| !word.is_empty()).map(reason).transpose()?,
-        covers: query.covers.as_deref().filter(|word| !word.is_empty()).map(covers).transpose()?,
-        global: query.global,
-        ended: query.ended.map(|ended| (ended, now_ms)),
-    };
+    let words = (query.q, query.reason.as_deref(), query.covers.as_deref());
+    let filter = filter(words, query.global, query.ended, now_ms)?;
     let (items, total) = app
         .storage
         .read(move |c| {
@@ -67,6 +64,22 @@ pub(crate) async fn list(
         .await?;
     let next = (items.len() == limit as usize).then(|| items.last().map(|row| row.id.to_string())).flatten();
     Ok(Json(Page { items, next, total }))
+}
+
+/// Which entries a request asks for, by its words (a part of the address, the reason, what is covered) and the rest.
+pub(crate) fn filter(
+    (q, why, what): (Option<String>, Option<&str>, Option<&str>),
+    global: Option<bool>,
+    ended: Option<bool>,
+    now_ms: i64,
+) -> Result<Filter, ApiError> {
+    Ok(Filter {
+        q: q.unwrap_or_default(),
+        reason: why.filter(|word| !word.is_empty()).map(reason).transpose()?,
+        covers: what.filter(|word| !word.is_empty()).map(covers).transpose()?,
+        global,
+        ended: ended.map(|ended| (ended, now_ms)),
+    })
 }
 
 /// The reason of a word in a request.
@@ -98,6 +111,17 @@ pub(crate) async fn create(
     let expires_ms = input.expires_at.as_deref().map(|text| moment(text, now_ms)).transpose()?;
     let hash = address_hash(&address);
     let (note, covers) = (input.note, input.covers);
+    let person = person.map(|contact| contact.id);
+    let told = Told {
+        address: Some(address.normalized()),
+        covers,
+        reason: SuppressionReason::Manual,
+        words: note.trim().to_owned(),
+        by: actor.name.clone(),
+        contact_id: person.map(|id| id.0),
+        expires_at: expires_ms.map(time),
+    };
+    let hooks = Hooks::asking(&app, owner, WebhookType::SuppressionAdded, told).await?;
     app.storage
         .queue()
         .write(move |tx| {
@@ -109,12 +133,15 @@ pub(crate) async fn create(
                 origin: note.trim(),
                 recipient_id: None,
                 campaign_id: None,
-                contact_id: person.map(|contact| contact.id),
+                contact_id: person,
                 created_by: Some(&actor.name),
                 now_ms,
                 expires_ms,
             };
-            suppression::add(tx, &new)
+            match suppression::add(tx, &new)? {
+                true => hooks.tell(tx, now_ms),
+                false => Ok(()),
+            }
         })
         .await?;
     let made = app.storage.read(move |c| {
@@ -153,10 +180,24 @@ pub(crate) async fn remove(
     let (row, person) = found.await?;
     let row = row.ok_or_else(|| ApiError::not_found("suppression"))?;
     owner(&actor, row.workspace_id == WorkspaceId::NONE)?;
+    let told = Told {
+        address: row.address.clone(),
+        covers: row.covers,
+        reason: row.reason,
+        words: why.clone(),
+        by: actor.name.clone(),
+        contact_id: person.map(|id| id.0),
+        expires_at: row.expires_ms.map(time),
+    };
+    let hooks = Hooks::asking(&app, row.workspace_id, WebhookType::SuppressionRemoved, told).await?;
     let remove = move |tx: &storage::Transaction<'_>| {
         let (actor, why) = (Some(actor.name.as_str()), why.as_str());
         let removal = Removal { why, actor, recipient_id: None, campaign_id: None, now_ms };
-        suppression::remove(tx, row.workspace_id, (id, person), removal)
+        let removed = suppression::remove(tx, row.workspace_id, (id, person), removal)?;
+        if removed.is_some() {
+            hooks.tell(tx, now_ms)?;
+        }
+        Ok(removed)
     };
     let removed = app.storage.queue().write(remove).await?;
     let row = removed.ok_or_else(|| ApiError::not_found("suppression"))?;

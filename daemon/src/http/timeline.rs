@@ -91,6 +91,8 @@ fn says_itself(kind: Kind) -> bool {
             | Kind::Suppressed
             | Kind::ListJoined
             | Kind::ListLeft
+            | Kind::JourneyEntered
+            | Kind::JourneyEnded
             | Kind::Held
             | Kind::Released
             | Kind::Hurried
@@ -149,6 +151,8 @@ fn summary(event: &EventRow) -> String {
         Kind::MailPaused => "Wants no marketing mail for 30 days.".to_owned(),
         Kind::ListJoined => format!("Joined a list{by}{why}."),
         Kind::ListLeft => format!("Left a list{by}{why}."),
+        Kind::JourneyEntered => format!("Entered a journey{why}."),
+        Kind::JourneyEnded => format!("A journey ended{why}."),
         Kind::Complained => format!("Reported as spam to {at}."),
         Kind::Replied if event.class == Some(mail::BounceClass::Vacation) => {
             "A machine answered for them: the mail has arrived.".to_owned()

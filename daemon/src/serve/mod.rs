@@ -21,6 +21,7 @@ use crate::app::{App, Shared, World};
 use crate::content::Content;
 use crate::{domains, http, imports, incoming, jobs, pressure, webhooks};
 use anyhow::{Context, bail};
+use campaign::journey;
 use campaign::mailing::{self, Releaser};
 use config::Config;
 use mta::submission::Security;
@@ -241,7 +242,28 @@ async fn start_sending(app: &Shared) -> anyhow::Result<EngineHandle> {
             () = releaser.run() => {}
         }
     });
+    start_journeys(app).await?;
     Ok(engine)
+}
+
+/// Starts what brings journeys on.
+async fn start_journeys(app: &Shared) -> anyhow::Result<()> {
+    // A crash may have come between the two steps of publishing.
+    let recovered = journey::recover(&app.storage, &app.config.streams, app.now_ms()).await;
+    recovered.context("cannot go on with published journeys")?;
+    let woken = app.engine.get().cloned();
+    let on_release = move || woken.iter().for_each(mta::Waker::wake);
+    let driver = journey::Driver::new(app.storage.clone(), app.clock.clone(), app.config.streams.clone(), on_release);
+    // Set once: there is one driver per app.
+    let _ = app.journeys.set(driver.waker());
+    let stop = app.stop.clone();
+    app.tasks.spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = driver.run() => {}
+        }
+    });
+    Ok(())
 }
 
 fn open_storage(config: &Config) -> anyhow::Result<Storage> {

@@ -1,6 +1,7 @@
 //! Webhooks: made, changed, tried out, shown; told what happens by the loops of [`run`].
 
 mod body;
+pub(crate) mod by_hand;
 mod retry;
 pub(crate) mod run;
 mod sign;

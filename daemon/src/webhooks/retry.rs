@@ -21,6 +21,9 @@ pub(super) const REST_AFTER: u32 = 5;
 /// Between two of those.
 pub(super) const REST_MS: i64 = 60_000;
 
+/// The other side may ask to be left alone for so long, and for no longer: the longest of our own waits.
+const ASKED_MAX_MS: i64 = 12 * 3_600_000;
+
 /// What an attempt came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -39,6 +42,17 @@ pub(super) fn outcome(answer: &Result<Posted, PostError>) -> Outcome {
         Ok(Posted { status: 410, .. }) => Outcome::Gone,
         _ => Outcome::Failed,
     }
+}
+
+/// How long the other side asks to be left alone: RFC 9110 §10.2.3, in seconds or until a date. What cannot be read is not
+/// asked.
+pub(super) fn asked_ms(answer: &Result<Posted, PostError>, now_ms: i64) -> Option<i64> {
+    let text = answer.as_ref().ok()?.retry_after.as_deref()?.trim();
+    let wait_ms = match text.parse::<u32>() {
+        Ok(seconds) => i64::from(seconds) * 1000,
+        Err(_) => jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_millisecond() - now_ms,
+    };
+    (wait_ms > 0).then_some(wait_ms.min(ASKED_MAX_MS))
 }
 
 /// How long to wait after attempt `number` (from 1) has failed; `None` when it was the last.
@@ -119,7 +133,7 @@ mod tests {
 
     #[test]
     fn outcomes() {
-        let answered = |status| outcome(&Ok(Posted { status, body: Vec::new() }));
+        let answered = |status| outcome(&Ok(Posted { status, retry_after: None, body: Vec::new() }));
         for (status, expected) in [
             (200, Outcome::Taken),
             (204, Outcome::Taken),
@@ -134,6 +148,30 @@ mod tests {
             assert_eq!(answered(status), expected, "{status}");
         }
         assert_eq!(outcome(&Err(PostError::Late)), Outcome::Failed);
+    }
+
+    #[test]
+    fn what_the_other_side_asks_for() {
+        let asked = |text: &str| {
+            let answer = Posted { status: 503, retry_after: Some(text.to_owned()), body: Vec::new() };
+            // Sunday, 6 November 1994, 08:49:37.
+            asked_ms(&Ok(answer), 784_111_777_000)
+        };
+        for (text, expected) in [
+            ("120", Some(120_000)),
+            (" 3 ", Some(3_000)),
+            ("0", None),
+            ("-5", None),
+            ("soon", None),
+            ("4294967295", Some(ASKED_MAX_MS)),
+            ("99999999999", None),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60_000)),
+            ("Sun, 06 Nov 1994 08:48:37 GMT", None),
+            ("Sat, 06 Nov 2094 08:48:37 GMT", Some(ASKED_MAX_MS)),
+        ] {
+            assert_eq!(asked(text), expected, "{text}");
+        }
+        assert_eq!(asked_ms(&Err(PostError::Late), 0), None);
     }
 
     #[test]

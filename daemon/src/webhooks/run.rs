@@ -338,7 +338,10 @@ impl Hook {
         let success = outcome == Outcome::Taken;
         metrics::counter!(METRIC_ATTEMPTS, "outcome" => if success { "success" } else { "failure" }).increment(1);
         let wait_ms = match outcome {
-            Outcome::Failed => retry::wait_ms(job.number, &*self.app.random),
+            Outcome::Failed => {
+                let asked_ms = retry::asked_ms(&answer, self.app.now_ms()).unwrap_or(0);
+                retry::wait_ms(job.number, &*self.app.random).map(|wait_ms| wait_ms.max(asked_ms))
+            }
             Outcome::Taken | Outcome::Gone => None,
         };
         let (status, answer) = super::said(answer);

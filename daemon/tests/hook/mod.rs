@@ -106,6 +106,7 @@ async fn take(State(peer): State<Arc<Peer>>, uri: Uri, headers: HeaderMap, body:
         "/hang" => std::future::pending().await,
         "/redirect" => (StatusCode::FOUND, [(header::LOCATION, peer.url("/led"))]).into_response(),
         "/gone" => StatusCode::GONE.into_response(),
+        "/busy" => (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "3600")]).into_response(),
         "/huge" => {
             let endless =
                 futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 4096])));

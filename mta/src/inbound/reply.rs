@@ -6,9 +6,11 @@ use super::head::Head;
 use super::report::{Incoming, Settled};
 use super::{Inbound, feedback, forward};
 use crate::metric;
+use crate::peers::Peers;
 use bounce::Report;
 use mail::submission::{Defaults, prepare, subject};
 use mail::{Address, Domain, Mailbox, StreamKind};
+use std::sync::Arc;
 use storage::complaint::{self, Way};
 use storage::message::{NewMessage, NewMessageRecipient, Notices, Submission};
 use storage::reply::{self, Done, NewReply, Onward};
@@ -24,17 +26,21 @@ const SUBMITTER: &str = "Replies";
 const ANSWERED_MAX: usize = 20;
 /// Whole answers in memory at the same time: other mail is read only in its beginning.
 const WHOLE_MAX: usize = 8;
+/// Of those, from one address: who sends slowly must not keep everybody else away.
+const WHOLE_PER_PEER_MAX: u32 = 2;
 
 /// What is remembered of answers between them.
 pub struct Desk {
     rates: Rates,
     /// The right to have a whole answer in memory.
     pub(super) room: Semaphore,
+    /// Who has them.
+    pub(super) with_room: Arc<Peers>,
 }
 
 impl Default for Desk {
     fn default() -> Self {
-        Desk { rates: Rates::default(), room: Semaphore::new(WHOLE_MAX) }
+        Desk { rates: Rates::default(), room: Semaphore::new(WHOLE_MAX), with_room: Peers::new(WHOLE_PER_PEER_MAX) }
     }
 }
 

@@ -368,6 +368,7 @@ mod tests {
             original_recipient: None,
             final_recipient: None,
             action,
+            is_stated: true,
             status: mail::EnhancedStatus::parse(status),
             diagnostic: (!diagnostic.is_empty()).then(|| diagnostic.to_owned()),
             remote_mta: None,

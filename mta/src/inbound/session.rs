@@ -14,10 +14,14 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
-/// Announced as SIZE. Reports carry back at most what we sent, mostly headers.
-const MESSAGE_MAX: usize = 10 * 1024 * 1024;
-/// Of a message, what is read for meaning. The report's own parts stand before the returned message.
+/// Announced as SIZE. A report may carry back all that was sent, of which `submission.message_max_mb` allows 150 MB: refusing
+/// it would leave the sender in the belief that the message has arrived.
+const REPORT_MAX: usize = 160 * 1024 * 1024;
+/// Of a report, what is read for meaning: its own parts stand before the returned message. The rest is thrown away as it
+/// comes.
 const KEEP_MAX: usize = 1024 * 1024;
+/// What is kept whole may have so much: answers, DMARC and TLS reports.
+const WHOLE_MAX: usize = 10 * 1024 * 1024;
 /// Recipients in one transaction: a report goes to one return path.
 const RCPT_MAX: usize = 10;
 /// Refused commands until we hang up.
@@ -149,8 +153,8 @@ async fn read_content<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     // Answers go on whole, and half a zipped report is none; of other reports the beginning says everything.
     let is_whole = |(_, purpose): &(Address, Purpose)| matches!(purpose, Purpose::Reply(_) | Purpose::Figures);
     let whole = session.transaction.rcpts.iter().any(is_whole);
-    let room = whole.then(|| inbound.desk.room.try_acquire());
-    if matches!(room, Some(Err(_))) {
+    let room = whole.then(|| inbound.desk.with_room.enter(session.peer).zip(inbound.desk.room.try_acquire().ok()));
+    if matches!(room, Some(None)) {
         session.reply(452, "4.3.1", "too many mails at once, try again later");
         session.transaction = Transaction::default();
         return Ok(true);
@@ -158,8 +162,8 @@ async fn read_content<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     session.replies.push_str("354 end with CRLF.CRLF\r\n");
     write.write_all(session.replies.as_bytes()).await?;
     session.replies.clear();
-    let keep = if whole { MESSAGE_MAX } else { KEEP_MAX };
-    let content = tokio::time::timeout(CONTENT_TIMEOUT, reader.content(keep, MESSAGE_MAX)).await;
+    let (keep, limit) = if whole { (WHOLE_MAX, WHOLE_MAX) } else { (KEEP_MAX, REPORT_MAX) };
+    let content = tokio::time::timeout(CONTENT_TIMEOUT, reader.content(keep, limit)).await;
     match content.map_err(|_| io::ErrorKind::TimedOut)?? {
         Content::Closed => return Ok(false),
         Content::TooLarge => session.reply(552, "5.3.4", "message too large"),
@@ -194,7 +198,7 @@ impl Session<'_> {
                 let starttls = if self.may_start_tls() { "250-STARTTLS\r\n" } else { "" };
                 let _ = write!(
                     self.replies,
-                    "250-{}\r\n250-PIPELINING\r\n250-SIZE {MESSAGE_MAX}\r\n250-8BITMIME\r\n{starttls}\
+                    "250-{}\r\n250-PIPELINING\r\n250-SIZE {REPORT_MAX}\r\n250-8BITMIME\r\n{starttls}\
                      250 ENHANCEDSTATUSCODES\r\n",
                     self.inbound.hostname
                 );
@@ -236,7 +240,7 @@ impl Session<'_> {
         if self.transaction.mail {
             return self.refuse(503, "5.5.1", "one transaction at a time");
         }
-        if size > MESSAGE_MAX {
+        if size > REPORT_MAX {
             return self.refuse(552, "5.3.4", "message too large");
         }
         self.transaction.mail = true;

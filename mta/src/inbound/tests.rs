@@ -412,7 +412,7 @@ async fn everything_else_is_refused() {
         ("RCPT TO:<a@b.example>\r\nDATA\r\nMAIL FROM:<>\r\nQUIT\r\n", "220 503 503 503 221"),
         ("EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<ana@example.net>\r\nDATA\r\nQUIT\r\n", "220 250 250 550 503 221"),
         ("EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<info@bounce.news.example>\r\nQUIT\r\n", "220 250 250 550 221"),
-        ("EHLO x\r\nMAIL FROM:<> SIZE=99999999\r\nQUIT\r\n", "220 250 552 221"),
+        ("EHLO x\r\nMAIL FROM:<> SIZE=199999999\r\nQUIT\r\n", "220 250 552 221"),
         ("EHLO x\r\nAUTH PLAIN AAAA\r\nSTARTTLS\r\nBDAT 5 LAST\r\nQUIT\r\n", "220 250 502 502 502 221"),
         ("NOOP\nNOOP\r\n", "220 500 250"),
     ] {

@@ -3,7 +3,7 @@
 use crate::filter::CompiledFilter;
 use crate::{AddressHash, CampaignId, ContactId, StorageError, WorkspaceId};
 use rusqlite::types::Value;
-use rusqlite::{Connection, named_params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, named_params, params_from_iter};
 
 /// What a recipient is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,37 @@ pub(super) fn audience_statement(
 const NOT_TAKEN: &str = "
     AND NOT EXISTS (SELECT 1 FROM recipient r WHERE r.campaign_id = ? AND r.contact_id = contact.id)
     AND NOT EXISTS (SELECT 1 FROM recipient_done d WHERE d.campaign_id = ? AND d.contact_id = contact.id)";
+
+pub(super) const MEMBER: &str =
+    "SELECT id, email, address_hash, domain FROM contact WHERE id = :id AND workspace_id = :workspace_id";
+
+/// A contact as a recipient is made of it.
+///
+/// # Errors
+/// The database's.
+pub fn member(tx: &Connection, workspace: WorkspaceId, id: ContactId) -> Result<Option<Member>, StorageError> {
+    let mut statement = tx.prepare_cached(MEMBER)?;
+    let found = statement.query_row(named_params! { ":id": id, ":workspace_id": workspace }, |row| {
+        Ok(Member { id: row.get(0)?, email: row.get(1)?, address_hash: row.get(2)?, domain: row.get(3)? })
+    });
+    Ok(found.optional()?)
+}
+
+/// Whether a contact meets a condition. For readers.
+///
+/// # Errors
+/// The database's.
+pub fn matches(
+    tx: &Connection,
+    workspace: WorkspaceId,
+    id: ContactId,
+    filter: &CompiledFilter,
+) -> Result<bool, StorageError> {
+    let mut sql = String::from("SELECT 1 FROM contact WHERE id = ? AND +workspace_id = ? AND ");
+    let mut params: Vec<Value> = vec![id.0.into(), workspace.0.into()];
+    filter.append(&mut sql, &mut params);
+    Ok(tx.prepare_cached(&sql)?.exists(params_from_iter(params))?)
+}
 
 /// The domains that most of an audience are of, with how many; those on the suppression list are counted too. A look at
 /// every contact.

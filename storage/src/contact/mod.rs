@@ -11,7 +11,7 @@ use crate::{AddressHash, ContactId, ImportId, StorageError, WorkspaceId, address
 use mail::Address;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-pub use audience::{Left, Member, Person, audience, domains_matching, last_id, person};
+pub use audience::{Left, Member, Person, audience, domains_matching, last_id, matches, member, person};
 pub use engaged::{engaged, engaged_audience};
 pub(crate) use list::{HAS_BOUNCED_SOFTLY, IS_SUPPRESSED, IS_SUPPRESSED_FOR};
 pub use list::{Matching, Query, Status, count, count_matching, page};
@@ -380,6 +380,7 @@ pub(crate) fn statements() -> Vec<&'static str> {
         list::COUNT,
         audience::LAST_ID,
         audience::PERSON,
+        audience::MEMBER,
     ];
     [&own[..], engaged::STATEMENTS].concat()
 }

@@ -4,8 +4,8 @@
 //! have to be deleted with a contact. Rows are kept for some years; what is still on a list says itself how it got there.
 
 use super::{
-    NewSuppression, Removal, Suppression, SuppressionCovers, SuppressionReason, covers_of, covers_word, reason_of,
-    reason_word,
+    NewHashed, NewSuppression, Removal, Suppression, SuppressionCovers, SuppressionReason, covers_of, covers_word,
+    reason_of, reason_word,
 };
 use crate::words::word;
 use crate::{AddressHash, CampaignId, RecipientId, Storage, StorageError, WorkspaceId, address_hash};
@@ -81,6 +81,25 @@ pub(super) fn added(tx: &Connection, new: &NewSuppression<'_>, normalized: &str)
         new.created_by,
         new.recipient_id,
         new.campaign_id,
+        new.now_ms,
+        new.expires_ms,
+    ])?;
+    Ok(())
+}
+
+pub(super) fn added_hashed(tx: &Connection, new: &NewHashed<'_>) -> Result<(), StorageError> {
+    let known = tx.prepare_cached(MASKED)?.query_row([new.hash], |row| row.get::<_, String>(0)).optional()?;
+    tx.prepare_cached(NOTE)?.execute(params![
+        new.workspace_id,
+        new.hash,
+        known.unwrap_or_else(|| mail::mask("")),
+        Action::Added.as_str(),
+        covers_word(new.covers),
+        reason_word(new.reason),
+        crate::event::bounded(new.origin),
+        new.created_by,
+        None::<i64>,
+        None::<i64>,
         new.now_ms,
         new.expires_ms,
     ])?;

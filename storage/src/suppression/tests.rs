@@ -254,3 +254,57 @@ fn writings_of_one_address() {
         assert_eq!(found.is_some(), same, "{writing}");
     }
 }
+
+/// Of a list that somebody else gives away only hashes are known: they keep mail away like any other.
+#[test]
+fn what_is_known_by_its_hash_keeps_mail_away() {
+    let bed = Bed::new();
+    let hash = address_hash(&Address::parse("ana@gull.example").unwrap());
+    let put = |now_ms, expires_ms, origin: &'static str| {
+        let add_it = move |tx: &crate::Transaction<'_>| {
+            let new = NewHashed {
+                workspace_id: MAIN,
+                hash: &hash,
+                covers: SuppressionCovers::All,
+                reason: SuppressionReason::Import,
+                origin,
+                created_by: "ana",
+                now_ms,
+                expires_ms,
+            };
+            add_hashed(tx, &new)
+        };
+        bed.storage.queue().write_blocking(add_it).unwrap()
+    };
+    assert!(put(10, Some(20), "import of a.csv") && !put(11, None, "import of b.csv"));
+    let away = |workspace, now_ms| {
+        bed.storage.read_blocking(|c| check(c, workspace, (&hash, StreamKind::Bulk), now_ms)).unwrap().is_some()
+    };
+    assert_eq!((away(MAIN, 19), away(MAIN, 20), away(OTHER, 19)), (true, false, false));
+    assert!(put(30, None, "import of c.csv"), "it had ended");
+    assert_eq!(bed.entries("ana@gull.example")[0].address, None);
+    expect![[r#"
+        30 ? *** Added all import by ana: import of c.csv
+        10 ? *** Added all import by ana: import of a.csv
+    "#]]
+    .assert_eq(&bed.told(MAIN, Whose::Address(hash)));
+    // One whose address was known goes on saying it.
+    let what = (SuppressionCovers::Marketing, SuppressionReason::Manual, "", Some(40));
+    bed.add(MAIN, "bo@gull.example", what, 30);
+    let bo = address_hash(&Address::parse("bo@gull.example").unwrap());
+    let again = move |tx: &crate::Transaction<'_>| {
+        let new = NewHashed {
+            workspace_id: MAIN,
+            hash: &bo,
+            covers: SuppressionCovers::Marketing,
+            reason: SuppressionReason::Import,
+            origin: "",
+            created_by: "ana",
+            now_ms: 50,
+            expires_ms: None,
+        };
+        add_hashed(tx, &new)
+    };
+    assert!(bed.storage.queue().write_blocking(again).unwrap());
+    assert_eq!(bed.entries("bo@gull.example")[0].address.as_deref(), Some("bo@gull.example"));
+}

@@ -245,6 +245,24 @@ pub fn enabled(c: &Connection) -> Result<Vec<Webhook>, StorageError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+const ASKED: &str = select!("WHERE workspace_id = :workspace_id AND enabled = 1 ORDER BY id");
+
+/// The workspace's webhooks that ask for something of no campaign and no message: those that look at everything.
+///
+/// # Errors
+/// The database's.
+pub fn asking(c: &Connection, workspace: WorkspaceId, kind: WebhookType) -> Result<Vec<WebhookId>, StorageError> {
+    let mut statement = c.prepare_cached(ASKED)?;
+    let rows = statement.query_map(named_params! { ":workspace_id": workspace }, read)?;
+    let all: Vec<Webhook> = rows.collect::<Result<_, _>>()?;
+    let wants = |webhook: &&Webhook| {
+        let wish = &webhook.wish;
+        let narrow = wish.campaign_id.is_some() || wish.tag.is_some() || wish.stream.is_some();
+        !narrow && (wish.types.is_empty() || wish.types.contains(&kind))
+    };
+    Ok(all.iter().filter(wants).map(|webhook| webhook.id).collect())
+}
+
 const DISABLED: &str =
     select!("WHERE workspace_id = :workspace_id AND disabled_why IS NOT NULL ORDER BY id LIMIT :limit");
 
@@ -293,7 +311,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Webhook> {
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static str> {
-    let own = [INSERT, UPDATE, SWITCH, ROTATE, DELETE, FIND, LIST, ENABLED, DISABLED, COUNT];
+    let own = [INSERT, UPDATE, SWITCH, ROTATE, DELETE, FIND, LIST, ENABLED, ASKED, DISABLED, COUNT];
     let parts =
         [about::STATEMENTS, cursor::STATEMENTS, delivery::STATEMENTS, happening::STATEMENTS, outbox::STATEMENTS];
     own.into_iter().chain(parts.into_iter().flatten().copied()).collect()

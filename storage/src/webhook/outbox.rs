@@ -10,7 +10,7 @@ pub const DATA_MAX: usize = 256 * 1024;
 const PUT: &str = "
     INSERT INTO webhook_outbox (workspace_id, webhook_id, type, at_ms, data) VALUES (?1, ?2, ?3, ?4, ?5)";
 
-/// Tells one webhook something that is no event, whatever types it asks for. Belongs into the writer of queue.db, in the
+/// Tells one webhook something that is no event, whatever types it asks for (see [`super::asking`]). Belongs into the writer of queue.db, in the
 /// commit of what it tells. `false` when `data` has more than [`DATA_MAX`] bytes: then nothing is queued. For a webhook
 /// that is disabled it waits; for one that does not exist it is forgotten with time.
 ///

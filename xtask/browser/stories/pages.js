@@ -14,6 +14,8 @@ const PAGES = [
   { name: 'campaign-new', path: '/campaigns/new' },
   { name: 'campaign', path: '/campaigns/ID', id: finished },
   { name: 'campaign-recipients', path: '/campaigns/ID/recipients', id: finished },
+  { name: 'journeys', path: '/journeys', title: 'Journeys' },
+  { name: 'journey-new', path: '/journeys/new', title: 'Make a journey' },
   { name: 'templates', path: '/templates', title: 'Templates' },
   { name: 'template-new', path: '/templates/new' },
   { name: 'template', path: '/templates/ID', id: newest('/templates') },

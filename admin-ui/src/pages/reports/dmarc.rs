@@ -1,19 +1,21 @@
 //! DMARC: how mail in our name fares, and who sends it.
 
-use api_types::{DmarcDomain, DmarcOverview, DmarcReport, DmarcSender, Page};
+use api_types::{DmarcDomain, DmarcOverview, DmarcReport, DmarcSender};
 use leptos::prelude::*;
 use view::number::share;
 use view::query::with;
 use view::report;
 
 use super::alarms::alarms;
-use super::parts::{beyond, choices, day_chart, domain_filter, period_filter, publish};
+use super::parts::{about_day, beyond, choices, day_chart, domain_filter, page, period_filter, publish};
 use crate::api::use_api;
 use crate::load::load;
 use crate::nav::Query;
 use crate::parts::*;
 
 const SERIES: [Series; 2] = [("Pass", "success"), ("Fail", "danger")];
+const FILTERS: [&str; 2] = ["domain", "days"];
+const SENDER_FILTERS: [&str; 3] = ["domain", "days", "sender"];
 const SHOWN: [(&str, &str); 2] = [("", "Who sends"), ("reports", "Reports")];
 
 pub fn dmarc(query: Query) -> impl IntoView {
@@ -96,14 +98,7 @@ fn domains(rows: &[DmarcDomain]) -> AnyView {
 }
 
 fn senders(query: Query) -> impl IntoView {
-    let api = use_api();
-    let names = ["domain", "days", "sender", "cursor"];
-    let params = names.map(|name| query.param(name));
-    let page = load(move || {
-        let values = params.map(|param| param.get());
-        let pairs: Vec<(&str, &str)> = names.into_iter().zip(values.iter().map(String::as_str)).collect();
-        api.get::<Page<DmarcSender>>(with("/reports/dmarc/senders", &pairs))
-    });
+    let page = page::<DmarcSender>(query, "/reports/dmarc/senders", &SENDER_FILTERS);
     let heads = || {
         vec![
             Head::text("Address"),
@@ -136,19 +131,12 @@ fn senders(query: Query) -> impl IntoView {
     view! {
         <h2 class="section">"Who sends as your domains"</h2>
         <Toolbar><FilterBy query param="sender" label="Sender" options=choices(&report::SENDERS)/></Toolbar>
-        {list("Senders", query, page, &["domain", "days", "sender"], heads, row, empty)}
+        {list("Senders", query, page, &SENDER_FILTERS, heads, row, empty)}
     }
 }
 
 fn reports(query: Query) -> impl IntoView {
-    let api = use_api();
-    let names = ["domain", "days", "cursor"];
-    let params = names.map(|name| query.param(name));
-    let page = load(move || {
-        let values = params.map(|param| param.get());
-        let pairs: Vec<(&str, &str)> = names.into_iter().zip(values.iter().map(String::as_str)).collect();
-        api.get::<Page<DmarcReport>>(with("/reports/dmarc/reports", &pairs))
-    });
+    let page = page::<DmarcReport>(query, "/reports/dmarc/reports", &FILTERS);
     let heads = || {
         vec![
             Head::text("Reporter"),
@@ -164,7 +152,7 @@ fn reports(query: Query) -> impl IntoView {
             view! { <a href=with("/reports", &[("report", &row.id.to_string())])>{row.organization.clone()}</a> }
                 .into_any(),
             row.domain.clone().into_any(),
-            row.begin_at.chars().take(10).collect::<String>().into_any(),
+            about_day(&row.begin_at),
             figure(row.counts.messages),
             share(row.counts.passed, row.counts.messages).into_any(),
             ago(&row.received_at),
@@ -173,6 +161,6 @@ fn reports(query: Query) -> impl IntoView {
     let empty = || view! { <p class="muted">"No report came about this time."</p> }.into_any();
     view! {
         <h2 class="section">"Reports"</h2>
-        {list("DMARC reports", query, page, &["domain", "days"], heads, row, empty)}
+        {list("DMARC reports", query, page, &FILTERS, heads, row, empty)}
     }
 }

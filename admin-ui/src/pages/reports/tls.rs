@@ -1,18 +1,19 @@
 //! TLS: what senders report of their way to our return paths.
 
-use api_types::{Page, TlsFailureSum, TlsOverview, TlsPolicySum, TlsReceived};
+use api_types::{TlsFailureSum, TlsOverview, TlsPolicySum, TlsReceived};
 use leptos::prelude::*;
 use view::number::share;
 use view::query::with;
 use view::report;
 
 use super::alarms::alarms;
-use super::parts::{beyond, day_chart, domain_filter, period_filter, publish};
+use super::parts::{about_day, beyond, day_chart, domain_filter, page, period_filter, publish};
 use crate::api::use_api;
 use crate::load::load;
 use crate::nav::Query;
 use crate::parts::*;
 
+const FILTERS: [&str; 2] = ["domain", "days"];
 const SERIES: [Series; 2] = [("Went well", "success"), ("Failed", "danger")];
 
 pub fn tls(query: Query) -> impl IntoView {
@@ -94,14 +95,7 @@ fn failures(rows: &[TlsFailureSum]) -> AnyView {
 }
 
 fn received(query: Query) -> impl IntoView {
-    let api = use_api();
-    let names = ["domain", "days", "cursor"];
-    let params = names.map(|name| query.param(name));
-    let page = load(move || {
-        let values = params.map(|param| param.get());
-        let pairs: Vec<(&str, &str)> = names.into_iter().zip(values.iter().map(String::as_str)).collect();
-        api.get::<Page<TlsReceived>>(with("/reports/tls/reports", &pairs))
-    });
+    let page = page::<TlsReceived>(query, "/reports/tls/reports", &FILTERS);
     let heads = || {
         vec![
             Head::text("Reporter"),
@@ -117,7 +111,7 @@ fn received(query: Query) -> impl IntoView {
         Row::new(vec![
             row.organization.clone().into_any(),
             row.domain.clone().into_any(),
-            row.begin_at.chars().take(10).collect::<String>().into_any(),
+            about_day(&row.begin_at),
             figure(row.successful),
             figure(row.failed),
             row.brought_by.clone().into_any(),
@@ -127,6 +121,6 @@ fn received(query: Query) -> impl IntoView {
     let empty = || view! { <p class="muted">"No report came about this time."</p> }.into_any();
     view! {
         <h2 class="section">"Reports"</h2>
-        {list("TLS reports", query, page, &["domain", "days"], heads, row, empty)}
+        {list("TLS reports", query, page, &FILTERS, heads, row, empty)}
     }
 }

@@ -120,7 +120,8 @@ fn Builder(known: Option<Segment>, start: Filter) -> impl IntoView {
     .into_any()
 }
 
-fn vocabulary(fields: Load<Page<ContactField>>) -> Vocabulary {
+/// The words that rules can be made of, as they are loaded.
+pub fn vocabulary(fields: Load<Page<ContactField>>) -> Vocabulary {
     let api = use_api();
     let tags = load(move || api.get::<Page<Count>>("/tags".to_owned()));
     let lists = load(move || api.get::<Page<List>>("/lists".to_owned()));

@@ -3,5 +3,5 @@
 mod builder;
 mod list;
 
-pub use builder::{NewSegment, SegmentPage};
+pub use builder::{NewSegment, SegmentPage, vocabulary};
 pub use list::Segments;

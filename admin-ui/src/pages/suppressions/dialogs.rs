@@ -137,7 +137,7 @@ pub fn ImportDialog(open: RwSignal<bool>, changed: Callback<()>) -> impl IntoVie
             view! { <div role="alert"><p>{told.failed}" rows were refused:"</p><ul>{lines.collect_view()}{more}</ul></div> }
         })
     };
-    let hint = "Columns: address, and if you like reason, covers (marketing or all), note, expires_at.";
+    let hint = "Columns: address, or address_hash (SHA-256 of the address in lower case); if you like reason, covers (marketing or all), note, expires_at.";
     view! {
         <Dialog open title="Import a list">
             <form on:submit=send>

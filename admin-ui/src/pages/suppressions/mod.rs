@@ -34,6 +34,12 @@ pub fn Suppressions() -> impl IntoView {
         pairs.push(("cursor", &cursor));
         api.get::<Page<Suppression>>(with("/suppressions", &pairs))
     });
+    // What is shown is what is exported.
+    let export = move || {
+        let values = params.map(|param| param.get());
+        let pairs: Vec<(&str, &str)> = FILTERS.iter().copied().zip(values.iter().map(String::as_str)).collect();
+        with("/api/v1/suppressions/export", &pairs)
+    };
     let adding = RwSignal::new(false);
     let importing = RwSignal::new(false);
     let removing = RwSignal::new(None::<Suppression>);
@@ -61,7 +67,7 @@ pub fn Suppressions() -> impl IntoView {
     view! {
         <PageHeader title="Suppressions" about="These addresses get no campaign; most of them get no mail at all. Checked at the last moment before sending.">
             <LinkButton href="/suppressions/history" look=Look::Ghost>"History"</LinkButton>
-            <a class="button ghost" href="/api/v1/suppressions/export" rel="external" download="suppressions.csv">"Export"</a>
+            <a class="button ghost" href=export rel="external" download="suppressions.csv">"Export"</a>
             {may_change.then(|| view! {
                 <Button on_press=Callback::new(move |()| importing.set(true))>"Import"</Button>
                 <Button look=Look::Primary on_press=add>{icon(Icon::Plus)}"Suppress an address"</Button>

@@ -278,3 +278,74 @@ async fn tls_is_offered_where_there_is_a_certificate() {
     let replies = house.say("EHLO x\r\nSTARTTLS\r\nMAIL FROM:<>\r\n").await;
     assert_eq!(replies, "220");
 }
+
+/// Mail that is kept whole takes room: who is slow with two has no more of it, and others still have.
+#[tokio::test]
+async fn one_peer_does_not_take_all_the_room() {
+    let house = house().await;
+    let stop = CancellationToken::new();
+    let mut clients = Vec::new();
+    let mut said = Vec::new();
+    for last in [1, 1, 1, 2] {
+        let (mut client, server) = tokio::io::duplex(64 * 1024);
+        let (inbound, stop) = (house.inbound.clone(), stop.clone());
+        tokio::spawn(async move { super::session::run(&inbound, server, [192, 0, 2, last].into(), &stop).await });
+        let text = "EHLO x\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<dmarc@bounce.news.example>\r\nDATA\r\n";
+        client.write_all(text.as_bytes()).await.unwrap();
+        let mut replies = String::new();
+        while !replies.contains("\r\n354 ") && !replies.contains("\r\n452 ") {
+            let mut piece = [0; 512];
+            let read = client.read(&mut piece).await.unwrap();
+            assert!(read > 0, "{replies}");
+            replies.push_str(std::str::from_utf8(&piece[..read]).unwrap());
+        }
+        said.push(replies.contains("\r\n354 "));
+        clients.push(client);
+    }
+    assert_eq!(said, [true, true, false, true]);
+    // One of them ends: there is room again.
+    clients[0].write_all(b"Subject: x\r\n\r\nx\r\n.\r\n").await.unwrap();
+    let mut piece = [0; 512];
+    let read = clients[0].read(&mut piece).await.unwrap();
+    assert!(piece[..read].starts_with(b"250 "));
+    clients[2].write_all(b"MAIL FROM:<a@x.example>\r\nRCPT TO:<dmarc@bounce.news.example>\r\nDATA\r\n").await.unwrap();
+    let mut replies = String::new();
+    while !replies.contains("354 ") && !replies.contains("452 ") {
+        let read = clients[2].read(&mut piece).await.unwrap();
+        assert!(read > 0, "{replies}");
+        replies.push_str(std::str::from_utf8(&piece[..read]).unwrap());
+    }
+    assert!(replies.contains("354 "), "{replies}");
+    stop.cancel();
+}
+
+/// A report that carries back a large message is heard like any other; what is kept whole has less room.
+#[tokio::test]
+async fn a_report_may_be_as_large_as_what_it_returns() {
+    let house = house().await;
+    let padding = "y".repeat(998) + "\r\n";
+    for (rcpt, code) in [(house.return_path(), "250"), ("dmarc@bounce.news.example".to_owned(), "552")] {
+        let text = report(&rcpt);
+        let (head, _) = text.split_once("\r\n.\r\n").unwrap();
+        let (mut client, server) = tokio::io::duplex(64 * 1024);
+        let stop = CancellationToken::new();
+        let session = super::session::run(&house.inbound, server, [127, 0, 0, 1].into(), &stop);
+        let talk = async {
+            client.write_all(head.as_bytes()).await.unwrap();
+            client.write_all(b"\r\n").await.unwrap();
+            for _ in 0..12_000 {
+                client.write_all(padding.as_bytes()).await.unwrap();
+            }
+            client.write_all(b".\r\nQUIT\r\n").await.unwrap();
+            client.shutdown().await.unwrap();
+            let mut replies = String::new();
+            client.read_to_string(&mut replies).await.unwrap();
+            replies
+        };
+        let ((), replies) = tokio::join!(session, talk);
+        let codes: Vec<&str> =
+            replies.lines().filter(|line| line.as_bytes()[3] == b' ').map(|line| &line[..3]).collect();
+        assert_eq!(codes, ["220", "250", "250", "250", "354", code, "221"], "{rcpt}");
+    }
+    assert!(house.bounced().await);
+}
