@@ -650,7 +650,7 @@ fn hot_statements_walk_indexes() {
         suppression: SEARCH suppression USING INDEX sqlite_autoindex_suppression_1 (workspace_id=? AND address_hash=?)
         requeue: SEARCH recipient USING INDEX recipient_open (state=?)
         in doubt: SEARCH recipient USING INDEX recipient_open (state=?)
-        expiry walk: SEARCH recipient USING INTEGER PRIMARY KEY (rowid>?)
+        expiry walk: SEARCH recipient USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)
         held in hand: SCAN recipient USING INDEX recipient_in_hand
         chunk of an action: CO-ROUTINE (subquery-1) | SEARCH recipient USING INTEGER PRIMARY KEY (rowid>? AND rowid<?) | SEARCH (subquery-1)
         count: CO-ROUTINE (subquery-1) | SEARCH recipient USING INTEGER PRIMARY KEY (rowid>?) | SEARCH (subquery-1)
