@@ -155,7 +155,11 @@ impl Driver {
 
     /// Ends what is under way in a journey that has ended.
     async fn wind_up(&self, live: Live) -> Result<bool, StorageError> {
-        let now_ms = self.clock.now_ms();
+        let (id, now_ms) = (live.journey_id, self.clock.now_ms());
+        // Those that have ended long since stay: the writer is left alone for them.
+        if self.storage.read(move |c| journey_run::due(c, id, i64::MAX, 1)).await?.is_empty() {
+            return Ok(false);
+        }
         Ok(self.storage.queue().write(move |tx| journey_run::end_some(tx, &live, CHUNK, now_ms)).await? > 0)
     }
 
@@ -209,11 +213,14 @@ impl Driver {
 
     /// With nothing due: mailings of versions that nobody goes by any more are finished.
     async fn tidy(&self, live: &Live) -> Result<bool, StorageError> {
-        let (live, now_ms) = (live.clone(), self.clock.now_ms());
         if live.entry.version == 1 {
             return Ok(false);
         }
-        self.storage.queue().write(move |tx| journey_run::complete_old(tx, &live, now_ms)).await?;
+        let (live, now_ms) = (live.clone(), self.clock.now_ms());
+        let asked = live.clone();
+        if self.storage.read(move |c| journey_run::any_old_through(c, &asked)).await? {
+            self.storage.queue().write(move |tx| journey_run::complete_old(tx, &live, now_ms)).await?;
+        }
         Ok(false)
     }
 }

@@ -242,12 +242,25 @@ pub(super) fn free_mailing(
 }
 
 // The mailings of a version that nobody enters by and nobody is under way in are complete.
-const COMPLETE: &str = "
-    UPDATE campaign_run SET audience_complete = 1
-    WHERE journey_id = ?1 AND journey_version < ?2 AND audience_complete = 0
-        AND NOT EXISTS (SELECT 1 FROM journey_run w
-            WHERE w.journey_id = ?1 AND w.version = campaign_run.journey_version AND w.state = 'waiting')
-    RETURNING campaign_id";
+macro_rules! through {
+    () => {
+        "journey_id = ?1 AND journey_version < ?2 AND audience_complete = 0
+         AND NOT EXISTS (SELECT 1 FROM journey_run w
+            WHERE w.journey_id = ?1 AND w.version = campaign_run.journey_version AND w.state = 'waiting')"
+    };
+}
+const ANY_THROUGH: &str = concat!("SELECT EXISTS (SELECT 1 FROM campaign_run WHERE ", through!(), ")");
+const COMPLETE: &str =
+    concat!("UPDATE campaign_run SET audience_complete = 1 WHERE ", through!(), " RETURNING campaign_id");
+
+/// Whether [`complete_old`] has something to do. For readers: telling may mean looking at everybody under way.
+///
+/// # Errors
+/// The database's.
+pub fn any_old_through(c: &Connection, live: &Live) -> Result<bool, StorageError> {
+    let which = params![live.journey_id, live.entry.version];
+    Ok(c.prepare_cached(ANY_THROUGH)?.query_row(which, |row| row.get(0))?)
+}
 
 /// Finishes the mailings of older versions that nobody is under way in any more; says how many are left to their last
 /// recipients.
@@ -265,4 +278,5 @@ pub fn complete_old(tx: &Connection, live: &Live, now_ms: i64) -> Result<usize, 
 }
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[PUBLISH, FIND, ALL, MOVE, MOVE_MAILINGS, OPEN_MAILING, FREE_MAILING, COMPLETE];
+pub(super) const STATEMENTS: &[&str] =
+    &[PUBLISH, FIND, ALL, MOVE, MOVE_MAILINGS, OPEN_MAILING, FREE_MAILING, ANY_THROUGH, COMPLETE];

@@ -31,7 +31,8 @@ pub use end::{end_of_contact, end_one, end_some};
 pub(crate) use enter::rejoined;
 pub use enter::{Entered, Entrant, enter, rejoined_taken, rejoined_to_enter};
 pub use live::{
-    Change, Entrance, Live, LiveState, all, change, complete_old, find as find_live, open_mailing, publish,
+    Change, Entrance, Live, LiveState, all, any_old_through, change, complete_old, find as find_live, open_mailing,
+    publish,
 };
 pub use read::{Logged, Query, due, find, log, page, tallies, waiting};
 
