@@ -5,15 +5,14 @@ mod harness;
 
 use expect_test::{Expect, expect};
 use harness::*;
-use mail::{Address, RecipientState, StreamKind};
+use mail::RecipientState;
 use sandbox::{BadLine, Fault, Harm, Manners, Moment, SimOptions, Tls, Way};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use storage::message::{NewMessage, NewMessageRecipient, Notices, Submission};
+use storage::message::NewMessage;
 use storage::queue::Recipient;
-use storage::{DomainId, address_hash};
 use world::Clock;
 
 /// Within every time-out, and beyond every time-out.
@@ -142,35 +141,7 @@ fn ip_of(n: usize) -> IpAddr {
 fn single_mails(now_ms: i64, to: &[String]) -> Vec<NewMessage> {
     let content =
         format!("From: shop@sender.example\r\nSubject: Order 7\r\n\r\n{}", "one of many lines\r\n".repeat(500));
-    let mail = |address: &String| {
-        let address = Address::parse(address).unwrap();
-        let recipient =
-            NewMessageRecipient { address_hash: address_hash(&address), address, dsn_notify: None, dsn_orcpt: None };
-        NewMessage {
-            workspace_id: WS,
-            domain_id: DomainId(1),
-            submission: Submission::Smtp,
-            submitter: "shop".to_owned(),
-            stream: "transactional".to_owned(),
-            kind: StreamKind::Transactional,
-            pool: "default".to_owned(),
-            header_id: "order-7@sender.example".to_owned(),
-            from_address: "shop@sender.example".to_owned(),
-            subject: "Order 7".to_owned(),
-            tags: Vec::new(),
-            dsn_envid: None,
-            dsn_ret: None,
-            notices: Notices::Nobody,
-            eight_bit: false,
-            smtputf8: false,
-            content: content.clone().into_bytes(),
-            accepted_ms: now_ms,
-            send_at_ms: now_ms,
-            expires_ms: now_ms + 86_400_000,
-            recipients: vec![recipient],
-        }
-    };
-    to.iter().map(mail).collect()
+    to.iter().map(|address| single_mail(now_ms, address, content.as_bytes())).collect()
 }
 
 /// A provider for each fault, behind its line.

@@ -3,48 +3,13 @@
 mod harness;
 
 use harness::*;
-use mail::{Address, RecipientState, StreamKind, WaitReason};
+use mail::{RecipientState, WaitReason};
 use sandbox::{Door, Manners};
 use std::time::Duration;
-use storage::message::{NewMessage, NewMessageRecipient, Notices, Submission};
-use storage::{DomainId, address_hash};
 use world::Clock;
 
 const MINUTE_MS: i64 = 60_000;
 const ONE_SOURCE: &str = "\n[[pool]]\nname = \"default\"\nsources = [{ source = \"one\" }]";
-
-fn single(voyage: &Voyage, to: &str) -> NewMessage {
-    let now_ms = voyage.sim.clock.now_ms();
-    let address = Address::parse(to).unwrap();
-    NewMessage {
-        workspace_id: WS,
-        domain_id: DomainId(1),
-        submission: Submission::Smtp,
-        submitter: "shop".to_owned(),
-        stream: "transactional".to_owned(),
-        kind: StreamKind::Transactional,
-        pool: "default".to_owned(),
-        header_id: "order-7@sender.example".to_owned(),
-        from_address: "shop@sender.example".to_owned(),
-        subject: "Order 7".to_owned(),
-        tags: Vec::new(),
-        dsn_envid: None,
-        dsn_ret: None,
-        notices: Notices::Nobody,
-        eight_bit: false,
-        smtputf8: false,
-        content: b"From: shop@sender.example\r\nSubject: Order 7\r\n\r\nHello\r\n".to_vec(),
-        accepted_ms: now_ms,
-        send_at_ms: now_ms,
-        expires_ms: now_ms + 86_400_000,
-        recipients: vec![NewMessageRecipient {
-            address_hash: address_hash(&address),
-            address,
-            dsn_notify: None,
-            dsn_orcpt: None,
-        }],
-    }
-}
 
 async fn minutes(voyage: &Voyage, minutes: u64) {
     voyage.sim.clock.sleep(Duration::from_secs(60 * minutes)).await;
@@ -63,7 +28,8 @@ async fn single_mail_looks_sooner_whether_somebody_is_there() {
     let bulk: Vec<i64> = voyage.log().await.iter().map(|r| due_in(r.due_ms)).collect();
     assert!(bulk.iter().all(|due| *due > 60), "{bulk:?}");
 
-    let new = single(&voyage, "fine-9@away.example");
+    let content = b"From: shop@sender.example\r\nSubject: Order 7\r\n\r\nHello\r\n";
+    let new = single_mail(voyage.sim.clock.now_ms(), "fine-9@away.example", content);
     let id = voyage.submit(new).await;
     minutes(&voyage, 2).await;
     let one = voyage.of_message(id).await.remove(0);

@@ -4,13 +4,11 @@
 mod harness;
 
 use harness::*;
-use mail::{Address, RecipientState, StreamKind, WaitReason};
+use mail::{RecipientState, WaitReason};
 use sandbox::Manners;
 use std::time::Duration;
 use storage::automation::{self, Automation, Which};
 use storage::campaign_run::{self, Change, RunState};
-use storage::message::{NewMessage, NewMessageRecipient, Notices, Submission};
-use storage::{DomainId, address_hash};
 use world::Clock;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -40,41 +38,11 @@ fn audience(every: usize, n: usize) -> Vec<String> {
     (1..=n).map(|i| format!("{}{i}@calm.example", name(i))).collect()
 }
 
-fn urgent(now_ms: i64) -> NewMessage {
-    let address = Address::parse("fine-urgent@calm.example").unwrap();
-    NewMessage {
-        workspace_id: WS,
-        domain_id: DomainId(1),
-        submission: Submission::Smtp,
-        submitter: "shop".to_owned(),
-        stream: "transactional".to_owned(),
-        kind: StreamKind::Transactional,
-        pool: "default".to_owned(),
-        header_id: "order-7@sender.example".to_owned(),
-        from_address: "shop@sender.example".to_owned(),
-        subject: "Order 7".to_owned(),
-        tags: Vec::new(),
-        dsn_envid: None,
-        dsn_ret: None,
-        notices: Notices::Nobody,
-        eight_bit: false,
-        smtputf8: false,
-        content: b"From: shop@sender.example\r\nMessage-ID: <order-7@sender.example>\r\n\r\nHello\r\n".to_vec(),
-        accepted_ms: now_ms,
-        send_at_ms: now_ms,
-        expires_ms: now_ms + 86_400_000,
-        recipients: vec![NewMessageRecipient {
-            address_hash: address_hash(&address),
-            address,
-            dsn_notify: None,
-            dsn_orcpt: None,
-        }],
-    }
-}
-
 /// Transactional mail goes on.
 async fn urgent_mail_goes(voyage: &mut Voyage) {
-    let id = voyage.submit(urgent(voyage.sim.clock.now_ms())).await;
+    let content = b"From: shop@sender.example\r\nMessage-ID: <order-7@sender.example>\r\n\r\nHello\r\n";
+    let urgent = single_mail(voyage.sim.clock.now_ms(), "fine-urgent@calm.example", content);
+    let id = voyage.submit(urgent).await;
     voyage.sim.clock.sleep(MINUTE).await;
     let states: Vec<_> = voyage.of_message(id).await.into_iter().map(|r| r.state).collect();
     assert_eq!(states, [RecipientState::Delivered]);

@@ -1,6 +1,7 @@
 //! `packetboat journey`.
 
 use super::client::Client;
+use super::shaping::encoded;
 use api_types::{
     CheckLevel, Journey, JourneyCheck, JourneyEntry, JourneyEntryInput, JourneyRun, JourneyState, JourneySummary,
 };
@@ -83,8 +84,8 @@ pub(crate) async fn run(client: &Client, command: JourneyCommand) -> anyhow::Res
         }
         JourneyCommand::Runs { id, state, step } => {
             let mut query = Vec::new();
-            query.extend(state.map(|state| format!("state={state}")));
-            query.extend(step.map(|step| format!("step={step}")));
+            query.extend(state.map(|state| format!("state={}", encoded(&state))));
+            query.extend(step.map(|step| format!("step={}", encoded(&step))));
             for run in client.list::<JourneyRun>(&format!("/journeys/{id}/runs?{}", query.join("&"))).await? {
                 println!("{}", line(&run));
             }

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use config::{Config, Signatures, Source};
-use mail::{Address, RecipientState};
+use mail::{Address, RecipientState, StreamKind};
 use mta::inbound::{Figures, Inbound};
 use mta::tls::TlsParts;
 use mta::{ContentMaker, Engine, EngineHandle, Made, MakeError, Parts, Retention, RouteSetup};
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use storage::campaign_run::{self, AudienceChunk};
 use storage::contact::Member;
-use storage::message::{self, NewMessage};
+use storage::message::{self, NewMessage, NewMessageRecipient, Notices, Submission};
 use storage::queue::{self, Claimed, Ledger, LogFilter, Origin, Recipient};
 use storage::{CampaignId, ContactId, DomainId, MessageId, OpenOptions, Storage, WorkspaceId, address_hash};
 use world::Clock;
@@ -420,4 +420,37 @@ fn member(id: i64, text: &str) -> Member {
 /// `n` addresses at a domain: `PREFIX1@DOMAIN` and so on.
 pub fn people(prefix: &str, domain: &str, n: usize) -> Vec<String> {
     (1..=n).map(|i| format!("{prefix}{i}@{domain}")).collect()
+}
+
+/// A single mail of the shop to one recipient.
+pub fn single_mail(now_ms: i64, to: &str, content: &[u8]) -> NewMessage {
+    let address = Address::parse(to).unwrap();
+    NewMessage {
+        workspace_id: WS,
+        domain_id: DomainId(1),
+        submission: Submission::Smtp,
+        submitter: "shop".to_owned(),
+        stream: "transactional".to_owned(),
+        kind: StreamKind::Transactional,
+        pool: "default".to_owned(),
+        header_id: "order-7@sender.example".to_owned(),
+        from_address: "shop@sender.example".to_owned(),
+        subject: "Order 7".to_owned(),
+        tags: Vec::new(),
+        dsn_envid: None,
+        dsn_ret: None,
+        notices: Notices::Nobody,
+        eight_bit: false,
+        smtputf8: false,
+        content: content.to_vec(),
+        accepted_ms: now_ms,
+        send_at_ms: now_ms,
+        expires_ms: now_ms + 86_400_000,
+        recipients: vec![NewMessageRecipient {
+            address_hash: address_hash(&address),
+            address,
+            dsn_notify: None,
+            dsn_orcpt: None,
+        }],
+    }
 }
