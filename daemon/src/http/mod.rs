@@ -314,6 +314,7 @@ fn add_figures(api: Api, _: &Shared) -> Api {
         .add_slow(ADMIN, SLOW, routes!(reports::blocklists::check))
         .add(VIEWER, routes!(reports::feedback::overview))
         .add(VIEWER, routes!(reports::feedback::unmatched))
+        .add(VIEWER, routes!(reports::failures::list))
         .add(VIEWER, routes!(reports::alarms::list))
         .add(ADMIN, routes!(reports::alarms::lift))
 }

@@ -5,6 +5,7 @@
 //! Strategies: each address has one purpose, and what has none is refused at RCPT; 250 is answered only after the mail is
 //! settled or kept; forged and expired addresses are counted, their mail is kept, and nothing follows from it.
 
+mod auth_failure;
 mod feed;
 mod feedback;
 mod figures;
