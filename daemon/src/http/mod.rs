@@ -328,7 +328,7 @@ fn add_returned(api: Api, _: &Shared) -> Api {
         .add(ADMIN, routes!(reply_addresses::delete))
         .add(VIEWER, routes!(replies::list))
         .add(VIEWER, routes!(replies::show))
-        .add(FEEDS, routes!(inbound::feed).layer(DefaultBodyLimit::max(inbound::MAIL_MAX)))
+        .add_slow(FEEDS, SLOW, routes!(inbound::feed).layer(DefaultBodyLimit::disable()))
 }
 
 /// The house as a whole.

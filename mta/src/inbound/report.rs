@@ -31,6 +31,8 @@ pub(super) struct Incoming {
     /// Each address with what it is for.
     pub(super) rcpts: Vec<(Address, Purpose)>,
     pub(super) message: Vec<u8>,
+    /// It is only the beginning of the mail.
+    pub(super) is_cut: bool,
 }
 
 impl Incoming {
@@ -117,6 +119,13 @@ async fn settle_for(
         return figures::settle(inbound, report, incoming).await;
     }
     Ok(match purpose {
+        // Half of an answer goes to nobody, and half of a zipped report is none.
+        Purpose::Reply(_) | Purpose::Figures if incoming.is_cut => {
+            match settle_by_marks(inbound, report, incoming).await? {
+                Settled::No(_) => Settled::No("it is too large to be kept whole"),
+                settled => settled,
+            }
+        }
         // Receivers send these where the domain's record asks for them (`ruf=`), which may be the same address.
         Purpose::Figures => match report.feedback.as_ref().filter(|found| found.is_auth_failure()) {
             Some(found) => feedback::settle(inbound, None, (report, found), incoming).await?,

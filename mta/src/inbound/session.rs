@@ -1,9 +1,9 @@
 //! One client's session with the return-path listener (RFC 5321 §4), over TLS where the client wants it (RFC 3207).
 
-use super::Inbound;
 use super::lines::{Content, Line, Reader};
 use super::purpose::{self, Purpose};
 use super::report::{self, Incoming};
+use super::{Inbound, REPORT_MAX, WHOLE_MAX};
 use mail::Address;
 use smtp_proto::Request;
 use std::collections::HashSet;
@@ -14,14 +14,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
-/// Announced as SIZE. A report may carry back all that was sent, of which `submission.message_max_mb` allows 150 MB: refusing
-/// it would leave the sender in the belief that the message has arrived.
-const REPORT_MAX: usize = 160 * 1024 * 1024;
 /// Of a report, what is read for meaning: its own parts stand before the returned message. The rest is thrown away as it
 /// comes.
 const KEEP_MAX: usize = 1024 * 1024;
-/// What is kept whole may have so much: answers, DMARC and TLS reports.
-const WHOLE_MAX: usize = 10 * 1024 * 1024;
 /// Recipients in one transaction: a report goes to one return path.
 const RCPT_MAX: usize = 10;
 /// Refused commands until we hang up.
@@ -281,7 +276,7 @@ impl Session<'_> {
     async fn settle(&mut self, message: Vec<u8>) -> Next {
         let rcpts = std::mem::take(&mut self.transaction.rcpts);
         let (from, null_path) = (self.transaction.from.take(), self.transaction.null_path);
-        let incoming = Incoming { peer: self.peer.to_string(), from, null_path, rcpts, message };
+        let incoming = Incoming { peer: self.peer.to_string(), from, null_path, rcpts, message, is_cut: false };
         let report = report::read(self.inbound, &incoming.message);
         match report::settle(self.inbound, &incoming, &report).await {
             Ok(Some(_)) => self.reply(250, "2.6.0", "taken"),
