@@ -81,12 +81,12 @@ pub(crate) async fn lanes(shared: Arc<Shared>) {
 
 /// Each soft bounce is judged in its own commit. What was noted under another rule is judged once, by the present one.
 pub(crate) async fn soft_bounces(shared: Arc<Shared>) {
-    let mut after = 0;
+    let mut after = None;
     loop {
         let (storage, now_ms) = (shared.storage.clone(), shared.clock.now_ms());
         let judged = off_clock(async move { soft_bounce::judge(&storage, after, now_ms).await }).await;
         match judged {
-            Some(Ok(last)) if last == after => return,
+            Some(Ok(None)) => return,
             Some(Ok(last)) => after = last,
             Some(Err(error)) => {
                 tracing::error!(%error, "soft bounces cannot be counted; trying again");

@@ -222,8 +222,8 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_report_is_kept_once_and_found_by_what_it_is_about() {
+    #[test]
+    fn a_report_is_kept_once_and_found_by_what_it_is_about() {
         let dir = tempfile::tempdir().unwrap();
         let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 1 }).unwrap();
         let keep = |mark: u8, item: &'static str, received_ms: i64, recipient| {
@@ -258,6 +258,7 @@ mod tests {
             Ok(())
         };
         storage.read_blocking(read).unwrap();
-        assert_eq!(forget(&storage, 103, 10).await.unwrap(), 2);
+        let forgotten = |tx: &crate::Transaction<'_>| Ok(tx.prepare_cached(FORGET)?.execute(params![103, 10])?);
+        assert_eq!(storage.events().write_blocking(forgotten).unwrap(), 2);
     }
 }

@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
+use storage::StorageError;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
@@ -105,6 +106,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(inbound: &Inbound, stream: S, 
 async fn converse<S: AsyncRead + AsyncWrite + Unpin>(session: &mut Session<'_>, stream: S) -> io::Result<Option<S>> {
     let (read, mut write) = tokio::io::split(stream);
     let mut reader = Reader::new(read);
+    let mut are_too_many = true;
     while session.commands < COMMANDS_MAX {
         session.commands += 1;
         if !reader.has_more() {
@@ -130,8 +132,12 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(session: &mut Session<'_>, 
             return Ok(Some(reader.into_inner().unsplit(write)));
         }
         if next == Next::HangUp || session.errors > ERRORS_MAX {
+            are_too_many = false;
             break;
         }
+    }
+    if are_too_many {
+        session.reply(421, "4.7.0", "too many commands, closing");
     }
     write.write_all(session.replies.as_bytes()).await?;
     write.shutdown().await?;
@@ -193,7 +199,7 @@ impl Session<'_> {
                 let starttls = if self.may_start_tls() { "250-STARTTLS\r\n" } else { "" };
                 let _ = write!(
                     self.replies,
-                    "250-{}\r\n250-PIPELINING\r\n250-SIZE {REPORT_MAX}\r\n250-8BITMIME\r\n{starttls}\
+                    "250-{}\r\n250-PIPELINING\r\n250-SIZE {REPORT_MAX}\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n{starttls}\
                      250 ENHANCEDSTATUSCODES\r\n",
                     self.inbound.hostname
                 );
@@ -281,6 +287,8 @@ impl Session<'_> {
         match report::settle(self.inbound, &incoming, &report).await {
             Ok(Some(_)) => self.reply(250, "2.6.0", "taken"),
             Ok(None) => self.reply(451, "4.3.0", "try again later"),
+            // Told once by who writes.
+            Err(StorageError::DiskFull) => self.reply(452, "4.3.1", "the disk is full; try again later"),
             Err(error) => {
                 tracing::error!(%error, "a returned mail could not be settled; the other side will send it again");
                 self.reply(451, "4.3.0", "try again later")
