@@ -168,7 +168,13 @@ mod tests {
              report-type=feedback-report; boundary=b\n\n--b\nContent-Type: message/feedback-report\n\n\
              Feedback-Type: auth-failure\nVersion: 1\nUser-Agent: R/1\nAuth-Failure: bodyhash\nDKIM-Domain: a.example\n\
              DKIM-Selector: s1\nSource-IP: 192.0.2.1\nOriginal-Rcpt-To: ana@big.example\n\n--b--\n",
-            expect![[r#""#]],
+            expect![[r#"
+                This is a complaint.
+                  because it has a feedback report (RFC 5965)
+                Mail from 192.0.2.1 failed authentication: bodyhash.
+                  the signature of s1._domainkey.a.example failed
+                  Nothing against the recipient. If it is mail of yours, look at the key and the SPF record.
+            "#]],
         );
     }
 

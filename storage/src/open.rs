@@ -281,9 +281,8 @@ mod tests {
         let storage = Storage::open(&options(&dir)).unwrap();
         let wrong = storage.main().write(|tx| {
             set(tx, "lost")?;
-            let nothing: Option<()> = None;
-            nothing.expect("an operation that panics on purpose");
-            Ok(())
+            let number: u32 = tx.query_row("SELECT 'no number'", [], |row| row.get(0)).expect("panics on purpose");
+            Ok(number)
         });
         assert!(matches!(wrong.await, Err(StorageError::Closed)));
         storage.main().write(|tx| set(tx, "kept")).await.unwrap();
