@@ -302,9 +302,6 @@ pub fn leave(tx: &Connection, who: Mover<'_>, (id, name): (ListId, &str)) -> Res
 
 const REJOIN: &str =
     "DELETE FROM list_leave WHERE workspace_id = ?1 AND address_hash = ?2 AND list_id = ?3 RETURNING recipient_id";
-// One mail can lead out of several lists.
-const STILL_LEFT: &str = "
-    SELECT 1 FROM list_leave WHERE workspace_id = ?1 AND address_hash = ?2 AND recipient_id = ?3";
 
 /// Takes the leaving back, with an event. Whether the contact stands on the list is main.db's: put it there first.
 /// Belongs into the writer of queue.db.
@@ -314,10 +311,8 @@ const STILL_LEFT: &str = "
 pub fn rejoin(tx: &Connection, who: Mover<'_>, (id, name): (ListId, &str)) -> Result<(), StorageError> {
     let mut statement = tx.prepare_cached(REJOIN)?;
     let led = statement.query_row(params![who.workspace, who.hash, id], |row| row.get::<_, Option<RecipientId>>(0));
-    if let Some(recipient) = led.optional()?.flatten()
-        && !tx.prepare_cached(STILL_LEFT)?.exists(params![who.workspace, who.hash, recipient])?
-    {
-        response::take_back(tx, recipient, Response::Left)?;
+    if let Some(recipient) = led.optional()?.flatten() {
+        response::came_back(tx, (who.workspace, who.hash), recipient)?;
     }
     if let Some(contact) = who.contact {
         journey_run::rejoined(tx, (who.workspace, id, contact))?;
@@ -356,5 +351,5 @@ pub fn has_left(
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
     INSERT, UPDATE, IN_DRAFT, UNDER_WAY, DELETE, FORGET, FIND, ALL, SUBSCRIBED, LEFT, ADD, STANDINGS, LEAVE, REJOIN,
-    STILL_LEFT, HAS_LEFT,
+    HAS_LEFT,
 ];
