@@ -5,13 +5,10 @@ use crate::preferences::offered;
 use crate::time::rfc3339;
 use api_types::ContactStream;
 use config::Streams;
-use mail::{Address, StreamKind};
+use mail::StreamKind;
 use std::collections::HashMap;
 use storage::list::Mover;
-use storage::{
-    AddressHash, Connection, ContactId, Storage, StorageError, WorkspaceId, address_hash, contact, preference_centre,
-    stream_leave,
-};
+use storage::{AddressHash, Connection, ContactId, Storage, WorkspaceId, contact, preference_centre, stream_leave};
 
 /// How a contact stands to every bulk stream of the configuration, in the order of the configuration. For readers.
 ///
@@ -46,15 +43,7 @@ pub async fn set_of_contact(
         return Err(Refused::invalid(format!("left[{at}]"), message));
     }
     let change = move |tx: &storage::Transaction<'_>| {
-        let who = Mover {
-            workspace,
-            hash: &hash,
-            contact: Some(id),
-            recipient: None,
-            campaign: None,
-            actor: Some(&by),
-            now_ms,
-        };
+        let who = Mover::by_staff((workspace, id), &hash, &by, now_ms);
         for one in &all {
             let named = (one.stream.as_str(), one.title.as_str());
             match left.contains(&one.stream) {
@@ -73,10 +62,7 @@ fn standings(
     workspace: WorkspaceId,
     id: ContactId,
 ) -> Result<(AddressHash, Vec<ContactStream>), Refused> {
-    let found = contact::find(c, workspace, id)?.ok_or(Refused::NotFound("contact"))?;
-    let address = Address::parse(&found.email)
-        .map_err(|_| StorageError::Damaged { what: "contact.email", value: found.email.clone() })?;
-    let hash = address_hash(&address);
+    let hash = contact::find(c, workspace, id)?.ok_or(Refused::NotFound("contact"))?.address_hash;
     let left = stream_leave::of_address(c, workspace, &hash)?;
     let offers = offered(&preference_centre::get(c, workspace)?, streams);
     let titles: HashMap<&str, &str> =

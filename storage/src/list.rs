@@ -278,6 +278,19 @@ pub struct Mover<'a> {
     pub now_ms: i64,
 }
 
+impl<'a> Mover<'a> {
+    /// Somebody of the staff, on a contact's word.
+    #[must_use]
+    pub fn by_staff(
+        (workspace, contact): (WorkspaceId, ContactId),
+        hash: &'a AddressHash,
+        by: &'a str,
+        now_ms: i64,
+    ) -> Mover<'a> {
+        Mover { workspace, hash, contact: Some(contact), recipient: None, campaign: None, actor: Some(by), now_ms }
+    }
+}
+
 const LEAVE: &str = "
     INSERT INTO list_leave (workspace_id, address_hash, list_id, since_ms, recipient_id, campaign_id)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -320,7 +333,8 @@ pub fn rejoin(tx: &Connection, who: Mover<'_>, (id, name): (ListId, &str)) -> Re
     tell(tx, who, Kind::ListJoined, name)
 }
 
-fn tell(tx: &Connection, who: Mover<'_>, kind: Kind, name: &str) -> Result<(), StorageError> {
+/// Tells of joining or leaving, with the name of what it was.
+pub(crate) fn tell(tx: &Connection, who: Mover<'_>, kind: Kind, name: &str) -> Result<(), StorageError> {
     let event = Event {
         recipient_id: who.recipient,
         campaign_id: who.campaign,

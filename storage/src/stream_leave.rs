@@ -3,10 +3,10 @@
 //! Streams are the configuration's; which of them the preference centre offers is the workspace's. Leaving one is kept by
 //! its name, so it holds again when a stream comes back to the configuration.
 
-use crate::event::{Event, Kind};
-use crate::list::Mover;
+use crate::event::Kind;
+use crate::list::{Mover, tell};
 use crate::response::{self, Response};
-use crate::{AddressHash, StorageError, WorkspaceId, outbox};
+use crate::{AddressHash, StorageError, WorkspaceId};
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 use std::collections::HashMap;
 
@@ -48,18 +48,6 @@ pub fn rejoin(tx: &Connection, who: Mover<'_>, (stream, title): (&str, &str)) ->
     }
     tell(tx, who, Kind::StreamJoined, title)?;
     Ok(true)
-}
-
-fn tell(tx: &Connection, who: Mover<'_>, kind: Kind, title: &str) -> Result<(), StorageError> {
-    let event = Event {
-        recipient_id: who.recipient,
-        campaign_id: who.campaign,
-        contact_id: who.contact,
-        text: Some(title),
-        actor: who.actor,
-        ..Event::new(who.now_ms, who.workspace, kind)
-    };
-    outbox::put(tx, &event)
 }
 
 const OF_ADDRESS: &str = "
