@@ -120,7 +120,7 @@ impl Found {
     fn leads_to(&self, event: &EventRow) -> Option<TraceLink> {
         match event.kind {
             Kind::SuppressionAdded | Kind::SuppressionRemoved => Some(self.suppressions()),
-            Kind::Suppressed if event.text.as_deref() != Some(queue::LEFT_LIST) => Some(self.suppressions()),
+            Kind::Suppressed if !event.text.as_deref().is_some_and(is_left) => Some(self.suppressions()),
             Kind::Replied => {
                 let reply = self.replies.iter().find(|reply| reply.received_ms == event.at_ms)?;
                 let name = reply.subject.clone();
@@ -183,6 +183,11 @@ fn failed(failure: &AuthFailure) -> TimelineEntry {
         if failure.source_ip.is_empty() { String::new() } else { format!(", coming from {}", failure.source_ip) };
     let summary = format!("{} reported that it failed authentication{what}{from}.", failure.organization);
     entry(failure.received_ms, "auth_failure", summary)
+}
+
+/// Whether such an event's text says that the recipient left something, and not why it is suppressed.
+fn is_left(text: &str) -> bool {
+    [queue::LEFT_LIST, queue::LEFT_STREAM].contains(&text)
 }
 
 fn webhook_told(told: &Told) -> TimelineEntry {
