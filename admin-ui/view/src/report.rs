@@ -159,7 +159,11 @@ mod tests {
     fn failures_in_words() {
         for (failure, signatures, expected) in [
             ("spf", "", "SPF"),
-            ("bodyhash", "s1._domainkey.a.example", "DKIM: the body is not the one that was signed (s1._domainkey.a.example)"),
+            (
+                "bodyhash",
+                "s1._domainkey.a.example",
+                "DKIM: the body is not the one that was signed (s1._domainkey.a.example)",
+            ),
             ("", "", "Authentication"),
             ("odd", "", "odd"),
         ] {

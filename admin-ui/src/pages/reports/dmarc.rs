@@ -197,7 +197,9 @@ fn failures(query: Query) -> impl IntoView {
             whom.unwrap_or_else(none),
         ])
     };
-    let empty = || view! { <p class="muted">"No mail was reported to have failed. Receivers report single mails where the DMARC record asks for it (ruf=)."</p> }.into_any();
+    let empty = || {
+        view! { <p class="muted">"No mail was reported to have failed. Receivers report single mails where the DMARC record asks for it (ruf=)."</p> }.into_any()
+    };
     view! {
         <h2 class="section">"Single mails that failed authentication"</h2>
         <Toolbar><FilterBy query param="ours" label="Whose mail" options=choices(&OURS)/></Toolbar>
