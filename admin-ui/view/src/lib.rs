@@ -11,6 +11,7 @@ pub mod import;
 pub mod journey;
 pub mod message;
 pub mod number;
+pub mod preference;
 pub mod progress;
 pub mod query;
 pub mod queue;
