@@ -66,6 +66,11 @@ pub enum Filter {
         /// Which of the two.
         status: ListStatus,
     },
+    /// Wants no mail of a stream.
+    LeftStream {
+        /// The stream's name.
+        stream: String,
+    },
     /// Was sent mail for so many months, and the last sign of engagement is older than that.
     Unengaged {
         /// 1 to 120.

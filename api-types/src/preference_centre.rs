@@ -1,9 +1,11 @@
 //! The preference centre: what its page says and looks like. The page for unsubscribing looks the same.
 //!
 //! `GET, PUT, DELETE /api/v1/preference-centre` · `POST /api/v1/preference-centre/preview` ·
-//! `PUT, DELETE /api/v1/preference-centre/logo`
+//! `POST, DELETE /api/v1/preference-centre/logo` · `GET, PUT /api/v1/contacts/{id}/streams`
 
 use serde::{Deserialize, Serialize};
+
+use crate::Time;
 
 /// What people set of the preference centre. An empty text stands for the language's own words, an empty colour for ours.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +34,51 @@ pub struct PreferenceCentre {
     pub confirmation_subject: String,
     /// What it says, in plain text.
     pub confirmation_text: String,
+    /// The streams that people can choose, in this order.
+    pub streams: Vec<StreamOffer>,
+}
+
+/// A stream that people can choose on the page.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StreamOffer {
+    /// The stream's name in the configuration; of the kind `bulk`.
+    pub stream: String,
+    /// What people call it.
+    pub title: String,
+    /// What stands below the title.
+    #[serde(default)]
+    pub description: String,
+}
+
+/// A bulk stream of the configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BulkStream {
+    /// Its name.
+    pub stream: String,
+    /// Addresses that want no mail of it.
+    pub left: u64,
+}
+
+/// How a contact stands to a stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ContactStream {
+    /// The stream's name.
+    pub stream: String,
+    /// The title that it is offered by; its name where it is not offered.
+    pub title: String,
+    /// Since when the contact wants no mail of it; absent where it gets it.
+    pub left_at: Option<Time>,
+}
+
+/// The streams that a contact is to get no mail of; it gets that of the others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ContactStreamsInput {
+    /// Names of streams.
+    pub left: Vec<String>,
 }
 
 /// A language of the pages for recipients.
@@ -56,6 +103,8 @@ pub struct PreferenceCentreState {
     pub logo: Option<String>,
     /// How well the colours can be read.
     pub contrasts: Vec<Contrast>,
+    /// The streams that can be offered.
+    pub streams: Vec<BulkStream>,
 }
 
 /// How well one colour can be read on another (WCAG 2.1, 1.4.3).

@@ -40,6 +40,9 @@ pub struct SegmentInput {
 pub struct CountRequest {
     /// The condition.
     pub filter: Filter,
+    /// Without those who want no mail of this stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<String>,
 }
 
 /// How many contacts a filter finds, and who of them will receive.

@@ -59,6 +59,16 @@ types! {
     ContactUnsubscribed = "contact.unsubscribed",
     /// A recipient who had unsubscribed came back.
     ContactResubscribed = "contact.resubscribed",
+    /// A recipient wants no marketing mail for 30 days.
+    ContactPaused = "contact.paused",
+    /// A recipient was put on a list again, or joined it.
+    ContactJoinedList = "contact.joined_list",
+    /// A recipient left a list.
+    ContactLeftList = "contact.left_list",
+    /// A recipient wants the mail of a stream again.
+    ContactJoinedStream = "contact.joined_stream",
+    /// A recipient wants no mail of a stream any more.
+    ContactLeftStream = "contact.left_stream",
     /// A recipient of a campaign answered to its return path.
     ContactReplied = "contact.replied",
     /// A person put an address on the suppression list.
@@ -128,6 +138,9 @@ pub struct WebhookData {
     /// Id of the contact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contact_id: Option<i64>,
+    /// Name of the list, or title of the stream, that was left or joined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
     /// The receiving server's reply code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_code: Option<u16>,

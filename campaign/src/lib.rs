@@ -3,6 +3,7 @@
 //! Functions that only look take a reader's connection; those that change something take the storage and are async.
 //! Everything is asked with its workspace.
 
+pub mod contact_streams;
 mod error;
 pub mod hygiene;
 pub mod import;

@@ -3,9 +3,8 @@
 use crate::error::{self, Refused};
 use crate::time::rfc3339;
 use api_types::{ContactList, ListInput, ListStatus};
-use mail::Address;
 use storage::list::{self, Draft, List, Mover, Standing};
-use storage::{Connection, ContactId, ListId, Storage, StorageError, WorkspaceId, address_hash, contact};
+use storage::{Connection, ContactId, ListId, Storage, StorageError, WorkspaceId, contact};
 
 /// Who left, forgotten in one commit when a list is deleted.
 const FORGET_CHUNK: u32 = 2000;
@@ -139,15 +138,7 @@ pub async fn set_of_contact(
         all.iter().filter(|one| !is_wanted(one)).filter(|one| one.is_subscribed()).map(named).collect();
     put_on(storage, (workspace, id), &joins, format!("put on it by {by}"), now_ms).await?;
     let change = move |tx: &storage::Transaction<'_>| {
-        let who = Mover {
-            workspace,
-            hash: &hash,
-            contact: Some(id),
-            recipient: None,
-            campaign: None,
-            actor: Some(&by),
-            now_ms,
-        };
+        let who = Mover::by_staff((workspace, id), &hash, &by, now_ms);
         for (list, name) in &joins {
             list::rejoin(tx, who, (*list, name))?;
         }
@@ -186,10 +177,7 @@ fn standings(
     workspace: WorkspaceId,
     id: ContactId,
 ) -> Result<(storage::AddressHash, Vec<Standing>), Refused> {
-    let found = contact::find(connection, workspace, id)?.ok_or(Refused::NotFound("contact"))?;
-    let address = Address::parse(&found.email)
-        .map_err(|_| StorageError::Damaged { what: "contact.email", value: found.email.clone() })?;
-    let hash = address_hash(&address);
+    let hash = contact::find(connection, workspace, id)?.ok_or(Refused::NotFound("contact"))?.address_hash;
     let standings = list::standings(connection, workspace, (Some(id), &hash))?;
     Ok((hash, standings))
 }

@@ -13,7 +13,7 @@ use storage::campaign::Draft;
 use storage::contact::{self, Contact, Query};
 use storage::filter::{self, CompiledFilter, FilterContext};
 use storage::segment::{self, Segment};
-use storage::{Connection, SegmentId, Storage, StorageError, WorkspaceId, field, workspace};
+use storage::{Connection, SegmentId, Storage, StorageError, WorkspaceId, field, stream_leave, workspace};
 
 /// Contacts shown as a sample.
 const SAMPLE: u32 = 5;
@@ -122,6 +122,23 @@ pub fn audience_of(tx: &Connection, workspace: WorkspaceId, draft: &Draft) -> Re
     let Some(list) = draft.list_id else { return Ok(segment) };
     let on_it = Filter::List { id: list.0, status: ListStatus::Subscribed };
     Ok(Filter::And { filters: vec![segment, on_it] })
+}
+
+/// A condition without those who want no mail of a stream. For readers.
+///
+/// # Errors
+/// The database's.
+pub fn wants_stream(
+    c: &Connection,
+    workspace: WorkspaceId,
+    filter: Filter,
+    stream: &str,
+) -> Result<Filter, StorageError> {
+    if !stream_leave::anybody(c, workspace, stream)? {
+        return Ok(filter);
+    }
+    let left = Filter::LeftStream { stream: stream.to_owned() };
+    Ok(Filter::And { filters: vec![filter, Filter::Not { filter: Box::new(left) }] })
 }
 
 /// Saves a new segment.

@@ -37,7 +37,10 @@ impl Harbour {
         let providers = Providers::parse(PROVIDERS).unwrap();
         let ledger = LedgerOptions { keep_last: 100, ..LedgerOptions::default() };
         let internet = Internet::start(Options { providers, ledger, ..Options::default() }).await.unwrap();
-        let more = format!("[smtp]\nremote_port = {}\nbulk_retry = [\"1s\"]", internet.smtp_port());
+        let more = format!(
+            "[smtp]\nremote_port = {}\nbulk_retry = [\"1s\"]\n[[stream]]\nname = \"hints\"\nkind = \"bulk\"",
+            internet.smtp_port()
+        );
         let dns = format!("servers = [\"{}\"]", internet.dns());
         let boat = boat_with(&more, Overrides::default(), &dns).await;
         let ana = boat.session(Role::Owner).await;
@@ -57,9 +60,12 @@ impl Harbour {
     }
 
     async fn launch(&self, name: &str) -> String {
-        let draft = json!({
-            "name": name, "template_id": self.template, "list_id": self.list, "from_email": "news@sender.example",
-        });
+        self.launch_of(json!({ "name": name, "list_id": self.list })).await
+    }
+
+    async fn launch_of(&self, mut draft: Value) -> String {
+        draft["template_id"] = self.template.clone();
+        draft["from_email"] = json!("news@sender.example");
         let path = format!("/api/v1/campaigns/{}", self.ana.post("/api/v1/campaigns", draft).await["id"]);
         self.ana.post(&format!("{path}/launch"), json!({})).await;
         path
@@ -76,6 +82,28 @@ impl Harbour {
             tokio::time::sleep(LOOK).await;
         }
         panic!("never {what}: {progress}");
+    }
+
+    /// The link to the choices of somebody who got the last mail, with its address.
+    fn link(&self) -> (String, String) {
+        let received = self.internet.ledger().last_messages().pop().unwrap();
+        let content = String::from_utf8_lossy(&received.content).replace("\r\n ", " ");
+        let token = content.split("/u/").nth(1).unwrap().split('>').next().unwrap();
+        assert!(content.replace("=\r\n", "").contains(&format!("/p/{token}")), "{content}");
+        (self.boat.url(&format!("/p/{token}")), received.recipients[0].clone())
+    }
+
+    /// Waits until the contact's timeline says so.
+    async fn told(&self, contact: &Value, what: &str) -> String {
+        let mut told = String::new();
+        for _ in 0..100 {
+            told = self.ana.get(&format!("/api/v1/contacts/{contact}/timeline")).await["items"].to_string();
+            if told.contains(what) {
+                return told;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        panic!("never told {what}: {told}");
     }
 
     async fn choose(&self, link: &str, form: &'static str) -> Response {
@@ -95,12 +123,7 @@ async fn who_leaves_a_list_is_skipped_by_the_campaign_on_its_way() {
     harbour.until(&first, "finished", |p| p["state"] == "finished").await;
 
     // The link of a mail that was received: looking changes nothing, the form does.
-    let received = harbour.internet.ledger().last_messages().pop().unwrap();
-    let address = received.recipients[0].clone();
-    let content = String::from_utf8_lossy(&received.content).replace("\r\n ", " ");
-    let token = content.split("/u/").nth(1).unwrap().split('>').next().unwrap();
-    assert!(content.replace("=\r\n", "").contains(&format!("/p/{token}")), "{content}");
-    let link = harbour.boat.url(&format!("/p/{token}"));
+    let (link, address) = harbour.link();
     let page = harbour.boat.http.get(&link).send().await.unwrap();
     assert!(page.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
     assert!(page.headers().get("set-cookie").is_none());
@@ -125,17 +148,8 @@ async fn who_leaves_a_list_is_skipped_by_the_campaign_on_its_way() {
 
     let lists = ana.get(&format!("/api/v1/contacts/{}/lists", contact["id"])).await;
     assert_eq!((&lists["items"][0]["status"], &lists["items"][1]["status"]), (&json!("left"), &json!("subscribed")));
-    let mut told = String::new();
-    for _ in 0..100 {
-        let timeline = ana.get(&format!("/api/v1/contacts/{}/timeline", contact["id"])).await;
-        told = timeline["items"].to_string();
-        if told.contains("Not sent: the address has left the list") {
-            break;
-        }
-        tokio::time::sleep(LOOK).await;
-    }
+    let told = harbour.told(&contact["id"], "Not sent: the address has left the list").await;
     assert!(told.contains("Left a list: News.") && told.contains("Joined a list: Offers."), "{told}");
-    assert!(told.contains("Not sent: the address has left the list"), "{told}");
 
     // A third one does not even mean it; and the change was confirmed by mail, once.
     let third = harbour.launch("Third").await;
@@ -163,6 +177,79 @@ async fn who_leaves_a_list_is_skipped_by_the_campaign_on_its_way() {
     assert_eq!(confirmations(), [address]);
     let unknown = harbour.boat.http.get(harbour.boat.url("/p/AAAAAAAAAAAAAAAA")).send().await.unwrap();
     assert_eq!(unknown.status(), 404);
+    harbour.boat.stop().await;
+    harbour.internet.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_a_stream_gets_the_rest() {
+    let harbour = Harbour::new().await;
+    let ana = &harbour.ana;
+    let centre = json!({ "streams": [{ "stream": "hints", "title": "Hints & tips", "description": "Now and then" }] });
+    let kept = good(ana.send(Method::PUT, CENTRE, Some(centre.clone())).await).await;
+    assert_eq!(kept["streams"], json!([{ "stream": "bulk", "left": 0 }, { "stream": "hints", "left": 0 }]));
+    let shown = ana.post(&format!("{CENTRE}/preview"), centre).await["preferences"].to_string();
+    assert!(shown.contains("Hints &amp; tips") && shown.contains("Now and then"), "{shown}");
+    let first = harbour.launch_of(json!({ "name": "First", "stream": "hints" })).await;
+    harbour.until(&first, "finished", |p| p["state"] == "finished").await;
+    let (link, address) = harbour.link();
+    let page = harbour.boat.http.get(&link).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("name=\"stream\" value=\"hints\" checked") && !page.contains("value=\"bulk\""), "{page}");
+    let contact = ana.get(&format!("/api/v1/contacts?q={address}")).await["items"][0]["id"].clone();
+
+    // Campaigns of both streams wait, and submitted mail of the one that is left.
+    let pause = ana.post("/api/v1/pauses", json!({ "scope": "workspace", "reason": "a moment" })).await;
+    let hints = harbour.launch_of(json!({ "name": "Hints", "stream": "hints" })).await;
+    let other = harbour.launch_of(json!({ "name": "Other" })).await;
+    for path in [&hints, &other] {
+        harbour.until(path, "in the queue", |p| p["audience_complete"] == true).await;
+    }
+    let mail =
+        json!({ "from": "news@sender.example", "to": [address], "subject": "One", "text": "One", "stream": "hints" });
+    let message = ana.post("/api/v1/messages", mail).await["id"].clone();
+    let saved = harbour.choose(&link, "mail=yes&shown-stream=hints&shown-stream=bulk").await.text().await.unwrap();
+    assert!(saved.contains("Your choice is saved.") && saved.contains("value=\"hints\"><span>"), "{saved}");
+    good(ana.send(Method::DELETE, &format!("/api/v1/pauses/{}", pause["id"].as_str().unwrap()), None).await).await;
+    let ended = harbour.until(&hints, "finished", |p| p["state"] == "finished").await;
+    assert_eq!((&ended["delivered"], &ended["suppressed"]), (&json!(PEOPLE - 1), &json!(1)), "{ended}");
+    let ended = harbour.until(&other, "finished", |p| p["state"] == "finished").await;
+    assert_eq!(
+        (&ended["delivered"], &ended["suppressed"]),
+        (&json!(PEOPLE), &json!(0)),
+        "not offered, and so not left"
+    );
+    let told = harbour.told(&contact, "Not sent: the address wants no mail of the stream").await;
+    assert!(told.contains("Wants no mail of a stream any more: Hints & tips."), "{told}");
+    let recipients = ana.get(&format!("/api/v1/messages/{message}")).await["recipients"].to_string();
+    assert!(recipients.contains("suppressed"), "{recipients}");
+    let led = async || ana.get(&format!("{first}/progress")).await["responses"][1].clone();
+    assert_eq!(led().await, json!({ "response": "left", "count": 1, "percent": 25.0 }), "the mail that led there");
+
+    // The next one does not mean it, and its audience says so before.
+    let count = json!({ "filter": { "type": "and", "filters": [] }, "stream": "hints" });
+    assert_eq!(ana.post("/api/v1/segments/count", count).await["receiving"], PEOPLE - 1);
+    let left = json!({ "filter": { "type": "left_stream", "stream": "hints" } });
+    let found = ana.post("/api/v1/segments/count", left).await;
+    assert_eq!((&found["matching"], &found["sentence"]), (&json!(1), &json!("Has left the stream “hints”.")));
+    let next = harbour.launch_of(json!({ "name": "Next", "stream": "hints" })).await;
+    assert_eq!(harbour.until(&next, "finished", |p| p["state"] == "finished").await["accepted"], PEOPLE - 1);
+
+    // Staff see it, and put it back on its word; the page of the old mail then shows it.
+    let path = format!("/api/v1/contacts/{contact}/streams");
+    let standing = ana.get(&path).await["items"].clone();
+    assert_eq!(
+        (&standing[1]["title"], standing[1]["left_at"].is_string()),
+        (&json!("Hints & tips"), true),
+        "{standing}"
+    );
+    assert_eq!(ana.get(CENTRE).await["streams"][1]["left"], 1);
+    let set = async |left: Value| ana.send(Method::PUT, &path, Some(json!({ "left": left }))).await;
+    assert_eq!(bad(set(json!(["hints", "transactional"])).await).await.1.error.field.as_deref(), Some("left[1]"));
+    let back = good(set(json!(["bulk"])).await).await["items"].clone();
+    assert_eq!((back[0]["left_at"].is_string(), &back[1]["left_at"]), (true, &json!(null)), "{back}");
+    let page = harbour.boat.http.get(&link).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("name=\"stream\" value=\"hints\" checked"), "{page}");
+    assert_eq!(led().await["count"], 0, "it has come back");
     harbour.boat.stop().await;
     harbour.internet.shutdown().await;
 }

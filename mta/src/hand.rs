@@ -84,7 +84,9 @@ impl Hand {
                 Ending::Bounced { .. } => Some(Fate::Bounced),
                 Ending::Expired => Some(fate(class, Fate::Deferred)),
                 // It may have arrived: it stays counted as sent.
-                Ending::Unknown | Ending::Suppressed(_) | Ending::LeftList | Ending::Cancelled => None,
+                Ending::Unknown | Ending::Suppressed(_) | Ending::LeftList | Ending::LeftStream | Ending::Cancelled => {
+                    None
+                }
             };
             let warmup = self.use_up(fate);
             book.settle(settlement, warmup);

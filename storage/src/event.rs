@@ -77,6 +77,10 @@ kinds! {
     ListJoined = "list_joined",
     /// A recipient left a list.
     ListLeft = "list_left",
+    /// A recipient wants the mail of a stream again.
+    StreamJoined = "stream_joined",
+    /// A recipient wants no mail of a stream any more.
+    StreamLeft = "stream_left",
     /// A contact entered a journey.
     JourneyEntered = "journey_entered",
     /// A contact's way through a journey ended.

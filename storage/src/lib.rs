@@ -60,6 +60,7 @@ pub mod source_check;
 pub mod standing;
 #[cfg(test)]
 mod statements;
+pub mod stream_leave;
 pub mod suppression;
 pub mod tag;
 pub mod tally;

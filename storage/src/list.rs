@@ -278,6 +278,19 @@ pub struct Mover<'a> {
     pub now_ms: i64,
 }
 
+impl<'a> Mover<'a> {
+    /// Somebody of the staff, on a contact's word.
+    #[must_use]
+    pub fn by_staff(
+        (workspace, contact): (WorkspaceId, ContactId),
+        hash: &'a AddressHash,
+        by: &'a str,
+        now_ms: i64,
+    ) -> Mover<'a> {
+        Mover { workspace, hash, contact: Some(contact), recipient: None, campaign: None, actor: Some(by), now_ms }
+    }
+}
+
 const LEAVE: &str = "
     INSERT INTO list_leave (workspace_id, address_hash, list_id, since_ms, recipient_id, campaign_id)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -302,9 +315,6 @@ pub fn leave(tx: &Connection, who: Mover<'_>, (id, name): (ListId, &str)) -> Res
 
 const REJOIN: &str =
     "DELETE FROM list_leave WHERE workspace_id = ?1 AND address_hash = ?2 AND list_id = ?3 RETURNING recipient_id";
-// One mail can lead out of several lists.
-const STILL_LEFT: &str = "
-    SELECT 1 FROM list_leave WHERE workspace_id = ?1 AND address_hash = ?2 AND recipient_id = ?3";
 
 /// Takes the leaving back, with an event. Whether the contact stands on the list is main.db's: put it there first.
 /// Belongs into the writer of queue.db.
@@ -314,10 +324,8 @@ const STILL_LEFT: &str = "
 pub fn rejoin(tx: &Connection, who: Mover<'_>, (id, name): (ListId, &str)) -> Result<(), StorageError> {
     let mut statement = tx.prepare_cached(REJOIN)?;
     let led = statement.query_row(params![who.workspace, who.hash, id], |row| row.get::<_, Option<RecipientId>>(0));
-    if let Some(recipient) = led.optional()?.flatten()
-        && !tx.prepare_cached(STILL_LEFT)?.exists(params![who.workspace, who.hash, recipient])?
-    {
-        response::take_back(tx, recipient, Response::Left)?;
+    if let Some(recipient) = led.optional()?.flatten() {
+        response::came_back(tx, (who.workspace, who.hash), recipient)?;
     }
     if let Some(contact) = who.contact {
         journey_run::rejoined(tx, (who.workspace, id, contact))?;
@@ -325,7 +333,8 @@ pub fn rejoin(tx: &Connection, who: Mover<'_>, (id, name): (ListId, &str)) -> Re
     tell(tx, who, Kind::ListJoined, name)
 }
 
-fn tell(tx: &Connection, who: Mover<'_>, kind: Kind, name: &str) -> Result<(), StorageError> {
+/// Tells of joining or leaving, with the name of what it was.
+pub(crate) fn tell(tx: &Connection, who: Mover<'_>, kind: Kind, name: &str) -> Result<(), StorageError> {
     let event = Event {
         recipient_id: who.recipient,
         campaign_id: who.campaign,
@@ -356,5 +365,5 @@ pub fn has_left(
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
     INSERT, UPDATE, IN_DRAFT, UNDER_WAY, DELETE, FORGET, FIND, ALL, SUBSCRIBED, LEFT, ADD, STANDINGS, LEAVE, REJOIN,
-    STILL_LEFT, HAS_LEFT,
+    HAS_LEFT,
 ];

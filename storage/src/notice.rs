@@ -134,9 +134,12 @@ fn action(settlement: &Settlement) -> Option<Action> {
         // RFC 3461 §5.2.2: who takes the wishes takes the duty to report.
         Ending::Delivered if settlement.attempt.as_ref().is_some_and(|attempt| attempt.reports) => None,
         Ending::Delivered => Some(Action::Relayed),
-        Ending::Bounced { .. } | Ending::Expired | Ending::Suppressed(_) | Ending::LeftList | Ending::Unknown => {
-            Some(Action::Failed)
-        }
+        Ending::Bounced { .. }
+        | Ending::Expired
+        | Ending::Suppressed(_)
+        | Ending::LeftList
+        | Ending::LeftStream
+        | Ending::Unknown => Some(Action::Failed),
         // By whoever handed it in, unless its content could not be made.
         Ending::Cancelled => settlement.answer.is_some().then_some(Action::Failed),
     }

@@ -1,4 +1,4 @@
-//! What a recipient wants: which lists, all marketing mail or none, a pause. All of it is changed in one commit, with its
+//! What a recipient wants: which lists and streams, all marketing mail or none, a pause. All of it is changed in one commit, with its
 //! events.
 
 use crate::event::{Event, Kind};
@@ -6,7 +6,7 @@ use crate::list::{self, Mover};
 use crate::response::{self, Response};
 use crate::suppression::{self, NewSuppression, Removal, SuppressionReason, usual_covers};
 use crate::unsubscribe::{Applied, find};
-use crate::{AddressHash, ListId, RecipientId, StorageError, WorkspaceId, address_hash, outbox};
+use crate::{AddressHash, ListId, RecipientId, StorageError, WorkspaceId, address_hash, outbox, stream_leave};
 use mail::Address;
 use rusqlite::{Connection, params};
 
@@ -68,6 +68,24 @@ pub struct Choice {
     pub joins: Vec<(ListId, String)>,
     /// Lists to leave, with their names.
     pub leaves: Vec<(ListId, String)>,
+    /// Streams to get mail of again, with the titles that they are offered by.
+    pub joins_streams: Vec<(String, String)>,
+    /// Streams to get no mail of, with their titles.
+    pub leaves_streams: Vec<(String, String)>,
+}
+
+impl Choice {
+    /// Marketing mail as a whole, and nothing else.
+    #[must_use]
+    pub fn of(marketing: Marketing) -> Choice {
+        Choice {
+            marketing,
+            joins: Vec::new(),
+            leaves: Vec::new(),
+            joins_streams: Vec::new(),
+            leaves_streams: Vec::new(),
+        }
+    }
 }
 
 /// Where a choice is made.
@@ -98,6 +116,12 @@ pub fn apply(tx: &Connection, id: RecipientId, choice: &Choice, now_ms: i64) -> 
     }
     for (list, name) in &choice.joins {
         list::rejoin(tx, who, (*list, name))?;
+    }
+    for (stream, title) in &choice.leaves_streams {
+        changed |= stream_leave::leave(tx, who, (stream, title))?;
+    }
+    for (stream, title) in &choice.joins_streams {
+        changed |= stream_leave::rejoin(tx, who, (stream, title))?;
     }
     changed |= marketing(tx, who, &address, choice.marketing)?;
     Ok(Some(Applied { subscriber, changed }))

@@ -1,9 +1,9 @@
-//! What came back of mail: who unsubscribed, left a list, complained or answered, and what reports say of its arrival.
+//! What came back of mail: who unsubscribed, left a list or a stream, complained or answered, and what reports say of its arrival.
 //! Each kind counts once for a recipient, in the commit of the event; whoever comes back is not counted any more.
 
 use crate::complaint::{self, Way};
 use crate::tally::{Changes, Measure};
-use crate::{CampaignId, RecipientId, StorageError, WorkspaceId};
+use crate::{AddressHash, CampaignId, RecipientId, StorageError, WorkspaceId};
 use rusqlite::{Connection, named_params, params};
 
 /// What came back.
@@ -11,7 +11,7 @@ use rusqlite::{Connection, named_params, params};
 pub enum Response {
     /// Unsubscribed from all marketing mail.
     Unsubscribed,
-    /// Left a list.
+    /// Left a list or a stream.
     Left,
     /// Reported the mail as spam.
     Complained,
@@ -117,6 +117,28 @@ pub(crate) fn take_back(tx: &Connection, id: RecipientId, what: Response) -> Res
     Ok(())
 }
 
+// One mail can lead out of several lists and streams.
+const STILL_LEFT: &str = "
+    SELECT 1 FROM list_leave WHERE workspace_id = ?1 AND address_hash = ?2 AND recipient_id = ?3
+    UNION ALL
+    SELECT 1 FROM stream_leave WHERE workspace_id = ?1 AND address_hash = ?2 AND recipient_id = ?3";
+
+/// Takes back that a mail led an address out of something, where nothing is left that it led out of. Belongs into the
+/// writer of queue.db.
+///
+/// # Errors
+/// The database's.
+pub(crate) fn came_back(
+    tx: &Connection,
+    (workspace, hash): (WorkspaceId, &AddressHash),
+    led: RecipientId,
+) -> Result<(), StorageError> {
+    match tx.prepare_cached(STILL_LEFT)?.exists(params![workspace, hash, led])? {
+        true => Ok(()),
+        false => take_back(tx, led, Response::Left),
+    }
+}
+
 fn count(tx: &Connection, way: &Way, what: Response, n: i64) -> Result<(), StorageError> {
     let Some(measure) = what.measure() else { return Ok(()) };
     let mut changes = Changes::default();
@@ -142,4 +164,4 @@ pub fn of_campaign(
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[NOTE, TAKE_BACK, OF_CAMPAIGN];
+pub(crate) const STATEMENTS: &[&str] = &[NOTE, TAKE_BACK, STILL_LEFT, OF_CAMPAIGN];

@@ -38,6 +38,7 @@ fn every_statement_prepares() {
         ("journey", crate::journey::STATEMENTS),
         ("journey_run", &journey_run),
         ("list", crate::list::STATEMENTS),
+        ("stream_leave", crate::stream_leave::STATEMENTS),
         ("hygiene", crate::hygiene::STATEMENTS),
         ("preference", crate::preference::STATEMENTS),
         ("preference_centre", crate::preference_centre::STATEMENTS),

@@ -1,4 +1,6 @@
-//! The preference centre's editor: texts, colours, logo, beside a preview that the server renders.
+//! The preference centre's editor: texts, streams, colours, logo, beside a preview that the server renders.
+
+mod streams;
 
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use crate::guard::UnsavedGuard;
 use crate::load::{Load, load};
 use crate::parts::*;
 use crate::submit::Submit;
+use streams::Offers;
 
 const FIELDS: &[&str] = &[
     "title",
@@ -59,7 +62,7 @@ pub fn PreferenceCentrePage() -> impl IntoView {
             }}
         }.into_any())}
         <ConfirmDialog open=resetting title="Take everything back?" confirm="Reset" busy=submit.busy failure=submit.rest(&[]) on_confirm=reset>
-            <p>"Texts, colours and logo are lost, and the page looks as it did at first. Lists and what people chose stay."</p>
+            <p>"Texts, colours, logo and the streams on offer are lost, and the page looks as it did at first. Lists and what people chose stay."</p>
         </ConfirmDialog>
     }
     .into_any()
@@ -79,10 +82,12 @@ struct Form {
     confirmation: RwSignal<bool>,
     confirmation_subject: RwSignal<String>,
     confirmation_text: RwSignal<String>,
+    offers: Offers,
 }
 
 impl Form {
-    fn of(set: &PreferenceCentre) -> Form {
+    fn of(state: &PreferenceCentreState) -> Form {
+        let set = &state.settings;
         let text = |text: &String| RwSignal::new(text.clone());
         Form {
             language: RwSignal::new(set.language),
@@ -96,6 +101,7 @@ impl Form {
             confirmation: RwSignal::new(set.confirmation),
             confirmation_subject: text(&set.confirmation_subject),
             confirmation_text: text(&set.confirmation_text),
+            offers: Offers::of(state),
         }
     }
 
@@ -112,6 +118,7 @@ impl Form {
             confirmation: self.confirmation.get(),
             confirmation_subject: self.confirmation_subject.get(),
             confirmation_text: self.confirmation_text.get(),
+            streams: self.offers.settings(),
         }
     }
 }
@@ -122,7 +129,7 @@ fn Editor(now: PreferenceCentreState, state: Load<PreferenceCentreState>) -> imp
     let toasts = use_toasts();
     let may_change = use_me().role.may(Role::Marketer);
     let readonly = Signal::derive(move || !may_change);
-    let form = Form::of(&now.settings);
+    let form = Form::of(&now);
     let saved = RwSignal::new(now.settings);
     let settings = Memo::new(move |_| form.settings());
     let dirty = Memo::new(move |_| settings.get() != saved.get());
@@ -145,13 +152,14 @@ fn Editor(now: PreferenceCentreState, state: Load<PreferenceCentreState>) -> imp
             <div>
                 <form class="card" on:submit=save>
                     {texts(form, submit, readonly)}
+                    {form.offers.view(readonly)}
                     {colours(form, submit, readonly)}
                     {confirmation(form, submit, readonly)}
                     {form_error(submit.rest(FIELDS))}
                     {may_change.then(|| view! {
                         <div class="actions end">
                             <span class="muted" role="status">{move || if dirty.get() { "Not saved yet" } else { "" }}</span>
-                            <Button submit=true look=Look::Primary busy=submit.busy disabled=Signal::derive(move || !dirty.get())>"Save"</Button>
+                            <Button submit=true look=Look::Primary busy=submit.busy disabled=Signal::derive(move || !dirty.get() || form.offers.is_incomplete())>"Save"</Button>
                         </div>
                     })}
                 </form>

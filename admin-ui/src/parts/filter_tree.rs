@@ -20,6 +20,8 @@ pub struct Vocabulary {
     pub tags: Signal<Vec<String>>,
     /// Lists: id and name.
     pub lists: Signal<Vec<Choice>>,
+    /// Bulk streams, each with the title that it is offered by.
+    pub streams: Signal<Vec<Choice>>,
     /// Campaigns: id and name.
     pub campaigns: Signal<Vec<Choice>>,
 }
@@ -179,6 +181,7 @@ fn rule_view(rule: ArcRwSignal<Rule>, vocabulary: Vocabulary, remove: Callback<(
         match subject.get().as_str() {
         "tag" => tag_rule(&rule, vocabulary),
         "list" => list_rule(&rule, vocabulary),
+        "stream" => stream_rule(&rule, vocabulary),
         "unengaged" => view! {
             {yes_no(&rule, "was mailed without a sign of engagement for", "was not mailed without a sign of engagement for")}
             {number_input(&rule, false, "Months")}
@@ -288,6 +291,27 @@ fn list_rule(rule: &ArcRwSignal<Rule>, vocabulary: Vocabulary) -> AnyView {
         {yes_no(rule, "is", "is not")}
         <Select value=status on_choice=stand options=statuses label="How it stands to the list"/>
         <Select value=value on_choice=choose options label="List"/>
+    }
+    .into_any()
+}
+
+fn stream_rule(rule: &ArcRwSignal<Rule>, vocabulary: Vocabulary) -> AnyView {
+    let read = rule.clone();
+    let value = Signal::derive(move || read.with(|rule| rule.value.clone()));
+    let write = rule.clone();
+    let choose = Callback::new(move |stream: String| write.update(|rule| rule.value = stream));
+    let options = Signal::derive(move || {
+        let (chosen, mut streams) = (value.get(), vocabulary.streams.get());
+        // A stream that the configuration has no more is still part of the filter.
+        if !chosen.is_empty() && !streams.iter().any(|(name, _)| *name == chosen) {
+            streams.push((chosen.clone(), chosen));
+        }
+        let first = (String::new(), "choose a stream".to_owned());
+        std::iter::once(first).chain(streams).collect::<Vec<_>>()
+    });
+    view! {
+        {yes_no(rule, "wants no mail of", "has not left")}
+        <Select value=value on_choice=choose options label="Stream"/>
     }
     .into_any()
 }

@@ -106,6 +106,7 @@ pub fn subjects(fields: &[Field]) -> Vec<(String, String)> {
     for (subject, label) in [
         ("tag", "Tag"),
         ("list", "List"),
+        ("stream", "Stream"),
         ("message", "Campaigns"),
         ("unengaged", "Silence"),
         ("suppressed", "Suppression"),
@@ -254,6 +255,7 @@ fn item(filter: &Filter, negated: bool) -> Item {
             let word = if *status == ListStatus::Left { "left" } else { "subscribed" };
             rule("list", FilterOp::Equals, id.to_string(), word.to_owned())
         }
+        Filter::LeftStream { stream } => rule("stream", FilterOp::Equals, stream.clone(), String::new()),
         Filter::Unengaged { months } => rule("unengaged", FilterOp::Equals, months.to_string(), String::new()),
         Filter::Message { action, campaign_id, days } => Item::Rule(Rule {
             subject: "message".to_owned(),
@@ -330,6 +332,8 @@ fn write_rule(rule: &Rule, fields: &[Field]) -> Result<Filter, String> {
             id: rule.value.parse().map_err(|_| "Choose a list.".to_owned())?,
             status: if rule.second == "left" { ListStatus::Left } else { ListStatus::Subscribed },
         },
+        "stream" if rule.value.is_empty() => return Err("Choose a stream.".to_owned()),
+        "stream" => Filter::LeftStream { stream: rule.value.clone() },
         "unengaged" => Filter::Unengaged {
             months: match rule.value.trim().parse() {
                 Ok(months) if (1..=120).contains(&months) => months,

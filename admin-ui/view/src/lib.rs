@@ -12,6 +12,7 @@ pub mod journey;
 pub mod json;
 pub mod message;
 pub mod number;
+pub mod preference;
 pub mod progress;
 pub mod query;
 pub mod queue;

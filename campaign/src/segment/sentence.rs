@@ -25,6 +25,7 @@ fn words(filter: &Filter, names: &Names, inside: bool) -> String {
             Filter::SuppressedFor { reason } => format!("is not suppressed ({})", suppressed_for(*reason)),
             Filter::List { id, status: ListStatus::Subscribed } => format!("is not on {}", names.list(*id)),
             Filter::List { id, status: ListStatus::Left } => format!("has not left {}", names.list(*id)),
+            Filter::LeftStream { stream } => format!("has not left the stream “{stream}”"),
             Filter::Message { action, campaign_id, days } => {
                 format!("was not {}", message(action, campaign_id.map(|id| names.campaign(id)), *days))
             }
@@ -38,6 +39,7 @@ fn words(filter: &Filter, names: &Names, inside: bool) -> String {
         Filter::SoftBounced { times, days } => format!("refused mail for now {times} times within {days} days"),
         Filter::List { id, status: ListStatus::Subscribed } => format!("is on {}", names.list(*id)),
         Filter::List { id, status: ListStatus::Left } => format!("has left {}", names.list(*id)),
+        Filter::LeftStream { stream } => format!("has left the stream “{stream}”"),
         Filter::Unengaged { months: 1 } => "was mailed for a month without a sign of engagement".to_owned(),
         Filter::Unengaged { months } => format!("was mailed for {months} months without a sign of engagement"),
         Filter::Message { action, campaign_id, days } => {

@@ -9,6 +9,8 @@ section! {
     /// A kind of mail with a name: which pool it leaves from, and how long it is tried. Repeat the section for each.
     /// Messages and campaigns name their stream. Two streams exist always, "transactional" for single mail and "bulk"
     /// for campaigns, with the waits and ages of [smtp]; a section of one of these names changes what it says.
+    /// A workspace's preference centre can let its recipients choose among streams of the kind "bulk". Who left one is
+    /// remembered by its name: a stream with another name is another one.
     pub(crate) struct StreamEntry in "stream" {
         /// Name of the stream.
         name: Name = required example "newsletter";

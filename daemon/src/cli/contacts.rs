@@ -39,6 +39,17 @@ pub(crate) enum ContactsCommand {
         /// Its address.
         address: String,
     },
+    /// Shows which streams a contact gets mail of, or changes it.
+    Streams {
+        /// Its address.
+        address: String,
+        /// A stream to get no mail of; may be repeated.
+        #[arg(long, value_name = "STREAM")]
+        leave: Vec<String>,
+        /// A stream to get mail of again, because the person asked for it; may be repeated.
+        #[arg(long, value_name = "STREAM")]
+        rejoin: Vec<String>,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -64,6 +75,9 @@ impl From<ExistingWord> for ImportExisting {
 pub(crate) async fn run(client: &Client, command: ContactsCommand) -> anyhow::Result<()> {
     let (file, maps, existing, tags, lists, consent) = match command {
         ContactsCommand::Show { address } => return super::standing::show(client, &address).await,
+        ContactsCommand::Streams { address, leave, rejoin } => {
+            return super::standing::streams(client, &address, leave, &rejoin).await;
+        }
         ContactsCommand::Import { file, maps, existing, tags, lists, consent } => {
             (file, maps, existing, tags, lists, consent)
         }

@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::hygiene::Switch;
-use api_types::{Done, PageLanguage, PreferenceCentre, PreferenceCentreState};
+use api_types::{BulkStream, Done, PageLanguage, PreferenceCentre, PreferenceCentreState, StreamOffer};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ pub(crate) enum PreferenceCentreCommand {
     /// Shows what is set.
     Show,
     /// Changes what is given and leaves the rest; an empty text brings our own back.
-    Set(Changes),
+    Set(Box<Changes>),
     /// Replaces the logo by a PNG, JPEG or WebP of at most 200 KB.
     Logo {
         /// The picture.
@@ -56,6 +56,17 @@ pub(crate) struct Changes {
     /// What it says.
     #[arg(long)]
     confirmation_text: Option<String>,
+    /// Lets people choose a stream, under a title; may be repeated.
+    #[arg(long, value_name = "STREAM=TITLE", value_parser = offer)]
+    offer: Vec<(String, String)>,
+    /// Lets people choose a stream no more; who left it still gets no mail of it. May be repeated.
+    #[arg(long, value_name = "STREAM")]
+    withdraw: Vec<String>,
+}
+
+fn offer(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').map(|(stream, title)| (stream.trim().to_owned(), title.trim().to_owned()));
+    pair.ok_or_else(|| "write the stream and what people call it, such as hints=Hints and tips".to_owned())
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -71,7 +82,7 @@ pub(crate) async fn run(client: &Client, command: PreferenceCentreCommand) -> an
         PreferenceCentreCommand::Show => show(&client.get("/preference-centre").await?),
         PreferenceCentreCommand::Set(changes) => {
             let old: PreferenceCentreState = client.get("/preference-centre").await?;
-            show(&client.put("/preference-centre", &changed(old.settings, changes)).await?);
+            show(&client.put("/preference-centre", &changed(old.settings, *changes)).await?);
         }
         PreferenceCentreCommand::Logo { file } => show(&client.upload("/preference-centre/logo", &file).await?),
         PreferenceCentreCommand::Reset => {
@@ -99,7 +110,20 @@ fn changed(old: PreferenceCentre, new: Changes) -> PreferenceCentre {
         confirmation: new.confirmation.map_or(old.confirmation, |switch| switch == Switch::On),
         confirmation_subject: new.confirmation_subject.unwrap_or(old.confirmation_subject),
         confirmation_text: new.confirmation_text.unwrap_or(old.confirmation_text),
+        streams: offers(old.streams, new.offer, &new.withdraw),
     }
+}
+
+/// The streams on offer: an old one keeps its place and its description.
+fn offers(mut old: Vec<StreamOffer>, new: Vec<(String, String)>, withdrawn: &[String]) -> Vec<StreamOffer> {
+    for (stream, title) in new {
+        match old.iter_mut().find(|offer| offer.stream == stream) {
+            Some(offer) => offer.title = title,
+            None => old.push(StreamOffer { stream, title, description: String::new() }),
+        }
+    }
+    old.retain(|offer| !withdrawn.contains(&offer.stream));
+    old
 }
 
 fn show(state: &PreferenceCentreState) {
@@ -124,6 +148,11 @@ fn show(state: &PreferenceCentreState) {
         ("confirmation text", &set.confirmation_text),
     ] {
         println!("{name:21} {}", if value.is_empty() { "(ours)" } else { value });
+    }
+    for BulkStream { stream, left } in &state.streams {
+        let title = set.streams.iter().find(|offer| offer.stream == *stream).map(|offer| offer.title.as_str());
+        let offered = title.map_or_else(|| "not offered".to_owned(), |title| format!("offered as “{title}”"));
+        println!("stream {stream:14} {offered}, {left} left");
     }
     for contrast in &state.contrasts {
         println!("contrast of {}: {}", contrast.what, contrast.ratio);

@@ -1,25 +1,70 @@
-//! `packetboat contacts show`.
+//! `packetboat contacts show` and `packetboat contacts streams`.
 
 use super::client::Client;
 use super::shaping::encoded;
 use super::suppressions::line;
 use anyhow::bail;
-use api_types::{Contact, Mailable};
+use api_types::{Contact, ContactStream, ContactStreamsInput, Mailable, Page};
 
 /// Prints which mail a contact can get, and what speaks against it.
 pub(crate) async fn show(client: &Client, address: &str) -> anyhow::Result<()> {
+    let contact = find(client, address).await?;
+    let streams: Page<ContactStream> = client.get(&path(&contact)).await?;
+    print!("{}{}", said(&contact), left(&streams.items));
+    Ok(())
+}
+
+/// Changes which streams a contact gets mail of, where that is asked for, and prints how it stands.
+pub(crate) async fn streams(
+    client: &Client,
+    address: &str,
+    leave: Vec<String>,
+    rejoin: &[String],
+) -> anyhow::Result<()> {
+    let contact = find(client, address).await?;
+    let path = path(&contact);
+    let mut page: Page<ContactStream> = client.get(&path).await?;
+    if let Some(unknown) = rejoin.iter().find(|name| page.items.iter().all(|one| one.stream != **name)) {
+        bail!("there is no bulk stream {unknown}; `packetboat contacts streams {address}` shows those there are");
+    }
+    if !leave.is_empty() || !rejoin.is_empty() {
+        let kept = page.items.into_iter().filter(|one| one.left_at.is_some()).map(|one| one.stream);
+        let mut left: Vec<String> = kept.chain(leave).collect();
+        left.retain(|name| !rejoin.contains(name));
+        page = client.put(&path, &ContactStreamsInput { left }).await?;
+    }
+    for one in &page.items {
+        let status = one.left_at.as_deref().map_or_else(|| "gets it".to_owned(), |at| format!("left {at}"));
+        println!("{:20} {:30} {status}", one.stream, one.title);
+    }
+    Ok(())
+}
+
+async fn find(client: &Client, address: &str) -> anyhow::Result<Contact> {
     let Ok(wanted) = mail::Address::parse(address) else { bail!("{address} is not an address") };
     let found: Vec<Contact> = client.list(&format!("/contacts?q={}", encoded(address))).await?;
-    let is_it = |contact: &&Contact| {
+    let is_it = |contact: &Contact| {
         mail::Address::parse(&contact.email).is_ok_and(|email| email.normalized() == wanted.normalized())
     };
-    match found.iter().find(is_it) {
-        Some(contact) => print!("{}", said(contact)),
+    match found.into_iter().find(is_it) {
+        Some(contact) => Ok(contact),
         None => {
             bail!("{address} is no contact; `packetboat suppressions list {address}` says whether it is suppressed")
         }
     }
-    Ok(())
+}
+
+fn path(contact: &Contact) -> String {
+    format!("/contacts/{}/streams", contact.id)
+}
+
+/// The streams that it wants no mail of.
+fn left(streams: &[ContactStream]) -> String {
+    let line = |one: &ContactStream| {
+        let at = one.left_at.as_deref()?;
+        Some(format!("  wants no mail of the stream {} ({}) since {at}\n", one.stream, one.title))
+    };
+    streams.iter().filter_map(line).collect()
 }
 
 fn said(contact: &Contact) -> String {

@@ -6,6 +6,7 @@ mod attributes;
 mod bounces;
 mod campaigns;
 mod console;
+mod contact_streams;
 mod contacts;
 mod credentials;
 mod domains;
@@ -209,6 +210,8 @@ fn add_audience(api: Api, _: &Shared) -> Api {
         .add(MARKETER, routes!(lists::delete))
         .add(VIEWER, routes!(lists::of_contact))
         .add(MARKETER, routes!(lists::set_of_contact))
+        .add(VIEWER, routes!(contact_streams::of_contact))
+        .add(MARKETER, routes!(contact_streams::set_of_contact))
         .add(VIEWER, routes!(preference_centre::show))
         .add(MARKETER, routes!(preference_centre::update))
         .add(MARKETER, routes!(preference_centre::reset))

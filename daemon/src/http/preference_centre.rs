@@ -1,4 +1,4 @@
-//! The preference centre's editor: texts, colours, logo, preview.
+//! The preference centre's editor: texts, colours, streams, logo, preview.
 
 use crate::app::Shared;
 use crate::http::access::Actor;
@@ -6,14 +6,18 @@ use crate::http::error::ApiError;
 use crate::http::extract::Json;
 use crate::http::public::look::{Look, contrasts, logo_path};
 use crate::http::public::{self, logo};
-use api_types::{Done, ErrorCode, PreferenceCentre, PreferenceCentrePreview, PreferenceCentreState};
+use api_types::{
+    BulkStream, Done, ErrorCode, PreferenceCentre, PreferenceCentrePreview, PreferenceCentreState, StreamOffer,
+};
 use aws_lc_rs::digest;
 use axum::extract::{Multipart, State};
-use campaign::preferences::Choices;
+use campaign::preferences::{Choices, OfferedStream, offered};
+use config::Streams;
+use mail::StreamKind;
 use storage::preference::{Marketing, Standing};
 use storage::preference_centre::{self, Logo};
 use storage::unsubscribe::Subscriber;
-use storage::{AddressHash, Connection, StorageError, WorkspaceId, address_hash, list};
+use storage::{AddressHash, Connection, StorageError, WorkspaceId, address_hash, list, stream_leave};
 
 /// Bytes of a logo at most.
 const LOGO_MAX: usize = 200 * 1024;
@@ -21,6 +25,10 @@ const LOGO_MAX: usize = 200 * 1024;
 const LINE_MAX: usize = 150;
 /// Longest text, in characters.
 const TEXT_MAX: usize = 2_000;
+/// Longest description of a stream, in characters.
+const DESCRIPTION_MAX: usize = 500;
+/// Streams on offer at most: more than a person reads.
+pub(crate) const STREAMS_MAX: usize = 50;
 
 /// What the preference centre says and looks like.
 #[utoipa::path(get, path = "/api/v1/preference-centre", tag = "preference centre",
@@ -29,7 +37,7 @@ pub(crate) async fn show(State(app): State<Shared>, actor: Actor) -> Result<Json
     state(&app, actor.workspace).await
 }
 
-/// Replaces what it says and looks like. Colours that words on them cannot be read on are refused.
+/// Replaces what it says, looks like and offers. Colours that words on them cannot be read on are refused.
 #[utoipa::path(put, path = "/api/v1/preference-centre", tag = "preference centre", request_body = PreferenceCentre,
     responses((status = 200, body = PreferenceCentreState)))]
 pub(crate) async fn update(
@@ -37,7 +45,7 @@ pub(crate) async fn update(
     actor: Actor,
     Json(input): Json<PreferenceCentre>,
 ) -> Result<Json<PreferenceCentreState>, ApiError> {
-    let settings = checked(input)?;
+    let settings = checked(input, &app.config.streams)?;
     if let Some(bad) = contrasts(&settings).into_iter().find(|contrast| !contrast.good) {
         let message = format!(
             "With this colour the {} have a contrast of {}; choose a lighter or a darker one, with 4.5 or more.",
@@ -68,11 +76,12 @@ pub(crate) async fn preview(
     actor: Actor,
     Json(input): Json<PreferenceCentre>,
 ) -> Result<Json<PreferenceCentrePreview>, ApiError> {
-    let settings = checked(input)?;
+    let settings = checked(input, &app.config.streams)?;
     let (workspace, now_ms) = (actor.workspace, app.now_ms());
+    let streams = offered(&settings, &app.config.streams);
     let (look, choices) = app
         .storage
-        .read(move |c| Ok((Look { settings, ..Look::read(c, workspace)? }, example(c, workspace, now_ms)?)))
+        .read(move |c| Ok((Look { settings, ..Look::read(c, workspace)? }, example(c, workspace, streams, now_ms)?)))
         .await?;
     Ok(Json(PreferenceCentrePreview {
         preferences: public::preferences::preview(&look, &choices),
@@ -121,11 +130,17 @@ pub(crate) async fn remove_logo(
 }
 
 async fn state(app: &Shared, workspace: WorkspaceId) -> Result<Json<PreferenceCentreState>, ApiError> {
-    let read =
-        move |c: &Connection| Ok((preference_centre::get(c, workspace)?, preference_centre::logo_name(c, workspace)?));
-    let (settings, logo) = app.storage.read(read).await?;
+    let names = bulk(&app.config.streams);
+    let read = move |c: &Connection| {
+        let count = |stream: String| Ok(BulkStream { left: stream_leave::count(c, workspace, &stream)?, stream });
+        let streams = names.into_iter().map(count).collect::<Result<Vec<_>, StorageError>>()?;
+        Ok((preference_centre::get(c, workspace)?, preference_centre::logo_name(c, workspace)?, streams))
+    };
+    let (mut settings, logo, streams) = app.storage.read(read).await?;
+    // What the configuration has no more is not on offer.
+    settings.streams.retain(|offer| streams.iter().any(|known| known.stream == offer.stream));
     let contrasts = contrasts(&settings);
-    Ok(Json(PreferenceCentreState { settings, logo: logo.as_deref().map(logo_path), contrasts }))
+    Ok(Json(PreferenceCentreState { settings, logo: logo.as_deref().map(logo_path), contrasts, streams }))
 }
 
 /// A picture with the name that it is asked for by.
@@ -142,7 +157,43 @@ fn picture(content: Vec<u8>) -> Result<(String, Logo), ApiError> {
     Ok((name, Logo { media_type: media_type.to_owned(), content }))
 }
 
-fn checked(input: PreferenceCentre) -> Result<PreferenceCentre, ApiError> {
+/// Names of the bulk streams.
+fn bulk(streams: &Streams) -> Vec<String> {
+    streams.iter().filter(|stream| stream.kind == StreamKind::Bulk).map(|stream| stream.name.to_string()).collect()
+}
+
+/// The streams on offer, each known, once, and with a title.
+fn checked_offers(input: Vec<StreamOffer>, streams: &Streams) -> Result<Vec<StreamOffer>, ApiError> {
+    if input.len() > STREAMS_MAX {
+        return Err(ApiError::invalid("streams", format!("Offer at most {STREAMS_MAX} streams.")));
+    }
+    let known = bulk(streams);
+    let mut offers: Vec<StreamOffer> = Vec::with_capacity(input.len());
+    for (n, offer) in input.into_iter().enumerate() {
+        let at = |field: &str| format!("streams[{n}].{field}");
+        if !known.contains(&offer.stream) {
+            let message =
+                format!("There is no bulk stream “{}”; the configuration has {}.", offer.stream, known.join(", "));
+            return Err(ApiError::invalid(&at("stream"), message));
+        }
+        if offers.iter().any(|earlier| earlier.stream == offer.stream) {
+            return Err(ApiError::invalid(&at("stream"), format!("“{}” is offered twice.", offer.stream)));
+        }
+        let (title, description) = (offer.title.trim(), offer.description.trim());
+        if title.is_empty() {
+            return Err(ApiError::invalid(&at("title"), "Write what people call it."));
+        }
+        for (field, text, max) in [("title", title, LINE_MAX), ("description", description, DESCRIPTION_MAX)] {
+            if text.chars().count() > max || text.chars().any(char::is_control) {
+                return Err(ApiError::invalid(&at(field), format!("Write one line of at most {max} characters.")));
+            }
+        }
+        offers.push(StreamOffer { stream: offer.stream, title: title.to_owned(), description: description.to_owned() });
+    }
+    Ok(offers)
+}
+
+fn checked(input: PreferenceCentre, streams: &Streams) -> Result<PreferenceCentre, ApiError> {
     let line = |field: &str, text: &str| {
         let text = text.trim();
         let good = text.chars().count() <= LINE_MAX && !text.chars().any(char::is_control);
@@ -176,11 +227,17 @@ fn checked(input: PreferenceCentre) -> Result<PreferenceCentre, ApiError> {
         confirmation: input.confirmation,
         confirmation_subject: line("confirmation_subject", &input.confirmation_subject)?,
         confirmation_text: text("confirmation_text", &input.confirmation_text)?,
+        streams: checked_offers(input.streams, streams)?,
     })
 }
 
-/// Somebody who gets everything: the workspace's own lists, all of them joined.
-fn example(c: &Connection, workspace: WorkspaceId, now_ms: i64) -> Result<Choices, StorageError> {
+/// Somebody who gets everything: the workspace's own lists, all of them joined, and the streams.
+fn example(
+    c: &Connection,
+    workspace: WorkspaceId,
+    streams: Vec<OfferedStream>,
+    now_ms: i64,
+) -> Result<Choices, StorageError> {
     let address = "ana@example.com".to_owned();
     let hash = mail::Address::parse(&address).map(|parsed| address_hash(&parsed));
     let hash: AddressHash = hash.map_err(|_| StorageError::Damaged { what: "example", value: address.clone() })?;
@@ -195,12 +252,17 @@ fn example(c: &Connection, workspace: WorkspaceId, now_ms: i64) -> Result<Choice
         hash,
         standing: Standing { marketing: Marketing::Wanted, by_silence: false, otherwise: None },
         lists,
+        streams,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn offer(stream: &str, title: &str) -> StreamOffer {
+        StreamOffer { stream: stream.to_owned(), title: title.to_owned(), description: String::new() }
+    }
 
     #[test]
     fn settings_are_checked_by_field() {
@@ -215,11 +277,22 @@ mod tests {
             (|s| s.page = "white".to_owned(), Some("page")),
             (|s| s.card = "#FFF".to_owned(), Some("card")),
             (|s| s.confirmation_subject = "x".repeat(LINE_MAX + 1), Some("confirmation_subject")),
+            (|s| s.streams = vec![offer("bulk", " News ")], None),
+            (|s| s.streams = vec![offer("hints", "Hints")], Some("streams[0].stream")),
+            (|s| s.streams = vec![offer("transactional", "Bills")], Some("streams[0].stream")),
+            (|s| s.streams = vec![offer("bulk", "News"), offer("bulk", "Offers")], Some("streams[1].stream")),
+            (|s| s.streams = vec![offer("bulk", " ")], Some("streams[0].title")),
+            (
+                |s| s.streams = vec![StreamOffer { description: "a\nb".to_owned(), ..offer("bulk", "News") }],
+                Some("streams[0].description"),
+            ),
+            (|s| s.streams = vec![offer("bulk", "News"); STREAMS_MAX + 1], Some("streams")),
         ];
+        let streams = config::Config::default().streams;
         for (n, (change, expected)) in cases.iter().enumerate() {
             let mut settings = PreferenceCentre::default();
             change(&mut settings);
-            let refused = checked(settings).err().map(|e| format!("{e}"));
+            let refused = checked(settings, &streams).err().map(|e| format!("{e}"));
             let field = refused.as_deref().and_then(|text| text.split(':').next());
             assert_eq!(field, *expected, "case {n}: {refused:?}");
         }

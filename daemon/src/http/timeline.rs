@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use storage::contact::Contact;
 use storage::event::{EventRow, Kind};
-use storage::queue::LEFT_LIST;
+use storage::queue::{LEFT_LIST, LEFT_STREAM};
 use storage::{CampaignId, Connection, StorageError, WorkspaceId, campaign};
 
 /// Names of campaigns by id.
@@ -91,6 +91,8 @@ fn says_itself(kind: Kind) -> bool {
             | Kind::Suppressed
             | Kind::ListJoined
             | Kind::ListLeft
+            | Kind::StreamJoined
+            | Kind::StreamLeft
             | Kind::JourneyEntered
             | Kind::JourneyEnded
             | Kind::Held
@@ -124,6 +126,9 @@ fn summary(event: &EventRow) -> String {
         Kind::Suppressed if event.text.as_deref() == Some(LEFT_LIST) => {
             "Not sent: the address has left the list that the mail belongs to.".to_owned()
         }
+        Kind::Suppressed if event.text.as_deref() == Some(LEFT_STREAM) => {
+            "Not sent: the address wants no mail of the stream that the mail belongs to.".to_owned()
+        }
         Kind::Suppressed => {
             let why =
                 event.text.as_deref().map(|reason| format!(" ({})", reason.replace('_', " "))).unwrap_or_default();
@@ -151,6 +156,8 @@ fn summary(event: &EventRow) -> String {
         Kind::MailPaused => "Wants no marketing mail for 30 days.".to_owned(),
         Kind::ListJoined => format!("Joined a list{by}{why}."),
         Kind::ListLeft => format!("Left a list{by}{why}."),
+        Kind::StreamJoined => format!("Wants the mail of a stream again{by}{why}."),
+        Kind::StreamLeft => format!("Wants no mail of a stream any more{by}{why}."),
         Kind::JourneyEntered => format!("Entered a journey{why}."),
         Kind::JourneyEnded => format!("A journey ended{why}."),
         Kind::Complained => format!("Reported as spam to {at}."),

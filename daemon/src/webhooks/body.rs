@@ -17,7 +17,8 @@ pub(super) fn is_asked(wish: &Wish, happening: &Happening) -> bool {
 
 /// What is told of an event, in JSON.
 pub(super) fn data(happening: Happening) -> serde_json::Result<String> {
-    let event = happening.event;
+    let mut event = happening.event;
+    let topic = if is_of_topic(happening.kind) { event.text.take() } else { None };
     serde_json::to_string(&WebhookData {
         recipient_id: event.recipient_id.map(|id| id.0),
         address: happening.address,
@@ -28,6 +29,7 @@ pub(super) fn data(happening: Happening) -> serde_json::Result<String> {
         campaign_id: event.campaign_id.map(|id| id.0),
         campaign: happening.campaign,
         contact_id: event.contact_id.map(|id| id.0),
+        topic,
         reply_code: event.reply_code,
         reply_status: event.enhanced,
         reply_text: event.text,
@@ -37,6 +39,12 @@ pub(super) fn data(happening: Happening) -> serde_json::Result<String> {
         provider: event.provider,
         attempt: event.attempt,
     })
+}
+
+/// Whether the text of such an event names what was left or joined.
+fn is_of_topic(kind: WebhookType) -> bool {
+    use WebhookType::{ContactJoinedList, ContactJoinedStream, ContactLeftList, ContactLeftStream};
+    matches!(kind, ContactJoinedList | ContactLeftList | ContactJoinedStream | ContactLeftStream)
 }
 
 /// A whole body: the same bytes whenever the same is sent.

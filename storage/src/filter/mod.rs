@@ -112,6 +112,10 @@ impl Compiler<'_> {
                 self.on_list(*id, *status);
                 Ok(())
             }
+            Filter::LeftStream { stream } => {
+                self.left_stream(stream);
+                Ok(())
+            }
             Filter::Unengaged { months } => self.unengaged(*months),
             Filter::Message { action, campaign_id, days } => self.message(action, *campaign_id, *days),
             Filter::Random { percent, seed } => self.random(*percent, *seed),

@@ -1,4 +1,4 @@
-//! Conditions on how a contact stands to us: its lists, its silence.
+//! Conditions on how a contact stands to us: its lists and streams, its silence.
 
 use super::{Compiler, FilterError};
 use crate::suppression::{SuppressionReason, reason_word};
@@ -16,6 +16,10 @@ const SOFT_TIMES_MAX: u32 = 100;
 const HAS_LEFT: &str = "EXISTS (SELECT 1 FROM list_leave x WHERE x.workspace_id = contact.workspace_id \
      AND x.address_hash = contact.address_hash AND x.list_id = ?)";
 
+/// With one parameter: the stream.
+const HAS_LEFT_STREAM: &str = "EXISTS (SELECT 1 FROM stream_leave x WHERE x.workspace_id = contact.workspace_id \
+     AND x.stream = ? AND x.address_hash = contact.address_hash)";
+
 impl Compiler<'_> {
     pub(super) fn on_list(&mut self, id: i64, status: ListStatus) {
         match status {
@@ -31,6 +35,11 @@ impl Compiler<'_> {
             ListStatus::Left => self.text(HAS_LEFT),
         }
         self.bind(id);
+    }
+
+    pub(super) fn left_stream(&mut self, stream: &str) {
+        self.text(HAS_LEFT_STREAM);
+        self.bind(stream.to_owned());
     }
 
     pub(super) fn suppressed_for(&mut self, reason: SuppressionReason) {

@@ -117,6 +117,22 @@ async fn town() -> Town {
                     },
                 )?;
             }
+            for (email, workspace, stream) in [
+                ("cy@two.example", W, "hints"),
+                ("eve@three.example", W, "offers"),
+                ("ana@one.example", WorkspaceId(2), "hints"),
+            ] {
+                let who = crate::list::Mover {
+                    workspace,
+                    hash: &crate::address_hash(&Address::parse(email).unwrap()),
+                    contact: None,
+                    recipient: None,
+                    campaign: None,
+                    actor: None,
+                    now_ms: NOW_MS,
+                };
+                crate::stream_leave::leave(tx, who, (stream, "Title"))?;
+            }
             // Contacts 1, 3, 5, 7, 9 are ours: the other workspace has the ones between.
             for (kind, contact, campaign, days) in
                 [(Kind::Delivered, 1, 7, 3), (Kind::Bounced, 3, 7, 3), (Kind::Delivered, 5, 8, 50)]
@@ -240,6 +256,8 @@ async fn who_passes() {
         (json!({"type": "soft_bounced", "times": 2, "days": 30}), "eve"),
         (json!({"type": "soft_bounced", "times": 2, "days": 3}), ""),
         (json!({"type": "not", "filter": {"type": "soft_bounced", "times": 2, "days": 30}}), "ana bob cy dee"),
+        (json!({"type": "left_stream", "stream": "hints"}), "cy"),
+        (json!({"type": "not", "filter": {"type": "left_stream", "stream": "hints"}}), "ana bob dee eve"),
         (json!({"type": "message", "action": "delivered"}), "ana cy"),
         (json!({"type": "message", "action": "delivered", "campaign_id": 8}), "cy"),
         (json!({"type": "message", "action": "delivered", "days": 3}), "ana"),

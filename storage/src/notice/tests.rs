@@ -76,7 +76,7 @@ impl Bed {
         };
         let answer = match ending {
             Ending::Delivered => Some(Answer::of_reply(&Reply::new(250, ["ok"]), None)),
-            Ending::Expired | Ending::Cancelled | Ending::Suppressed(_) | Ending::LeftList => None,
+            Ending::Expired | Ending::Cancelled | Ending::Suppressed(_) | Ending::LeftList | Ending::LeftStream => None,
             _ => Some(Answer::of_reply(&Reply::new(550, ["5.1.1 no"]), Some(BounceClass::BadMailbox))),
         };
         let attempt = answer.is_some().then_some(attempt);

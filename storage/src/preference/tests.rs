@@ -92,10 +92,6 @@ fn hash() -> AddressHash {
     address_hash(&address())
 }
 
-fn choose(marketing: Marketing) -> Choice {
-    Choice { marketing, joins: Vec::new(), leaves: Vec::new() }
-}
-
 fn check(before: &[(SuppressionReason, SuppressionCovers, Option<i64>)], choices: &[(i64, Marketing)], story: &Expect) {
     let desk = Desk::new();
     for (reason, covers, expires_ms) in before {
@@ -103,7 +99,7 @@ fn check(before: &[(SuppressionReason, SuppressionCovers, Option<i64>)], choices
     }
     let mut told = String::new();
     for (day, marketing) in choices {
-        let (day, wanted) = (*day, choose(*marketing));
+        let (day, wanted) = (*day, Choice::of(*marketing));
         let applied = desk.write(move |tx| apply(tx, RecipientId(1), &wanted, day * DAY)).unwrap();
         told += &format!("{}{}\n", desk.state(day), if applied.changed { "" } else { " (unchanged)" });
     }
@@ -206,6 +202,8 @@ fn one_commit_with_its_events() {
         marketing: Marketing::Unwanted,
         joins: vec![(ListId(2), "Offers".into())],
         leaves: vec![(ListId(1), "News".into())],
+        joins_streams: vec![("hints".into(), "Hints".into())],
+        leaves_streams: vec![("products".into(), "Product news".into())],
     };
     desk.write(move |tx| apply(tx, RecipientId(1), &wanted, DAY));
     let events = desk.storage.read_blocking(|c| {
@@ -219,6 +217,7 @@ fn one_commit_with_its_events() {
     expect![[r#"
         list_left News 3 5
         list_joined Offers 3 5
+        stream_left Product news 3 5
         suppression_added unsubscribe: on the page for preferences 3 5
         unsubscribed on the page for preferences 3 5"#]]
     .assert_eq(&events.unwrap());

@@ -8,7 +8,7 @@
 use super::settle::{self, Ending, Settlement};
 use super::{Claimed, Origin};
 use crate::pause::{self, PauseSet};
-use crate::{AddressHash, CampaignId, ListId, StorageError, WorkspaceId, list, suppression};
+use crate::{AddressHash, CampaignId, ListId, StorageError, WorkspaceId, list, stream_leave, suppression};
 use mail::{Address, StreamKind};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
@@ -87,7 +87,8 @@ pub fn take_due(tx: &Connection, due: Due) -> Result<Taken, StorageError> {
     let (running, lists) = running(tx)?;
     let pauses = pause::in_force(tx)?;
     let open: Vec<_> = running.iter().copied().filter(|(workspace, _)| !pauses.stops_workspace(*workspace)).collect();
-    let mut taking = Taking { tx, now_ms: due.now_ms, lists, claimed: Vec::new(), settlements: Vec::new() };
+    let streams = stream_leave::Looks::new(tx);
+    let mut taking = Taking { tx, now_ms: due.now_ms, lists, streams, claimed: Vec::new(), settlements: Vec::new() };
     let mut turn = due.turn;
     let urgent_of = submitters(tx, StreamKind::Transactional, &pauses)?;
     let urgent = in_turns(urgent_of, turn.transactional, due.transactional, |workspace, want| {
@@ -248,6 +249,7 @@ struct Taking<'a> {
     tx: &'a Connection,
     now_ms: i64,
     lists: HashMap<CampaignId, ListId>,
+    streams: stream_leave::Looks<'a>,
     claimed: Vec<Claimed>,
     settlements: Vec<Settlement>,
 }
@@ -298,10 +300,13 @@ impl Taking<'_> {
 
 impl Taking<'_> {
     /// How a recipient ends that wants no such mail.
-    fn unwanted(&self, c: &Claimed) -> Result<Option<Ending>, StorageError> {
+    fn unwanted(&mut self, c: &Claimed) -> Result<Option<Ending>, StorageError> {
         let whose = (&c.address_hash, c.kind);
         if let Some(reason) = suppression::check(self.tx, c.workspace_id, whose, self.now_ms)? {
             return Ok(Some(Ending::Suppressed(reason)));
+        }
+        if c.kind == StreamKind::Bulk && self.streams.has_left(c.workspace_id, &c.stream, &c.address_hash)? {
+            return Ok(Some(Ending::LeftStream));
         }
         let Some(id) = c.origin.campaign().and_then(|campaign| self.lists.get(&campaign)) else { return Ok(None) };
         Ok(list::has_left(self.tx, c.workspace_id, &c.address_hash, *id)?.then_some(Ending::LeftList))

@@ -4,7 +4,7 @@ use super::Wait;
 use super::settle::{self, Ending, GiveBack, Settlement};
 use crate::pause::{self, PauseSet};
 use crate::words::word;
-use crate::{AddressHash, CampaignId, ListId, RecipientId, StorageError, WorkspaceId, list, suppression};
+use crate::{AddressHash, CampaignId, ListId, RecipientId, StorageError, WorkspaceId, list, stream_leave, suppression};
 use mail::{StreamKind, WaitReason};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
@@ -35,7 +35,7 @@ pub enum Marked {
 }
 
 const LOOK: &str = "
-    SELECT workspace_id, campaign_id, address_hash, domain, due_ms, expires_ms, kind
+    SELECT workspace_id, campaign_id, address_hash, domain, due_ms, expires_ms, kind, stream
     FROM recipient WHERE id = ?1 AND state = 'claimed'";
 const RUN: &str = "SELECT state = 'running', list_id FROM campaign_run WHERE campaign_id = ?1";
 const MARK: &str = "UPDATE recipient SET state = 'sending' WHERE id = ?1";
@@ -50,6 +50,7 @@ struct Found {
     due_ms: i64,
     expires_ms: i64,
     kind: StreamKind,
+    stream: String,
 }
 
 impl Found {
@@ -62,6 +63,7 @@ impl Found {
             due_ms: row.get(4)?,
             expires_ms: row.get(5)?,
             kind: word(row, 6, StreamKind::parse)?,
+            stream: row.get(7)?,
         })
     }
 }
@@ -75,6 +77,7 @@ pub fn mark_sending(tx: &Connection, requests: &[MarkRequest], now_ms: i64) -> R
     let mut look = tx.prepare_cached(LOOK)?;
     let mut mark = tx.prepare_cached(MARK)?;
     let mut runs = Runs { tx, known: HashMap::new() };
+    let mut streams = stream_leave::Looks::new(tx);
     let pauses = if requests.is_empty() { PauseSet::default() } else { pause::in_force(tx)? };
     let mut marked = Vec::with_capacity(requests.len());
     let mut settlements = Vec::new();
@@ -96,6 +99,9 @@ pub fn mark_sending(tx: &Connection, requests: &[MarkRequest], now_ms: i64) -> R
             marked.push(Marked::Gone);
         } else if let Some(reason) = suppression::check(tx, found.workspace, (&found.hash, found.kind), now_ms)? {
             settlements.push(settled(Ending::Suppressed(reason)));
+            marked.push(Marked::Suppressed);
+        } else if found.kind == StreamKind::Bulk && streams.has_left(found.workspace, &found.stream, &found.hash)? {
+            settlements.push(settled(Ending::LeftStream));
             marked.push(Marked::Suppressed);
         } else if runs.has_left(&found)? {
             settlements.push(settled(Ending::LeftList));

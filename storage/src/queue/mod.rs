@@ -45,7 +45,9 @@ pub use refused::refused;
 #[cfg(test)]
 pub(crate) use refused::refused_statement;
 pub use report::{Report, ReportKind, ReportMatch, settle_report};
-pub use settle::{Deferral, DeferralKind, Ending, GiveBack, LEFT_LIST, Settlement, defer, give_back, settle};
+pub use settle::{
+    Deferral, DeferralKind, Ending, GiveBack, LEFT_LIST, LEFT_STREAM, Settlement, defer, give_back, settle,
+};
 pub use waits::{Waited, waits};
 
 /// A recipient that the scheduler has taken: everything that the way to the wire needs, without another query.

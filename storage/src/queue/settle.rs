@@ -27,6 +27,8 @@ pub enum Ending {
     Suppressed(SuppressionReason),
     /// Its address has left the list that the mail belongs to.
     LeftList,
+    /// Its address wants no mail of the stream.
+    LeftStream,
     /// Its content cannot be made.
     Cancelled,
     /// The answer to the final dot never came.
@@ -39,7 +41,7 @@ impl Ending {
             Ending::Delivered => RecipientState::Delivered,
             Ending::Bounced { .. } => RecipientState::Bounced,
             Ending::Expired => RecipientState::Expired,
-            Ending::Suppressed(_) | Ending::LeftList => RecipientState::Suppressed,
+            Ending::Suppressed(_) | Ending::LeftList | Ending::LeftStream => RecipientState::Suppressed,
             Ending::Cancelled => RecipientState::Cancelled,
             Ending::Unknown => RecipientState::Unknown,
         }
@@ -50,7 +52,7 @@ impl Ending {
             Ending::Delivered => Kind::Delivered,
             Ending::Bounced { .. } => Kind::Bounced,
             Ending::Expired => Kind::Expired,
-            Ending::Suppressed(_) | Ending::LeftList => Kind::Suppressed,
+            Ending::Suppressed(_) | Ending::LeftList | Ending::LeftStream => Kind::Suppressed,
             Ending::Cancelled => Kind::Cancelled,
             Ending::Unknown => Kind::Unknown,
         }
@@ -74,6 +76,8 @@ pub struct Settlement {
 
 /// What the event of such an ending says in place of a suppression's reason.
 pub const LEFT_LIST: &str = "left_list";
+/// As [`LEFT_LIST`], of a stream.
+pub const LEFT_STREAM: &str = "left_stream";
 
 const LIVE: &str = "
     SELECT workspace_id, campaign_id, contact_id, message_id, attempts + (?2 IS NOT NULL), coalesce(?2, provider),
@@ -188,6 +192,7 @@ fn tell(tx: &Connection, s: &Settlement, owner: &Owner, enhanced: Option<&str>) 
         text: match s.ending {
             Ending::Suppressed(reason) => Some(reason_word(reason)),
             Ending::LeftList => Some(LEFT_LIST),
+            Ending::LeftStream => Some(LEFT_STREAM),
             _ => s.answer.as_ref().map(|a| a.text.as_str()),
         },
         ..event((s.id, s.at_ms), s.ending.kind(), owner, s.attempt.as_ref(), s.answer.as_ref(), enhanced)

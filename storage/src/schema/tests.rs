@@ -158,6 +158,9 @@ fn takes_what_is_new(old: &Old) {
         "INSERT INTO list_leave (workspace_id, address_hash, list_id, since_ms) VALUES (1, randomblob(16), 1, 1)",
     );
     old.can_write(
+        "INSERT INTO stream_leave (workspace_id, stream, address_hash, since_ms) VALUES (1, 'bulk', randomblob(16), 1)",
+    );
+    old.can_write(
         "INSERT INTO soft_bounce (workspace_id, address_hash, address, recipient_id, at_ms, text)
          VALUES (1, randomblob(16), 'x@gull.example', 1, 1, 'full')",
     );

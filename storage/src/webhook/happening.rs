@@ -22,6 +22,11 @@ pub fn told_as(kind: Kind) -> Option<WebhookType> {
         Kind::Complained => WebhookType::MessageComplained,
         Kind::Unsubscribed => WebhookType::ContactUnsubscribed,
         Kind::Resubscribed => WebhookType::ContactResubscribed,
+        Kind::MailPaused => WebhookType::ContactPaused,
+        Kind::ListJoined => WebhookType::ContactJoinedList,
+        Kind::ListLeft => WebhookType::ContactLeftList,
+        Kind::StreamJoined => WebhookType::ContactJoinedStream,
+        Kind::StreamLeft => WebhookType::ContactLeftStream,
         Kind::Replied => WebhookType::ContactReplied,
         _ => return None,
     })

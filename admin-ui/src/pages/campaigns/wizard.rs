@@ -259,7 +259,11 @@ fn audience_step(form: Form) -> AnyView {
         })
     });
     let count = load(move || {
-        let request = CountRequest { filter: filter.get().unwrap_or_else(Filter::everyone) };
+        let request = CountRequest {
+            filter: filter.get().unwrap_or_else(Filter::everyone),
+            // The stream of a draft that names none.
+            stream: Some(form.stream.get()).filter(|stream| !stream.is_empty()).or_else(|| Some("bulk".to_owned())),
+        };
         async move { api.post::<AudienceCount>("/segments/count".to_owned(), &request).await }
     });
     view! {

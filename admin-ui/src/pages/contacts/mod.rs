@@ -8,6 +8,7 @@ mod lists;
 mod mapping;
 mod one;
 mod standing;
+mod streams;
 
 pub use edit::NewContact;
 pub use import::ImportPage;

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use super::edit::EditContact;
 use super::lists::ContactLists;
 use super::standing::standing;
+use super::streams::ContactStreams;
 use crate::api::use_api;
 use crate::load::{Load, load};
 use crate::nav::{Query, use_id, use_nav, use_query};
@@ -52,6 +53,7 @@ pub fn ContactPage() -> impl IntoView {
             <Card title="Can it be mailed?">{move || contact.with(standing)}</Card>
             <Card title="Who it is">{move || facts(&contact.get())}</Card>
             <ContactLists id changed=Callback::new(move |()| events.reload())/>
+            <ContactStreams id changed=Callback::new(move |()| events.reload())/>
             <Card title="What happened">{happened(events, query)}</Card>
         }.into_any())}
         <Dialog open=editing title="Edit the contact">

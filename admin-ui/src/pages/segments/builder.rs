@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use api_types::{
-    AudienceCount, Campaign, Count, CountRequest, Field as ContactField, Filter, List, Page, Segment, SegmentInput,
+    AudienceCount, BulkStream, Campaign, Count, CountRequest, Field as ContactField, Filter, List, Page,
+    PreferenceCentreState, Segment, SegmentInput,
 };
 use leptos::prelude::*;
 use view::audience;
@@ -120,11 +121,22 @@ fn Builder(known: Option<Segment>, start: Filter) -> impl IntoView {
     .into_any()
 }
 
+/// Bulk streams with their titles, where they are offered by one.
+fn streams(centre: &PreferenceCentreState) -> Vec<Choice> {
+    let choice = |stream: &BulkStream| {
+        let offer = centre.settings.streams.iter().find(|offer| offer.stream == stream.stream);
+        let label = offer.map_or_else(|| stream.stream.clone(), |offer| format!("{} ({})", offer.title, stream.stream));
+        (stream.stream.clone(), label)
+    };
+    centre.streams.iter().map(choice).collect()
+}
+
 /// The words that rules can be made of, as they are loaded.
 pub fn vocabulary(fields: Load<Page<ContactField>>) -> Vocabulary {
     let api = use_api();
     let tags = load(move || api.get::<Page<Count>>("/tags".to_owned()));
     let lists = load(move || api.get::<Page<List>>("/lists".to_owned()));
+    let centre = load(move || api.get::<PreferenceCentreState>("/preference-centre".to_owned()));
     let campaigns = load(move || api.get::<Page<Campaign>>("/campaigns?limit=200".to_owned()));
     Vocabulary {
         fields: fields.map(|page| page.items.clone()).into(),
@@ -132,6 +144,7 @@ pub fn vocabulary(fields: Load<Page<ContactField>>) -> Vocabulary {
         lists: lists
             .map(|page| page.items.iter().map(|list| (list.id.to_string(), list.name.clone())).collect::<Vec<_>>())
             .into(),
+        streams: centre.map(streams).into(),
         campaigns: campaigns
             .map(|page| {
                 page.items.iter().map(|campaign| (campaign.id.to_string(), campaign.name.clone())).collect::<Vec<_>>()
@@ -156,7 +169,7 @@ fn counted(filter: Memo<Result<Filter, String>>) -> Load<AudienceCount> {
         }
     });
     load(move || {
-        let request = CountRequest { filter: settled.get().unwrap_or_else(Filter::everyone) };
+        let request = CountRequest { filter: settled.get().unwrap_or_else(Filter::everyone), stream: None };
         async move { api.post::<AudienceCount>("/segments/count".to_owned(), &request).await }
     })
 }

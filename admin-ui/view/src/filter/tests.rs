@@ -30,6 +30,7 @@ fn round_trips() {
             filters: vec![
                 Filter::List { id: 3, status: ListStatus::Subscribed },
                 not(Filter::List { id: 4, status: ListStatus::Left }),
+                not(Filter::LeftStream { stream: "hints".to_owned() }),
                 Filter::Unengaged { months: 6 },
                 Filter::SuppressedFor { reason: SuppressionReason::Complaint },
                 not(Filter::SoftBounced { times: 2, days: 30 }),
@@ -61,6 +62,7 @@ fn what_is_missing_is_said() {
         ("attribute:age", "old", "not a number"),
         ("random", "101", "0 to 100"),
         ("list", "", "Choose a list"),
+        ("stream", "", "Choose a stream"),
         ("unengaged", "0", "1 to 120"),
     ];
     for (subject, value, expected) in cases {

@@ -117,7 +117,7 @@ const STYLE: &str = ":root{color-scheme:light dark;--page:#F8FAFC;--card:#FFF;--
     main{box-sizing:border-box;width:min(30rem,calc(100vw - 2rem));margin:1rem 0;padding:2rem;background:var(--card);border:1px solid var(--border);border-radius:12px;overflow-wrap:anywhere}\
     .logo{display:block;max-width:100%;max-height:80px;margin:0 0 1.5rem}\
     h1{margin:0 0 1rem;font-size:20px;line-height:28px}p{margin:0 0 1.25rem}.quiet{margin:1.25rem 0 0;color:var(--muted);font-size:14px}\
-    .note{padding:.75rem 1rem;border:1px solid var(--border);border-radius:8px}\
+    .note{margin:0 0 1.25rem;padding:.75rem 1rem;border:1px solid var(--border);border-radius:8px}.note>:last-child{margin:0}\
     fieldset{margin:0 0 1.25rem;padding:0;border:0}legend{padding:0;margin:0 0 .25rem;font-weight:600}\
     label{display:flex;gap:.75rem;align-items:center;min-height:44px;cursor:pointer}label small{display:block;color:var(--muted);font-size:14px}\
     input[type=radio],input[type=checkbox]{flex:none;width:20px;height:20px;margin:0;accent-color:var(--accent)}\

@@ -1,4 +1,4 @@
-//! The preference centre: lists, all marketing mail, a pause. A GET changes nothing.
+//! The preference centre: lists, streams, all marketing mail, a pause. A GET changes nothing.
 
 use super::look::{Look, escape, paragraphs};
 use super::{RecipientId, busy, recipient, trouble, unknown};
@@ -9,13 +9,15 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use campaign::preferences::{self, Choices, Wish, WishedMarketing};
+use campaign::preferences::{self, Choices, OfferedStream, Ticks, Wish, WishedMarketing};
 use storage::list::Standing;
 use storage::preference::Marketing;
 use storage::{ListId, StorageError};
 
 /// Lists that a form can name: all that a workspace can have.
 const LISTS_MAX: usize = storage::list::LISTS_MAX;
+/// Streams that a form can name: all that a page can offer.
+const STREAMS_MAX: usize = crate::http::preference_centre::STREAMS_MAX;
 
 /// The page with the choices.
 pub(crate) async fn page(State(app): State<Shared>, ClientIp(ip): ClientIp, Path(token): Path<String>) -> Response {
@@ -45,7 +47,7 @@ pub(crate) async fn save(
         let text = "<p>This request does not say what you want to receive. Open the link from the mail again.</p>";
         return Look::default().page(StatusCode::BAD_REQUEST, "Nothing was changed", text);
     };
-    let applied = match preferences::apply(&app.storage, id, wish, app.now_ms()).await {
+    let applied = match preferences::apply(&app.storage, &app.config.streams, id, wish, app.now_ms()).await {
         Ok(Some(applied)) => applied,
         Ok(None) => return unknown(),
         Err(e) => return trouble(&e),
@@ -61,10 +63,10 @@ pub(crate) async fn save(
 }
 
 async fn read(app: &Shared, id: RecipientId) -> Result<Option<(Look, Choices)>, StorageError> {
-    let now_ms = app.now_ms();
+    let (now_ms, streams) = (app.now_ms(), app.config.streams.clone());
     app.storage
         .read(move |c| {
-            let Some(choices) = preferences::choices(c, id, now_ms)? else { return Ok(None) };
+            let Some(choices) = preferences::choices(c, &streams, id, now_ms)? else { return Ok(None) };
             Ok(Some((Look::read(c, choices.subscriber.workspace_id)?, choices)))
         })
         .await
@@ -100,9 +102,10 @@ fn content(look: &Look, choices: &Choices, saved: bool) -> String {
     }
     html += "<form method=\"post\">";
     html += &mail(look, choices.standing.marketing);
-    if !choices.lists.is_empty() {
-        let lists: String = choices.lists.iter().map(list).collect();
-        html += &format!("<fieldset><legend>{}</legend>{lists}</fieldset>", escape(words.lists));
+    // What people subscribe to is topics to them, lists and streams alike.
+    let topics: String = choices.lists.iter().map(list).chain(choices.streams.iter().map(stream)).collect();
+    if !topics.is_empty() {
+        html += &format!("<fieldset><legend>{}</legend>{topics}</fieldset>", escape(words.lists));
     }
     html + &format!("<button type=\"submit\">{}</button></form>", escape(words.save))
 }
@@ -126,16 +129,25 @@ fn mail(look: &Look, now: Marketing) -> String {
 }
 
 fn list(one: &Standing) -> String {
-    let (id, draft) = (one.list.id, &one.list.draft);
-    let checked = if one.is_subscribed() { " checked" } else { "" };
-    let below = match draft.description.as_str() {
+    let (id, draft) = (one.list.id.to_string(), &one.list.draft);
+    topic(("shown", "list", &id), one.is_subscribed(), (&draft.name, &draft.description))
+}
+
+fn stream(one: &OfferedStream) -> String {
+    topic(("shown-stream", "stream", &one.stream), one.left_ms.is_none(), (&one.title, &one.description))
+}
+
+/// A choice with a tick: that it was shown, and whether it is wanted.
+fn topic((shown, field, value): (&str, &str, &str), wanted: bool, (title, description): (&str, &str)) -> String {
+    let (value, checked) = (escape(value), if wanted { " checked" } else { "" });
+    let below = match description {
         "" => String::new(),
         text => format!("<small>{}</small>", escape(text)),
     };
     format!(
-        "<input type=\"hidden\" name=\"shown\" value=\"{id}\"><label><input type=\"checkbox\" name=\"list\" value=\"{id}\"\
-         {checked}><span>{}{below}</span></label>",
-        escape(&draft.name)
+        "<input type=\"hidden\" name=\"{shown}\" value=\"{value}\"><label><input type=\"checkbox\" name=\"{field}\" \
+         value=\"{value}\"{checked}><span>{}{below}</span></label>",
+        escape(title)
     )
 }
 
@@ -149,18 +161,20 @@ fn date(at_ms: i64) -> String {
 fn wish(body: &[u8]) -> Option<Wish> {
     let text = std::str::from_utf8(body).ok()?;
     let mut marketing = None;
-    let (mut shown, mut ticked) = (Vec::new(), Vec::new());
+    let (mut lists, mut streams) = (Ticks::default(), Ticks::default());
     for (name, value) in text.trim().split('&').filter_map(|pair| pair.split_once('=')) {
         match (name, value) {
             ("mail", "yes") => marketing = Some(WishedMarketing::Wanted),
             ("mail", "pause") => marketing = Some(WishedMarketing::Pause),
             ("mail", "no") => marketing = Some(WishedMarketing::Unwanted),
-            ("shown", id) if shown.len() < LISTS_MAX => shown.push(ListId(id.parse().ok()?)),
-            ("list", id) if ticked.len() < LISTS_MAX => ticked.push(ListId(id.parse().ok()?)),
+            ("shown", id) if lists.shown.len() < LISTS_MAX => lists.shown.push(ListId(id.parse().ok()?)),
+            ("list", id) if lists.ticked.len() < LISTS_MAX => lists.ticked.push(ListId(id.parse().ok()?)),
+            ("shown-stream", name) if streams.shown.len() < STREAMS_MAX => streams.shown.push(name.to_owned()),
+            ("stream", name) if streams.ticked.len() < STREAMS_MAX => streams.ticked.push(name.to_owned()),
             _ => return None,
         }
     }
-    Some(Wish { marketing: marketing?, shown, ticked })
+    Some(Wish { marketing: marketing?, lists, streams })
 }
 
 #[cfg(test)]
@@ -171,11 +185,19 @@ mod tests {
     fn forms() {
         let wish = |marketing, shown: &[i64], ticked: &[i64]| {
             let ids = |all: &[i64]| all.iter().copied().map(ListId).collect();
-            Some(Wish { marketing, shown: ids(shown), ticked: ids(ticked) })
+            let lists = Ticks { shown: ids(shown), ticked: ids(ticked) };
+            Some(Wish { marketing, lists, streams: Ticks::default() })
+        };
+        let names = |all: &[&str]| all.iter().map(|&name| name.to_owned()).collect();
+        let of_streams = Wish {
+            marketing: WishedMarketing::Wanted,
+            lists: Ticks::default(),
+            streams: Ticks { shown: names(&["hints", "product-news"]), ticked: names(&["hints"]) },
         };
         for (body, expected) in [
             ("mail=yes", wish(WishedMarketing::Wanted, &[], &[])),
             ("mail=pause&shown=1&list=1&shown=2", wish(WishedMarketing::Pause, &[1, 2], &[1])),
+            ("mail=yes&shown-stream=hints&stream=hints&shown-stream=product-news", Some(of_streams)),
             ("mail=no\r\n", wish(WishedMarketing::Unwanted, &[], &[])),
             ("", None),
             ("shown=1&list=1", None),

@@ -114,7 +114,7 @@ impl Found {
     fn leads_to(&self, event: &EventRow) -> Option<TraceLink> {
         match event.kind {
             Kind::SuppressionAdded | Kind::SuppressionRemoved => Some(self.suppressions()),
-            Kind::Suppressed if event.text.as_deref() != Some(queue::LEFT_LIST) => Some(self.suppressions()),
+            Kind::Suppressed if !event.text.as_deref().is_some_and(is_left) => Some(self.suppressions()),
             Kind::Replied => {
                 let reply = self.replies.iter().find(|reply| reply.received_ms == event.at_ms)?;
                 let name = reply.subject.clone();
@@ -168,6 +168,11 @@ impl Found {
         let attempts = self.events.iter().filter(|event| event.attempt.is_some() && event.mx.is_some());
         attempts.map(|event| (event, self.conversation(event).is_some()))
     }
+}
+
+/// Whether such an event's text says that the recipient left something, and not why it is suppressed.
+fn is_left(text: &str) -> bool {
+    [queue::LEFT_LIST, queue::LEFT_STREAM].contains(&text)
 }
 
 fn webhook_told(told: &Told) -> TimelineEntry {
