@@ -170,7 +170,7 @@ fn reports(query: Query) -> impl IntoView {
 }
 
 fn failures(query: Query) -> impl IntoView {
-    let page = page::<AuthFailure>(query, "/reports/failures", &FAILURE_FILTERS);
+    let page = listed::<AuthFailure>(query, &FAILURE_FILTERS, || "/reports/failures".to_owned());
     let heads = || {
         vec![
             Head::text("Came"),
