@@ -80,8 +80,8 @@ pub fn listing(listing: &Listing) -> Status {
 pub struct DayColumn {
     /// The day.
     pub day: String,
-    /// Whether it is named below the bars.
-    pub named: bool,
+    /// Its name below the bars; empty for none.
+    pub tick: String,
     /// One value per series.
     pub values: Vec<u64>,
 }
@@ -93,7 +93,8 @@ fn columns<T>(days: &[T], of: impl Fn(&T) -> (&str, Vec<u64>)) -> Vec<DayColumn>
     let step = days.len().div_ceil(NAMED_MAX).max(1);
     let column = |(n, day): (usize, &T)| {
         let (day, values) = of(day);
-        DayColumn { day: day.to_owned(), named: n % step == 0, values }
+        let tick = if n % step == 0 { crate::when::short_day(day) } else { String::new() };
+        DayColumn { day: day.to_owned(), tick, values }
     };
     days.iter().enumerate().map(column).collect()
 }
@@ -147,9 +148,9 @@ mod tests {
         };
         let days: Vec<DmarcDay> = (1..=8).map(day).collect();
         let columns = dmarc_columns(&days);
-        let shown: Vec<_> = columns.iter().map(|column| (column.named, column.values.clone())).collect();
-        assert_eq!(shown[..3], [(true, vec![1, 0]), (false, vec![2, 0]), (true, vec![3, 0])]);
-        assert_eq!(shown[7], (false, vec![3, 5]));
+        let shown: Vec<_> = columns.iter().map(|column| (column.tick.as_str(), column.values.clone())).collect();
+        assert_eq!(shown[..3], [("1 Jan", vec![1, 0]), ("", vec![2, 0]), ("3 Jan", vec![3, 0])]);
+        assert_eq!(shown[7], ("", vec![3, 5]));
         assert!(!is_blank(&columns) && is_blank(&dmarc_columns(&[])));
         let quiet = [TlsDay { day: "2026-01-01".to_owned(), successful: 0, failed: 0 }];
         assert!(is_blank(&tls_columns(&quiet)));

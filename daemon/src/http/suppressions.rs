@@ -3,7 +3,7 @@
 use crate::app::Shared;
 use crate::http::access::{Access, Actor};
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Path, Query, cursor, limit};
+use crate::http::extract::{Json, Path, Query, cursor, limit, next};
 use crate::http::timeline;
 use crate::text::time;
 use crate::webhooks::by_hand::Hooks;
@@ -62,7 +62,7 @@ pub(crate) async fn list(
             Ok((shapes(c, actor.workspace, rows, now_ms)?, total))
         })
         .await?;
-    let next = (items.len() == limit as usize).then(|| items.last().map(|row| row.id.to_string())).flatten();
+    let next = next(&items, limit, |row| row.id);
     Ok(Json(Page { items, next, total }))
 }
 
@@ -100,8 +100,9 @@ pub(crate) async fn create(
     actor: Actor,
     Json(input): Json<NewSuppression>,
 ) -> Result<Json<Suppression>, ApiError> {
-    let address =
-        mail::Address::parse(input.address.trim()).map_err(|e| ApiError::invalid("address", format!("{}.", e.why)))?;
+    let address = mail::Address::parse(input.address.trim()).map_err(|e| {
+        ApiError::invalid("address", format!("{:?} is no mail address: {}.", input.address.trim(), e.why))
+    })?;
     let (workspace, now_ms) = (actor.workspace, app.now_ms());
     let person = {
         let address = address.clone();

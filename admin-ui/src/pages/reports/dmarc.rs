@@ -8,9 +8,9 @@ use view::report;
 use view::tone::Tone;
 
 use super::alarms::alarms;
-use super::parts::{about_day, beyond, choices, day_chart, domain_filter, page, period_filter, publish};
+use super::parts::{about_day, beyond, choices, day_chart, domain_filter, period_filter, publish};
 use crate::api::use_api;
-use crate::load::load;
+use crate::load::{listed, load};
 use crate::nav::Query;
 use crate::parts::*;
 
@@ -102,7 +102,7 @@ fn domains(rows: &[DmarcDomain]) -> AnyView {
 }
 
 fn senders(query: Query) -> impl IntoView {
-    let page = page::<DmarcSender>(query, "/reports/dmarc/senders", &SENDER_FILTERS);
+    let page = listed::<DmarcSender>(query, &SENDER_FILTERS, || "/reports/dmarc/senders".to_owned());
     let heads = || {
         vec![
             Head::text("Address"),
@@ -140,7 +140,7 @@ fn senders(query: Query) -> impl IntoView {
 }
 
 fn reports(query: Query) -> impl IntoView {
-    let page = page::<DmarcReport>(query, "/reports/dmarc/reports", &FILTERS);
+    let page = listed::<DmarcReport>(query, &FILTERS, || "/reports/dmarc/reports".to_owned());
     let heads = || {
         vec![
             Head::text("Reporter"),
@@ -170,7 +170,7 @@ fn reports(query: Query) -> impl IntoView {
 }
 
 fn failures(query: Query) -> impl IntoView {
-    let page = page::<AuthFailure>(query, "/reports/failures", &FAILURE_FILTERS);
+    let page = listed::<AuthFailure>(query, &FAILURE_FILTERS, || "/reports/failures".to_owned());
     let heads = || {
         vec![
             Head::text("Came"),
