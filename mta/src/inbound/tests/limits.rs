@@ -1,6 +1,6 @@
 //! Whoever takes the time or the places of the listener away.
 
-use super::house;
+use super::{house, report};
 use crate::inbound::{CONNECTIONS_MAX, network, session};
 use std::net::IpAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -50,4 +50,38 @@ fn one_host_has_many_addresses() {
     ] {
         assert_eq!(network(address.parse().unwrap()), expected.parse::<IpAddr>().unwrap(), "{address}");
     }
+}
+
+/// What cannot be written now is sent again by the other side, and then it can.
+#[tokio::test]
+async fn a_full_disk_puts_off_and_is_overcome() {
+    let house = house().await;
+    let pages_max = async |pages: u32| {
+        let limit = move |tx: &storage::Transaction<'_>| Ok(tx.pragma_update(None, "max_page_count", pages)?);
+        house.inbound.storage.events().write(limit).await.unwrap();
+    };
+    // Of nobody's delivery, and so kept for reading, which takes some pages.
+    let mail = format!(
+        "EHLO x.example\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<{}>\r\nDATA\r\nSubject: hi\r\n\r\n{}.\r\nQUIT\r\n",
+        house.return_path(),
+        format!("{}\r\n", "x".repeat(398)).repeat(100)
+    );
+    pages_max(1).await;
+    assert_eq!(house.say(&mail).await, "220 250 250 250 354 452 221");
+    assert_eq!(house.unmatched().await, 0);
+    pages_max(1_000_000).await;
+    assert_eq!(house.say(&mail).await, "220 250 250 250 354 250 221");
+    assert_eq!(house.unmatched().await, 1);
+}
+
+/// A report about mail to an address with UTF-8 in it comes with SMTPUTF8, or not at all (RFC 6533).
+#[tokio::test]
+async fn reports_may_have_utf8_in_their_addresses() {
+    let house = house().await;
+    let text = report(&house.return_path())
+        .replace("MAIL FROM:<>", "MAIL FROM:<> SMTPUTF8 BODY=8BITMIME")
+        .replace("message/delivery-status", "message/global-delivery-status")
+        .replace("rfc822; ana@example.net", "utf-8; jörg@example.net");
+    assert_eq!(house.say(&text).await, "220 250 250 250 354 250 221");
+    assert!(house.bounced().await);
 }
