@@ -366,9 +366,7 @@ impl RecipientReport {
                 let reply = self.reply()?;
                 let found = rules.classify_reported(&reply, self.stage);
                 match self.status_for(&reply).filter(|_| found.class == BounceClass::Unclassified) {
-                    Some(status) => {
-                        rules.classify_reported(&Reply { enhanced: Some(status), ..reply }, self.stage)
-                    }
+                    Some(status) => rules.classify_reported(&Reply { enhanced: Some(status), ..reply }, self.stage),
                     None => found,
                 }
             }
