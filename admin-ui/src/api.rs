@@ -1,6 +1,8 @@
 //! The typed client of `/api/v1`. Strategies: one answer shape for every failure; a request is aborted when its future is
 //! dropped; 401 signs the console out; an unreachable daemon shows in the status strip.
 
+use std::pin::Pin;
+
 use api_types::{ErrorBody, ErrorCode, Me};
 use leptos::prelude::*;
 use serde::Serialize;
@@ -124,12 +126,7 @@ impl Api {
         Ok(())
     }
 
-    fn call(
-        self,
-        method: &'static str,
-        path: String,
-        body: Option<Body>,
-    ) -> impl Future<Output = Result<String, Failure>> {
+    fn call(self, method: &'static str, path: String, body: Option<Body>) -> Answer {
         let csrf = if method == "GET" { None } else { Some(self.csrf.get_value()) };
         call(self.link, method, path, body, csrf)
     }
@@ -159,8 +156,10 @@ fn encode(body: &impl Serialize) -> Body {
     Body::Json(serde_json::to_string(body).unwrap_or_default())
 }
 
+// Not inlined: several calls give the same kind.
+#[inline(never)]
 fn decode<T: DeserializeOwned>(text: String) -> Result<T, Failure> {
-    serde_json::from_str(&text).map_err(|error| Failure::Garbled(error.to_string()))
+    view::json::read(&text).map_err(|error| Failure::Garbled(error.to_string()))
 }
 
 /// Ends the request when its answer is no longer awaited.
@@ -172,14 +171,15 @@ impl Drop for AbortOnDrop {
     }
 }
 
-async fn call(
-    link: Link,
-    method: &'static str,
-    path: String,
-    body: Option<Body>,
-    csrf: Option<String>,
-) -> Result<String, Failure> {
-    let answer = fetch(method, &path, body, csrf).await;
+/// A call on its way. Boxed, so that the machinery of a call is not compiled anew into each that waits for one.
+type Answer = Pin<Box<dyn Future<Output = Result<String, Failure>>>>;
+
+fn call(link: Link, method: &'static str, path: String, body: Option<Body>, csrf: Option<String>) -> Answer {
+    Box::pin(async move { judged(link, fetch(method, &path, body, csrf).await) })
+}
+
+/// What an answer means for whoever asked, and for everybody.
+fn judged(link: Link, answer: Result<(u16, String), JsValue>) -> Result<String, Failure> {
     let reachable = answer.is_ok();
     if link.reachable.try_get_untracked() == Some(!reachable) {
         link.reachable.try_set(reachable);
@@ -188,7 +188,7 @@ async fn call(
     if (200..300).contains(&status) {
         return Ok(text);
     }
-    let Ok(ErrorBody { error }) = serde_json::from_str(&text) else {
+    let Ok(ErrorBody { error }) = view::json::read(&text) else {
         return Err(Failure::Garbled(format!("status {status}")));
     };
     let known = matches!(link.me.try_get_untracked(), Some(Some(Some(_))));

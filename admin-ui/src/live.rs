@@ -29,7 +29,7 @@ pub fn follow<T: DeserializeOwned + 'static>(path: &str, on_data: impl Fn(T) + '
     };
     let message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         let text = event.data().as_string().unwrap_or_default();
-        if let Ok(data) = serde_json::from_str(&text) {
+        if let Ok(data) = view::json::read(&text) {
             on_data(data);
         }
     });

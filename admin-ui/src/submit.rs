@@ -1,6 +1,7 @@
 //! Sending something: busy until it is answered, never twice, errors beside their fields.
 
 use std::future::Future;
+use std::pin::Pin;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -24,6 +25,11 @@ impl Submit {
 
     /// Runs `work` unless it is running already. It goes on when the page is left: what was asked for is done.
     pub fn run(self, work: impl Future<Output = Result<(), Failure>> + 'static) {
+        self.start(Box::pin(work));
+    }
+
+    /// Boxed, so that what does not depend on the work is compiled once.
+    fn start(self, work: Pin<Box<dyn Future<Output = Result<(), Failure>>>>) {
         if self.busy.get_untracked() {
             return;
         }

@@ -6,6 +6,7 @@
 //! `data/rules.toml`, each with the replies that it is for; an operator's own stand before them.
 
 mod address;
+mod auth_failure;
 mod classify;
 mod delivery_status;
 mod diagnostic;
@@ -37,8 +38,8 @@ pub use explain::explain;
 pub use normal::{Event, NormalForm, class_of_text, normal_form};
 pub use own::{Fault, OWN_RULES_MAX};
 pub use report::{
-    Action, DmarcFigures, DmarcRow, DmarcSignature, Feedback, RecipientReport, Report, Sort, TlsFailure, TlsFigures,
-    TlsPolicyFigures,
+    Action, DmarcFigures, DmarcRow, DmarcSignature, FailedSignature, Feedback, RecipientReport, Report, Sort,
+    TlsFailure, TlsFigures, TlsPolicyFigures,
 };
 pub use rules::{Part, Rules, RulesAt, WrittenRule};
 pub use shape::shape;

@@ -67,6 +67,7 @@ pub fn Bounces() -> impl IntoView {
             <FilterBy query param="by" label="Told by" options=ways()/>
         </Toolbar>
         {move || chips(query)}
+        <p class="muted" role="status">{figures.map(period)}</p>
         <div class="stats">
             {count("", |found| found.total.all)}
             {count("hard", |found| found.total.hard)}
@@ -80,6 +81,14 @@ pub fn Bounces() -> impl IntoView {
         {list("Recipients", query, people, &FILTERS, heads, person, empty)}
     }
     .into_any()
+}
+
+/// The days that the figures and the list are about.
+fn period(found: &Figures) -> String {
+    match found.since == found.until {
+        true => format!("{} (UTC)", found.since),
+        false => format!("{} to {} (UTC)", found.since, found.until),
+    }
 }
 
 fn label(kind: &str) -> &'static str {

@@ -67,7 +67,7 @@ fn Rules(
             let kept: Hygiene = api.put("/hygiene".to_owned(), &wanted).await?;
             saved.try_set(kept.settings.clone());
             tag.try_set(kept.settings.reengage_tag.clone());
-            hygiene.data.try_set(Some(kept));
+            hygiene.data.put(kept);
             toasts.good("Saved");
             Ok(())
         });
@@ -110,7 +110,7 @@ fn Rules(
                 {move || (!found.with(|found| found.engagement_known)).then(|| view! {
                     <p class="notice" data-tone="warning">
                         {badge(Tone::Warning, "Nothing is measured")}
-                        <span>"Nobody showed a sign of engagement in these months as far as is known, so the rule would mean everybody. It can be turned on once there is one: an answer, a visit to the preference centre, or engaged_at brought in with contacts."</span>
+                        <span>"Nobody showed a sign of engagement in these months as far as is known, so the rule would mean everybody. It can be turned on once there is one: an answer, a visit to the preference centre, or the column engaged_at of imported contacts."</span>
                     </p>
                 })}
                 <p role="status"><strong>{would(|found| found.sunset_would)}</strong>" contacts would get no campaigns any more. "{those(sunset_months)}</p>
@@ -120,7 +120,7 @@ fn Rules(
             {form_error(running.rest(&[]))}
             {if may_change {
                 view! {
-                    <div class="actions">
+                    <div class="actions spaced">
                         <Button submit=true look=Look::Primary busy=submit.busy disabled=Signal::derive(move || !dirty.get())>"Save"</Button>
                         <Button busy=running.busy disabled=nothing_on on_press=run>"Apply what is on now"</Button>
                         <span class="muted">"Rules that are on are applied once a day."</span>

@@ -43,7 +43,7 @@ pub fn PreferenceCentrePage() -> impl IntoView {
         submit.run(async move {
             api.delete("/preference-centre".to_owned()).await?;
             let fresh: PreferenceCentreState = api.get("/preference-centre".to_owned()).await?;
-            state.data.try_set(Some(fresh));
+            state.data.put(fresh);
             edition.try_update(|edition| *edition += 1);
             resetting.try_set(false);
             toasts.good("It looks as it did at first");
@@ -141,7 +141,7 @@ fn Editor(now: PreferenceCentreState, state: Load<PreferenceCentreState>) -> imp
         submit.run(async move {
             let kept: PreferenceCentreState = api.put("/preference-centre".to_owned(), &wanted).await?;
             saved.try_set(wanted);
-            state.data.try_set(Some(kept));
+            state.data.put(kept);
             toasts.good("Saved");
             Ok(())
         });
@@ -244,7 +244,7 @@ fn Logo(logo: Memo<Option<String>>, state: Load<PreferenceCentreState>, may_chan
         }
         submit.run(async move {
             let kept: PreferenceCentreState = api.upload("/preference-centre/logo".to_owned(), form).await?;
-            state.data.try_set(Some(kept));
+            state.data.put(kept);
             toasts.good("The logo is saved");
             Ok(())
         });
@@ -253,7 +253,7 @@ fn Logo(logo: Memo<Option<String>>, state: Load<PreferenceCentreState>, may_chan
         submit.run(async move {
             api.delete("/preference-centre/logo".to_owned()).await?;
             let kept: PreferenceCentreState = api.get("/preference-centre".to_owned()).await?;
-            state.data.try_set(Some(kept));
+            state.data.put(kept);
             Ok(())
         });
     });

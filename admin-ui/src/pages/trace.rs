@@ -88,7 +88,7 @@ fn standing(standing: &AddressStanding, address: &str) -> AnyView {
             <dt>"Address"</dt><dd>{address.to_owned()}</dd>
             <dt>"Contact"</dt><dd>{contact}</dd>
             <dt>"Suppressed"</dt><dd>{suppressed}</dd>
-            <dt>"Against it"</dt><dd>{soft}</dd>
+            <dt>"Soft bounces"</dt><dd>{soft}</dd>
             <dt>"What came back"</dt><dd>{responses}</dd>
         </dl>
     }
@@ -103,7 +103,7 @@ fn suppression(row: &Suppression, address: &str) -> AnyView {
     view! {
         <p class="facts-line">
             <span>{badge(tone, word)}</span><span>"since "{moment(&row.created_at)}{until}</span>
-            <span>{row.origin.clone()}</span><a href=href>"Look"</a>
+            <span>{row.origin.clone()}</span><a href=href>"See the entry"</a>
         </p>
     }
     .into_any()

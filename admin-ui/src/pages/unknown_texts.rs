@@ -6,7 +6,7 @@ use view::query::with;
 use view::tone::{self, Tone};
 
 use crate::api::use_api;
-use crate::load::load;
+use crate::load::{listed, load};
 use crate::nav::use_query;
 use crate::parts::*;
 use crate::submit::Submit;
@@ -15,12 +15,7 @@ use crate::submit::Submit;
 pub fn UnknownTexts() -> impl IntoView {
     let api = use_api();
     let query = use_query();
-    let (provider, sort, cursor) = (query.param("provider"), query.param("sort"), query.param("cursor"));
-    let page = load(move || {
-        let (provider, sort, cursor) = (provider.get(), sort.get(), cursor.get());
-        let narrowed = [("provider", provider.as_str()), ("sort", &sort), ("cursor", &cursor)];
-        api.get::<Page<UnknownText>>(with("/unknown-texts", &narrowed))
-    });
+    let page = listed::<UnknownText>(query, &["provider", "sort"], || "/unknown-texts".to_owned());
     let providers = load(move || api.get::<Page<ProviderRow>>("/providers".to_owned()));
     let names = providers.map(|page| page.items.iter().map(|row| row.name.clone()).collect::<Vec<_>>());
     let options = Signal::derive(move || {
@@ -79,7 +74,7 @@ fn text_row(
         figure(row.count),
         ago(&row.last_seen),
         view! {
-            <span class="chips">
+            <span class="actions">
                 <Button look=Look::Secondary on_press=make label=format!("Make a rule of {}", row.shape)>"Make a rule"</Button>
                 <a class="button ghost" href=test>"Try it"</a>
                 <Button look=Look::Ghost on_press=dismiss label=format!("Dismiss {}", row.shape)>"Dismiss"</Button>
@@ -120,7 +115,7 @@ fn Draft(text: UnknownText) -> impl IntoView {
             {move || view! { <CopyBox value=rule.get().toml what="The rule"/> }}
             {move || faults(&rule.get())}
         }.into_any())}
-        <p class="muted">"Put it into packetboat.toml, and look whether its words are what others of its kind have in common. `packetboat check` tries it; after a restart it is in force."</p>
+        <p class="muted">"Put it into packetboat.toml, and look whether its words are what others of its kind have in common. "<code>"packetboat check"</code>" tries it; after a restart it is in force."</p>
     }
     .into_any()
 }

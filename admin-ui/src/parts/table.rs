@@ -86,6 +86,14 @@ pub fn figure(value: u64) -> AnyView {
     }
 }
 
+/// A figure as a link to what it counts.
+pub fn figure_link(value: u64, href: String) -> AnyView {
+    match value {
+        0 => figure(0),
+        value => view! { <a href=href>{grouped(value)}</a> }.into_any(),
+    }
+}
+
 /// A table. The roles are said again since narrow screens lay the rows out as blocks.
 pub fn table(name: &str, heads: Vec<Head>, rows: Vec<Row>) -> AnyView {
     let head_cells = heads.iter().map(|head| {

@@ -280,6 +280,21 @@ fn target(graph: &JourneyGraph, place: &Place) -> Option<String> {
     graph.step(&to).map(|step| step.key.clone())
 }
 
+/// What adding at a place does, for who hears it alone.
+#[must_use]
+pub fn place_name(graph: &JourneyGraph, place: &Place) -> String {
+    match place {
+        Place::Start => "Add a step at the beginning".to_owned(),
+        Place::Port(key, port) => {
+            let port = match graph.step(key) {
+                Some(step) if step.action.ports().len() > 1 => format!(", {}", port_name(port, &step.action)),
+                _ => String::new(),
+            };
+            format!("Add a step behind {}{port}", title(graph, key))
+        }
+    }
+}
+
 /// Lets a place lead to a step; nowhere when `to` is empty.
 pub fn connect(graph: &mut JourneyGraph, place: &Place, to: &str) {
     match place {
@@ -394,6 +409,18 @@ mod tests {
             (title(&graph, "split-1").as_str(), title(&graph, "wait-1").as_str()),
             ("Chance", "Wait for a time")
         );
+    }
+
+    #[test]
+    fn places_have_names() {
+        let graph = built();
+        for (place, name) in [
+            (Place::Start, "Add a step at the beginning"),
+            (behind("send-1", "next"), "Add a step behind Send a mail"),
+            (behind("split-1", "no"), "Add a step behind Split by a rule, If not"),
+        ] {
+            assert_eq!(place_name(&graph, &place), name);
+        }
     }
 
     #[test]

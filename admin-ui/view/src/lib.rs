@@ -9,6 +9,7 @@ pub mod filter;
 pub mod hygiene;
 pub mod import;
 pub mod journey;
+pub mod json;
 pub mod message;
 pub mod number;
 pub mod preference;

@@ -1,6 +1,6 @@
 //! Reports: words, tones and charts of what the world says about our domains.
 
-use api_types::{Complaints, DmarcDay, DmarcSender, DmarcSenderKind, Listing, TlsDay};
+use api_types::{AuthFailure, Complaints, DmarcDay, DmarcSender, DmarcSenderKind, Listing, TlsDay};
 
 use crate::number::share;
 use crate::tone::{Status, Tone};
@@ -49,6 +49,26 @@ pub fn passes(passes: bool) -> Status {
     if passes { (Tone::Success, "Passes") } else { (Tone::Danger, "Fails") }
 }
 
+/// What a report of a single mail says failed: the check, and the signatures that it names.
+#[must_use]
+pub fn failure(report: &AuthFailure) -> String {
+    let what = match report.failure.as_str() {
+        "" => "Authentication".to_owned(),
+        "bodyhash" => "DKIM: the body is not the one that was signed".to_owned(),
+        "signature" => "DKIM: the signature is wrong".to_owned(),
+        "revoked" => "DKIM: the key is revoked".to_owned(),
+        "adsp" | "dkim" | "dmarc" | "spf" => report.failure.to_uppercase(),
+        other => other.to_owned(),
+    };
+    if report.signatures.is_empty() { what } else { format!("{what} ({})", report.signatures) }
+}
+
+/// What a report tells, or that it does not.
+#[must_use]
+pub fn told(text: &str) -> String {
+    if text.is_empty() { "not told".to_owned() } else { text.to_owned() }
+}
+
 /// Whether a listing is, or was.
 #[must_use]
 pub fn listing(listing: &Listing) -> Status {
@@ -60,8 +80,8 @@ pub fn listing(listing: &Listing) -> Status {
 pub struct DayColumn {
     /// The day.
     pub day: String,
-    /// Whether it is named below the bars.
-    pub named: bool,
+    /// Its name below the bars; empty for none.
+    pub tick: String,
     /// One value per series.
     pub values: Vec<u64>,
 }
@@ -73,7 +93,8 @@ fn columns<T>(days: &[T], of: impl Fn(&T) -> (&str, Vec<u64>)) -> Vec<DayColumn>
     let step = days.len().div_ceil(NAMED_MAX).max(1);
     let column = |(n, day): (usize, &T)| {
         let (day, values) = of(day);
-        DayColumn { day: day.to_owned(), named: n % step == 0, values }
+        let tick = if n % step == 0 { crate::when::short_day(day) } else { String::new() };
+        DayColumn { day: day.to_owned(), tick, values }
     };
     days.iter().enumerate().map(column).collect()
 }
@@ -127,12 +148,45 @@ mod tests {
         };
         let days: Vec<DmarcDay> = (1..=8).map(day).collect();
         let columns = dmarc_columns(&days);
-        let shown: Vec<_> = columns.iter().map(|column| (column.named, column.values.clone())).collect();
-        assert_eq!(shown[..3], [(true, vec![1, 0]), (false, vec![2, 0]), (true, vec![3, 0])]);
-        assert_eq!(shown[7], (false, vec![3, 5]));
+        let shown: Vec<_> = columns.iter().map(|column| (column.tick.as_str(), column.values.clone())).collect();
+        assert_eq!(shown[..3], [("1 Jan", vec![1, 0]), ("", vec![2, 0]), ("3 Jan", vec![3, 0])]);
+        assert_eq!(shown[7], ("", vec![3, 5]));
         assert!(!is_blank(&columns) && is_blank(&dmarc_columns(&[])));
         let quiet = [TlsDay { day: "2026-01-01".to_owned(), successful: 0, failed: 0 }];
         assert!(is_blank(&tls_columns(&quiet)));
+    }
+
+    #[test]
+    fn failures_in_words() {
+        for (failure, signatures, expected) in [
+            ("spf", "", "SPF"),
+            (
+                "bodyhash",
+                "s1._domainkey.a.example",
+                "DKIM: the body is not the one that was signed (s1._domainkey.a.example)",
+            ),
+            ("", "", "Authentication"),
+            ("odd", "", "odd"),
+        ] {
+            let report = AuthFailure {
+                id: 1,
+                domain: "a.example".to_owned(),
+                received_at: String::new(),
+                arrived_at: String::new(),
+                organization: String::new(),
+                brought_by: String::new(),
+                failure: failure.to_owned(),
+                source_ip: String::new(),
+                item: String::new(),
+                signatures: signatures.to_owned(),
+                delivery: String::new(),
+                incidents: 1,
+                header_id: String::new(),
+                recipient_id: None,
+            };
+            assert_eq!(super::failure(&report), expected);
+        }
+        assert_eq!((told("reject"), told("")), ("reject".to_owned(), "not told".to_owned()));
     }
 
     #[test]

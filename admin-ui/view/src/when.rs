@@ -29,6 +29,18 @@ pub fn relative(moment_ms: f64, now_ms: f64) -> String {
     if moment_ms > now_ms { format!("in {words}") } else { format!("{words} ago") }
 }
 
+/// `29 Oct` of `2026-10-29`, for where there is little room; anything else as it is.
+#[must_use]
+pub fn short_day(day: &str) -> String {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let mut parts = day.split('-').skip(1).map(|part| part.parse::<usize>().ok());
+    let (month, date) = (parts.next().flatten(), parts.next().flatten());
+    match month.and_then(|month| MONTHS.get(month.checked_sub(1)?)).zip(date) {
+        Some((month, date)) => format!("{date} {month}"),
+        None => day.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +74,14 @@ mod tests {
         ];
         for (moment, words) in cases {
             assert_eq!(relative(moment, now), words);
+        }
+    }
+
+    #[test]
+    fn short_days() {
+        for (day, short) in [("2026-10-29", "29 Oct"), ("2026-01-02", "2 Jan"), ("2026-13-01", "2026-13-01"), ("", "")]
+        {
+            assert_eq!(short_day(day), short);
         }
     }
 }

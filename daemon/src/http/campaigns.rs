@@ -4,7 +4,7 @@ use crate::app::Shared;
 use crate::disk;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Path, Query, cursor, limit};
+use crate::http::extract::{Json, Path, Query, cursor, limit, next};
 use crate::http::queue::{called, parse, shape};
 use crate::http::timeline::CampaignNames;
 use crate::warmup;
@@ -54,7 +54,7 @@ pub(crate) async fn list(
     let limit = limit(query.limit)?;
     let wanted = rows::Query { state, search: query.q.unwrap_or_default(), before, limit };
     let items = page(&app, actor.workspace, wanted).await?;
-    let next = (items.len() == limit as usize).then(|| items.last().map(|campaign| campaign.id.to_string())).flatten();
+    let next = next(&items, limit, |campaign| campaign.id);
     Ok(Json(Page { items, next, total: None }))
 }
 
@@ -294,8 +294,8 @@ pub(crate) async fn recipients(
     });
     let (name, log) = found.await?.ok_or_else(|| ApiError::not_found("campaign"))?;
     let names = CampaignNames::from([(id, name)]);
-    let next = (log.len() == limit as usize)
-        .then(|| log.last().and_then(|row| row.origin.contact()).map(|id| id.to_string()))
-        .flatten();
+    // Those who are of no contact any more have no place in the order.
+    let last = log.last().and_then(|row| row.origin.contact()).filter(|_| log.len() == limit as usize);
+    let next = last.map(|id| id.to_string());
     Ok(Json(Page { items: log.into_iter().map(|row| shape(row, &names)).collect(), next, total: None }))
 }

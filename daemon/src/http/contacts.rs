@@ -4,7 +4,7 @@ use crate::app::Shared;
 use crate::http::access::Actor;
 use crate::http::attributes;
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Paging, Path, Query, cursor, limit};
+use crate::http::extract::{Json, Paging, Path, Query, cursor, limit, next};
 use crate::http::standing::{self, SoftBounces};
 use crate::http::{suppressions, timeline};
 use crate::text::time;
@@ -74,7 +74,7 @@ pub(crate) async fn list(
         })
         .await?;
     let (items, total) = found.ok_or_else(|| ApiError::not_found("segment"))??;
-    let next = (items.len() == limit as usize).then(|| items.last().map(|row| row.id.to_string())).flatten();
+    let next = next(&items, limit, |row| row.id);
     Ok(Json(Page { items, next, total }))
 }
 
@@ -237,7 +237,7 @@ pub(crate) async fn timeline(
         })
         .await?;
     let (contact, events, names) = found.ok_or_else(|| ApiError::not_found("contact"))?;
-    let next = (events.len() == limit as usize).then(|| events.last().map(|event| event.id.to_string())).flatten();
+    let next = next(&events, limit, |event| event.id);
     let mut items: Vec<TimelineEntry> = events.into_iter().map(|event| timeline::shape(event, &names)).collect();
     if next.is_none() {
         items.push(timeline::created(&contact));
@@ -288,7 +288,9 @@ fn taken(e: StorageError) -> ApiError {
 }
 
 fn draft(email: &str, first_name: &str, last_name: &str, attributes: contact::Attributes) -> Result<Draft, ApiError> {
-    let email = mail::Address::parse(email.trim()).map_err(|e| ApiError::invalid("email", format!("{}.", e.why)))?;
+    let email = email.trim();
+    let email = mail::Address::parse(email)
+        .map_err(|e| ApiError::invalid("email", format!("{email:?} is no mail address: {}.", e.why)))?;
     let name = |field: &str, text: &str| {
         let text = text.trim();
         let good = text.chars().count() <= 200 && !text.chars().any(char::is_control);

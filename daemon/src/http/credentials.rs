@@ -4,7 +4,7 @@ use crate::app::Shared;
 use crate::credentials;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Paging, Path, Query, cursor, limit};
+use crate::http::extract::{Json, Paging, Path, Query, cursor, limit, next};
 use api_types::{
     CreatedSmtpCredential, Done, NewSmtpCredential, Page, SmtpCredential, SmtpCredentialChange, SmtpServer,
 };
@@ -22,7 +22,7 @@ pub(crate) async fn list(
     let limit = limit(paging.limit)?;
     let before = cursor(paging.cursor.as_deref())?.unwrap_or(i64::MAX);
     let items = credentials::list(&app, actor.workspace, before, limit).await?;
-    let next = (items.len() == limit as usize).then(|| items.last().map(|row| row.id.to_string())).flatten();
+    let next = next(&items, limit, |row| row.id);
     Ok(Json(Page { items, next, total: None }))
 }
 

@@ -4,7 +4,7 @@ use crate::app::Shared;
 use crate::domains;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Paging, Path, Query, cursor, limit};
+use crate::http::extract::{Json, Paging, Path, Query, cursor, limit, next};
 use api_types::{DomainDetail, Done, NewDomain, Page, RotationSchedule, SendingDomain};
 use axum::extract::State;
 use storage::{DkimKeyId, DomainId, domain};
@@ -28,7 +28,7 @@ pub(crate) async fn list(
             rows.into_iter().map(with_keys).collect::<Result<Vec<_>, _>>()
         })
         .await?;
-    let next = (rows.len() == limit as usize).then(|| rows.last().map(|(row, _)| row.id.to_string())).flatten();
+    let next = next(&rows, limit, |(row, _)| row.id);
     let items = rows.into_iter().map(|(row, keys)| domains::summary(&app, &row, &keys));
     Ok(Json(Page { items: items.collect::<Result<_, _>>()?, next, total: None }))
 }

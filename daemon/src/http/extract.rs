@@ -116,6 +116,11 @@ pub(crate) fn limit(asked: Option<u32>) -> Result<u32, ApiError> {
     }
 }
 
+/// `next` of a page whose rows have ids: a full page may have more behind it.
+pub(crate) fn next<T, Id: ToString>(rows: &[T], limit: u32, id: impl FnOnce(&T) -> Id) -> Option<String> {
+    rows.last().filter(|_| rows.len() == limit as usize).map(|row| id(row).to_string())
+}
+
 /// A cursor that is a row id.
 pub(crate) fn cursor(asked: Option<&str>) -> Result<Option<i64>, ApiError> {
     let read = |text: &str| {

@@ -3,7 +3,7 @@
 use crate::app::Shared;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Paging, Path, Query, cursor, limit};
+use crate::http::extract::{Json, Paging, Path, Query, cursor, limit, next};
 use crate::text::{time, token};
 use crate::{disk, imports};
 use api_types::{Done, ErrorCode, Import, ImportError, ImportStart, ImportState, Page};
@@ -40,7 +40,7 @@ pub(crate) async fn list(
     let limit = limit(paging.limit)?;
     let before = cursor(paging.cursor.as_deref())?.map(ImportId);
     let rows = app.storage.read(move |c| import::page(c, actor.workspace, before, limit)).await?;
-    let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string())).flatten();
+    let next = next(&rows, limit, |row| row.id);
     Ok(Json(Page { items: rows.into_iter().map(shape).collect(), next, total: None }))
 }
 
@@ -206,7 +206,7 @@ pub(crate) async fn errors(
     let (workspace, id) = (actor.workspace, ImportId(id));
     let total = find(&app, workspace, id).await?.counts.failed;
     let rows = app.storage.read(move |c| import::errors(c, workspace, id, after, limit)).await?;
-    let next = (rows.len() == limit as usize).then(|| rows.last().map(|(id, _)| id.to_string())).flatten();
+    let next = next(&rows, limit, |(id, _)| *id);
     let items = rows.into_iter().map(|(_, error)| error_shape(error)).collect();
     Ok(Json(Page { items, next, total: Some(total) }))
 }

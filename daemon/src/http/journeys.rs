@@ -4,7 +4,7 @@ use crate::app::Shared;
 use crate::disk;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Path, Query, cursor, limit};
+use crate::http::extract::{Json, Path, Query, cursor, limit, next};
 use crate::http::queue::parse;
 use api_types::{
     Done, Journey, JourneyCheck, JourneyEntry, JourneyEntryInput, JourneyInput, JourneyLogEntry, JourneyRun,
@@ -14,7 +14,7 @@ use axum::extract::State;
 use campaign::journey;
 use serde::Deserialize;
 use storage::journey as rows;
-use storage::journey_run::{self, RunState};
+use storage::journey_run::{self, EndReason, RunState};
 use storage::{JourneyId, RunId, WorkspaceId};
 use utoipa::IntoParams;
 
@@ -53,7 +53,7 @@ pub(crate) async fn list(
         found.iter().map(|found| journey::summary(c, found)).collect::<Result<Vec<_>, _>>()
     });
     let items = items.await?;
-    let next = (items.len() == limit as usize).then(|| items.last().map(|found| found.id.to_string())).flatten();
+    let next = next(&items, limit, |found| found.id);
     Ok(Json(Page { items, next, total: None }))
 }
 
@@ -212,6 +212,10 @@ pub(crate) struct RunsQuery {
     state: Option<String>,
     /// Only those at the step with this key, or that were there last.
     step: Option<String>,
+    /// Only those that go by this version.
+    version: Option<u32>,
+    /// Only those that ended so: `finished`, `goal` and the others.
+    reason: Option<String>,
     /// `next` of the page before.
     cursor: Option<String>,
     /// Rows, 1 to 200; 50 when absent.
@@ -231,12 +235,14 @@ pub(crate) async fn runs(
     let wanted = journey_run::Query {
         state: parse("state", query.state, RunState::parse)?,
         step: query.step.filter(|step| !step.is_empty()),
+        version: query.version,
+        reason: parse("reason", query.reason, EndReason::parse)?,
         before: cursor(query.cursor.as_deref())?.map(RunId),
         limit,
     };
     let found = app.storage.read(move |c| Ok(journey::runs(c, (actor.workspace, JourneyId(id)), &wanted)));
     let items = found.await??;
-    let next = (items.len() == limit as usize).then(|| items.last().map(|run| run.id.to_string())).flatten();
+    let next = next(&items, limit, |run| run.id);
     Ok(Json(Page { items, next, total: None }))
 }
 

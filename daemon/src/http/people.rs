@@ -3,7 +3,7 @@
 use crate::app::Shared;
 use crate::http::access::{Actor, word};
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Paging, Path, Query, cursor, limit};
+use crate::http::extract::{Json, Paging, Path, Query, cursor, limit, next};
 use crate::ops;
 use crate::text::time;
 use api_types::{ApiKey, CreatedApiKey, CreatedSignInLink, Done, ErrorCode, NewApiKey, NewUser, Page, User};
@@ -59,7 +59,7 @@ pub(crate) async fn api_keys(
     let limit = limit(paging.limit)?;
     let before = cursor(paging.cursor.as_deref())?.unwrap_or(i64::MAX);
     let rows = app.storage.read(move |c| api_key::list(c, actor.workspace, before, limit)).await?;
-    let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string())).flatten();
+    let next = next(&rows, limit, |row| row.id);
     Ok(Json(Page { items: rows.into_iter().map(key_shape).collect(), next, total: None }))
 }
 

@@ -3,7 +3,7 @@
 use crate::app::Shared;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Path, Query, cursor, limit};
+use crate::http::extract::{Json, Path, Query, cursor, limit, next};
 use crate::http::timeline::{self, CampaignNames};
 use crate::text::time;
 use api_types::{
@@ -284,7 +284,7 @@ pub(crate) async fn recipients(
             Ok((rows, names))
         })
         .await?;
-    let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string())).flatten();
+    let next = next(&rows, limit, |row| row.id);
     Ok(Json(Page { items: rows.into_iter().map(|row| shape(row, &names)).collect(), next, total: None }))
 }
 

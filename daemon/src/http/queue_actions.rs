@@ -3,7 +3,7 @@
 use crate::app::Shared;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Paging, Path, Query, cursor, limit};
+use crate::http::extract::{Json, Paging, Path, Query, cursor, limit, next};
 use crate::http::queue::{live_filter, matching};
 use crate::jobs;
 use crate::text::time;
@@ -95,7 +95,7 @@ pub(crate) async fn list(
     let limit = limit(paging.limit)?;
     let before = cursor(paging.cursor.as_deref())?.unwrap_or(i64::MAX);
     let jobs = app.storage.read(move |c| rows::page(c, actor.workspace, before, limit)).await?;
-    let next = (jobs.len() == limit as usize).then(|| jobs.last().map(|job| job.id.to_string())).flatten();
+    let next = next(&jobs, limit, |job| job.id);
     Ok(Json(Page { items: jobs.into_iter().map(shape).collect(), next, total: None }))
 }
 

@@ -3,7 +3,7 @@
 use crate::app::Shared;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Path, Query, cursor, limit};
+use crate::http::extract::{Json, Path, Query, cursor, limit, next};
 use crate::text::time;
 use api_types::{Page, ReplyDone, ReplyMail, ReplyRow};
 use axum::extract::State;
@@ -44,7 +44,7 @@ pub(crate) async fn list(
     };
     let workspace = actor.workspace;
     let found = app.storage.read(move |c| rows::page(c, workspace, done, before, limit)).await?;
-    let next = (found.len() == limit as usize).then(|| found.last().map(|row| row.id.to_string())).flatten();
+    let next = next(&found, limit, |row| row.id);
     Ok(Json(Page { items: found.into_iter().map(shape).collect(), next, total: None }))
 }
 

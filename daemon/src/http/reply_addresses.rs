@@ -3,7 +3,7 @@
 use crate::app::Shared;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Paging, Path, Query, cursor, limit};
+use crate::http::extract::{Json, Paging, Path, Query, cursor, limit, next};
 use crate::text::time;
 use api_types::{Done, NewReplyAddress, Page, ReplyAction, ReplyAddress, ReplyAddressChange};
 use axum::extract::State;
@@ -28,7 +28,7 @@ pub(crate) async fn list(
     let after = cursor(paging.cursor.as_deref())?.unwrap_or(0);
     let workspace = actor.workspace;
     let found = app.storage.read(move |c| rows::list(c, workspace, after, limit)).await?;
-    let next = (found.len() == limit as usize).then(|| found.last().map(|row| row.id.to_string())).flatten();
+    let next = next(&found, limit, |row| row.id);
     Ok(Json(Page { items: found.into_iter().map(shape).collect(), next, total: None }))
 }
 

@@ -3,7 +3,7 @@
 use crate::app::Shared;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Paging, Path, Query, cursor, limit};
+use crate::http::extract::{Json, Paging, Path, Query, cursor, limit, next};
 use crate::http::standing::{self, SoftBounces};
 use api_types::{AudienceCount, CountRequest, Done, Page, Segment, SegmentInput};
 use axum::extract::State;
@@ -23,7 +23,7 @@ pub(crate) async fn list(
     let workspace = actor.workspace;
     let page = app.storage.read(move |c| {
         let rows = storage::segment::page(c, workspace, before, limit)?;
-        let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string())).flatten();
+        let next = next(&rows, limit, |row| row.id);
         Ok(Page { items: segment::views(c, workspace, rows)?, next, total: None })
     });
     Ok(Json(page.await?))

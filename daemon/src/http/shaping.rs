@@ -3,7 +3,7 @@
 use crate::app::{App, Shared};
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Path, Query, cursor, limit};
+use crate::http::extract::{Json, Path, Query, cursor, limit, next};
 use crate::http::overview::providers_of_day;
 use crate::http::queue::called;
 use crate::text::time;
@@ -123,7 +123,7 @@ pub(crate) async fn automations(
         Some(_) => return Err(ApiError::invalid("which", "which must be open or all.")),
     };
     let rows = app.storage.read(move |c| automation::page(c, actor.workspace, which, before, limit)).await?;
-    let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string())).flatten();
+    let next = next(&rows, limit, |row| row.id);
     Ok(Json(Page { items: rows.into_iter().map(shape).collect(), next, total: None }))
 }
 

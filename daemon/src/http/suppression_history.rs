@@ -3,7 +3,7 @@
 use crate::app::Shared;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Query, cursor, limit};
+use crate::http::extract::{Json, Query, cursor, limit, next};
 use crate::http::suppressions::sources;
 use crate::text::time;
 use api_types::{Page, SuppressionAction, SuppressionChange, SuppressionFrom};
@@ -53,7 +53,7 @@ pub(crate) async fn history(
         Ok((changes, sources))
     });
     let (changes, sources) = read.await?;
-    let next = (changes.len() == limit as usize).then(|| changes.last().map(|row| row.id.to_string())).flatten();
+    let next = next(&changes, limit, |row| row.id);
     let shape = |change: Change| {
         let from = change.recipient_id.and_then(|id| sources.get(&id).cloned());
         shape(change, from)

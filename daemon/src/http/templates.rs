@@ -3,7 +3,7 @@
 use crate::app::Shared;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Paging, Path, Query, cursor, limit};
+use crate::http::extract::{Json, Paging, Path, Query, cursor, limit, next};
 use api_types::{Done, Page, Preview, PreviewRequest, Template, TemplateInput, TemplateVersion};
 use axum::extract::State;
 use storage::TemplateId;
@@ -20,7 +20,7 @@ pub(crate) async fn list(
     let limit = limit(paging.limit)?;
     let before = cursor(paging.cursor.as_deref())?.map(TemplateId);
     let found = app.storage.read(move |c| rows::page(c, actor.workspace, before, limit)).await?;
-    let next = (found.len() == limit as usize).then(|| found.last().map(|row| row.id.to_string())).flatten();
+    let next = next(&found, limit, |row| row.id);
     Ok(Json(Page { items: found.into_iter().map(campaign::template::view).collect(), next, total: None }))
 }
 
@@ -90,7 +90,7 @@ pub(crate) async fn versions(
     let before = before.map(|number| u32::try_from(number).unwrap_or(u32::MAX));
     let (workspace, id) = (actor.workspace, TemplateId(id));
     let found = app.storage.read(move |c| rows::versions(c, workspace, id, before, limit)).await?;
-    let next = (found.len() == limit as usize).then(|| found.last().map(|row| row.number.to_string())).flatten();
+    let next = next(&found, limit, |row| row.number);
     Ok(Json(Page { items: found.into_iter().map(campaign::template::view_version).collect(), next, total: None }))
 }
 

@@ -3,7 +3,7 @@
 use crate::app::Shared;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Path, Query, cursor, limit};
+use crate::http::extract::{Json, Path, Query, cursor, limit, next};
 use crate::text::time;
 use crate::warmup::{of_queue, plan_of, shape};
 use api_types::{Done, NewWarmupDomain, Page, SetWarmupStage, WarmupDomain, WarmupForecast, WarmupLine, WarmupPlan};
@@ -48,7 +48,7 @@ pub(crate) async fn list(
         Ok((warmup::page(c, actor.workspace, &filter, after, limit)?, warmup::domains(c, Some(actor.workspace))?))
     });
     let (lines, domains) = read.await?;
-    let next = (lines.len() == limit as usize).then(|| lines.last().map(|line| line.id.to_string())).flatten();
+    let next = next(&lines, limit, |line| line.id);
     let items = lines.into_iter().map(|line| shape(&app, line, &domains)).collect();
     Ok(Json(Page { items, next, total: None }))
 }

@@ -3,7 +3,7 @@
 use crate::app::Shared;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Paging, Path, Query, cursor, limit};
+use crate::http::extract::{Json, Paging, Path, Query, cursor, limit, next};
 use crate::webhooks;
 use api_types::{
     Done, NewWebhook, Page, Webhook, WebhookAnswer, WebhookChange, WebhookDelivery, WebhookDeliveryDetail,
@@ -25,7 +25,7 @@ pub(crate) async fn list(
     let limit = limit(paging.limit)?;
     let before = cursor(paging.cursor.as_deref())?.unwrap_or(i64::MAX);
     let items = webhooks::list(&app, actor.workspace, before, limit).await?;
-    let next = (items.len() == limit as usize).then(|| items.last().map(|row| row.id.to_string())).flatten();
+    let next = next(&items, limit, |row| row.id);
     Ok(Json(Page { items, next, total: None }))
 }
 
@@ -126,7 +126,7 @@ pub(crate) async fn deliveries(
     let before = cursor(query.cursor.as_deref())?.unwrap_or(i64::MAX);
     let page = (before, limit);
     let items = webhooks::deliveries(&app, actor.workspace, WebhookId(id), query.state, page).await?;
-    let next = (items.len() == limit as usize).then(|| items.last().map(|row| row.id.to_string())).flatten();
+    let next = next(&items, limit, |row| row.id);
     Ok(Json(Page { items, next, total: None }))
 }
 

@@ -76,7 +76,9 @@ macro_rules! reasons {
                 match self { $(EndReason::$variant => $text,)* }
             }
 
-            fn parse(text: &str) -> Option<EndReason> {
+            /// The reason of a stored word.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<EndReason> {
                 match text { $($text => Some(EndReason::$variant),)* _ => None }
             }
         }

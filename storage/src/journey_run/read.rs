@@ -1,6 +1,6 @@
 //! Looks at runs: which are due, who waits where, what one of them did.
 
-use super::{Run, RunState, read, run_columns};
+use super::{EndReason, Run, RunState, read, run_columns};
 use crate::{ContactId, JourneyId, RunId, StorageError, WorkspaceId};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params, params_from_iter};
@@ -52,6 +52,10 @@ pub struct Query {
     pub state: Option<RunState>,
     /// Only those at this step, or that were there last.
     pub step: Option<String>,
+    /// Only those that go by this version.
+    pub version: Option<u32>,
+    /// Only those that ended so.
+    pub reason: Option<EndReason>,
     /// Only those with a smaller id: the last one of the page before.
     pub before: Option<RunId>,
     /// At most so many.
@@ -77,7 +81,7 @@ pub fn page(
     let mut sql = PAGE.to_owned();
     let mut params: Vec<Value> = vec![journey.0.into(), workspace.0.into()];
     // Words of ours, written out: so the planner sees that the index of those under way serves.
-    match query.state {
+    match query.reason.map_or(query.state, |_| Some(RunState::Ended)) {
         Some(RunState::Waiting) => sql.push_str(" AND w.state = 'waiting'"),
         Some(RunState::Ended) => sql.push_str(" AND w.state = 'ended'"),
         None => {}
@@ -85,6 +89,14 @@ pub fn page(
     if let Some(step) = &query.step {
         sql.push_str(" AND w.step = ?");
         params.push(step.clone().into());
+    }
+    if let Some(version) = query.version {
+        sql.push_str(" AND w.version = ?");
+        params.push(i64::from(version).into());
+    }
+    if let Some(reason) = query.reason {
+        sql.push_str(" AND w.end_reason = ?");
+        params.push(reason.as_str().to_owned().into());
     }
     if let Some(before) = query.before {
         sql.push_str(" AND w.id < ?");

@@ -455,6 +455,25 @@ async fn what_is_over_is_forgotten_and_once_stays_once() {
     assert_eq!(bed.enter(ANA, "ana@gull.example", 9).await, Entered::Been);
 }
 
+#[tokio::test]
+async fn runs_are_found_by_version_and_by_how_they_ended() {
+    let bed = Bed::new().await;
+    assert!(matches!(bed.enter(ContactId(2), "ben@gull.example", 1).await, Entered::In(_)));
+    bed.write(|tx| end_one(tx, (WS, RunId(2)), "bob", 5)).await;
+    let found = |query: Query| -> Vec<i64> {
+        let rows = bed.look(|c| page(c, (WS, JOURNEY), &Query { limit: 10, ..query }));
+        rows.into_iter().map(|(run, _)| run.id.0).collect()
+    };
+    let (version, reason) = (
+        |n| Query { version: Some(n), ..Query::default() },
+        |reason| Query { reason: Some(reason), ..Query::default() },
+    );
+    assert_eq!([found(version(1)), found(version(2))], [vec![2, 1], vec![]]);
+    assert_eq!([found(reason(EndReason::ByHand)), found(reason(EndReason::Goal))], [vec![2], vec![]]);
+    let waiting = Query { state: Some(RunState::Waiting), ..version(1) };
+    assert_eq!(found(waiting), [1]);
+}
+
 /// What is asked all the time walks along an index, however many runs there are.
 #[tokio::test]
 async fn hot_statements_use_their_indexes() {

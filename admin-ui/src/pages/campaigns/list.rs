@@ -1,13 +1,11 @@
 //! The list of campaigns.
 
-use api_types::{Campaign, CampaignState, Page};
+use api_types::{Campaign, CampaignState};
 use leptos::prelude::*;
 use view::progress::{headline, settled};
-use view::query::with;
 use view::tone::{self, campaign_word};
 
-use crate::api::use_api;
-use crate::load::load;
+use crate::load::listed;
 use crate::nav::use_query;
 use crate::parts::*;
 
@@ -21,15 +19,8 @@ const STATES: [CampaignState; 5] = [
 
 #[component]
 pub fn Campaigns() -> impl IntoView {
-    let api = use_api();
     let query = use_query();
-    let (q, state, cursor) = (query.param("q"), query.param("state"), query.param("cursor"));
-    let page = load(move || {
-        api.get::<Page<Campaign>>(with(
-            "/campaigns",
-            &[("q", &q.get()), ("state", &state.get()), ("cursor", &cursor.get())],
-        ))
-    });
+    let page = listed::<Campaign>(query, &["q", "state"], || "/campaigns".to_owned());
     let running = page.map(|page| page.items.iter().any(|campaign| campaign.state == CampaignState::Running));
     let page = page.every(5, move || running.get_untracked());
     let states: Vec<Choice> = std::iter::once((String::new(), "Every state".to_owned()))

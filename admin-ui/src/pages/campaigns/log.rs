@@ -1,12 +1,12 @@
 //! The recipient log of a campaign: every recipient with its state and the server's own words.
 
-use api_types::{Campaign, Egress, Page, Recipient};
+use api_types::{Campaign, Egress, Recipient};
 use leptos::prelude::*;
-use view::query::with;
 use view::tone::{self, RECIPIENT_STATES};
 use view::trace::RESPONSES;
 
 use crate::api::use_api;
+use crate::load::listed;
 use crate::load::load;
 use crate::nav::{use_id, use_query};
 use crate::parts::*;
@@ -19,15 +19,7 @@ pub fn CampaignRecipients() -> impl IntoView {
     let query = use_query();
     let id = use_id();
     let campaign = load(move || api.get::<Campaign>(format!("/campaigns/{}", id.get())));
-    let params = FILTERS.map(|name| query.param(name));
-    let cursor = query.param("cursor");
-    let page = load(move || {
-        let values = params.map(|param| param.get());
-        let mut pairs: Vec<(&str, &str)> = FILTERS.iter().copied().zip(values.iter().map(String::as_str)).collect();
-        let cursor = cursor.get();
-        pairs.push(("cursor", &cursor));
-        api.get::<Page<Recipient>>(with(&format!("/campaigns/{}/recipients", id.get()), &pairs))
-    });
+    let page = listed::<Recipient>(query, &FILTERS, move || format!("/campaigns/{}/recipients", id.get()));
     let title = campaign.title(|campaign| format!("Recipients of {}", campaign.name));
     let states = std::iter::once("deferred").chain(RECIPIENT_STATES);
     let states: Vec<Choice> = std::iter::once((String::new(), "Every state".to_owned()))

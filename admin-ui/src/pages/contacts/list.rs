@@ -3,11 +3,10 @@
 use api_types::{Contact, Count, Page, Segment};
 use leptos::prelude::*;
 use view::number::grouped;
-use view::query::with;
 use view::tone::{self, SUPPRESSION_REASONS};
 
 use crate::api::use_api;
-use crate::load::load;
+use crate::load::{listed, load};
 use crate::nav::use_query;
 use crate::parts::*;
 
@@ -17,15 +16,7 @@ const FILTERS: [&str; 4] = ["q", "tag", "segment", "status"];
 pub fn Contacts() -> impl IntoView {
     let api = use_api();
     let query = use_query();
-    let params = FILTERS.map(|name| query.param(name));
-    let cursor = query.param("cursor");
-    let page = load(move || {
-        let values = params.map(|param| param.get());
-        let mut pairs: Vec<(&str, &str)> = FILTERS.iter().copied().zip(values.iter().map(String::as_str)).collect();
-        let cursor = cursor.get();
-        pairs.push(("cursor", &cursor));
-        api.get::<Page<Contact>>(with("/contacts", &pairs))
-    });
+    let page = listed::<Contact>(query, &FILTERS, || "/contacts".to_owned());
     let tags = load(move || api.get::<Page<Count>>("/tags".to_owned()));
     let segments = load(move || api.get::<Page<Segment>>("/segments?limit=200".to_owned()));
     let tag_options = tags.map(|page| {

@@ -59,7 +59,7 @@ fn put(
 ) {
     submit.run(async move {
         let now = api.put(format!("/contacts/{contact}/lists"), &ContactListsInput { lists: wanted }).await?;
-        lists.data.try_set(Some(now));
+        lists.data.put(now);
         changed.run(());
         Ok(())
     });

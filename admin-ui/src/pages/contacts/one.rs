@@ -40,7 +40,7 @@ pub fn ContactPage() -> impl IntoView {
         });
     });
     let changed = Callback::new(move |fresh: Contact| {
-        contact.data.try_set(Some(fresh));
+        contact.data.put(fresh);
         events.reload();
     });
     let close = Callback::new(move |()| editing.set(false));

@@ -21,7 +21,7 @@ pub fn ContactStreams(id: Memo<i64>, changed: Callback<()>) -> impl IntoView {
         let contact = id.get_untracked();
         submit.run(async move {
             let now = api.put(format!("/contacts/{contact}/streams"), &ContactStreamsInput { left }).await?;
-            streams.data.try_set(Some(now));
+            streams.data.put(now);
             changed.run(());
             Ok(())
         });

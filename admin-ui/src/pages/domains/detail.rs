@@ -25,7 +25,7 @@ pub fn DomainPage() -> impl IntoView {
     let detail = load(move || api.get::<DomainDetail>(format!("/domains/{}", id.get()))).every(60, || true);
     let title = detail.title(|detail| detail.domain.domain.clone());
     let fresh = Callback::new(move |found: DomainDetail| {
-        detail.data.try_set(Some(found));
+        detail.data.put(found);
     });
     let verify = Submit::new();
     let check = Callback::new(move |()| {

@@ -1,8 +1,8 @@
 //! The outline of a journey's steps: added, changed, removed in place; saved as a draft, checked, published.
 
 use api_types::{
-    CheckLevel, Field as ContactField, Filter, Journey, JourneyCheck, JourneyGraph, JourneyInput, JourneyState, Page,
-    Role, Template,
+    CheckLevel, Field as ContactField, Filter, Journey, JourneyCheck, JourneyGraph, JourneyInput, JourneyState,
+    JourneyStep, Page, Role, Template,
 };
 use leptos::prelude::*;
 use view::journey::{self, KINDS, Line, Place, What};
@@ -23,11 +23,13 @@ pub struct Desk {
     pub graph: RwSignal<JourneyGraph>,
     /// The step that is being edited.
     pub editing: RwSignal<Option<String>>,
+    /// Where a step is being added.
+    pub adding: RwSignal<Option<Place>>,
     pub templates: Memo<Vec<Choice>>,
     pub vocabulary: Vocabulary,
     check: Load<JourneyCheck>,
     found: Signal<Journey>,
-    may_change: bool,
+    may_change: Memo<bool>,
 }
 
 #[component]
@@ -36,7 +38,8 @@ pub fn Editor(found: Signal<Journey>, changed: Callback<()>) -> impl IntoView {
     let toasts = use_toasts();
     let first = found.get_untracked();
     let id = first.summary.id;
-    let may_change = use_me().role.may(Role::Marketer) && first.summary.state != JourneyState::Ended;
+    let is_marketer = use_me().role.may(Role::Marketer);
+    let may_change = Memo::new(move |_| is_marketer && found.with(|found| found.summary.state != JourneyState::Ended));
     let name = RwSignal::new(first.summary.name.clone());
     let graph = RwSignal::new(first.graph.clone());
     let fields = load(move || api.get::<Page<ContactField>>("/fields".to_owned()));
@@ -59,7 +62,16 @@ pub fn Editor(found: Signal<Journey>, changed: Callback<()>) -> impl IntoView {
     let templates = templates.map(|page| {
         page.items.iter().map(|template| (template.id.to_string(), template.name.clone())).collect::<Vec<Choice>>()
     });
-    let desk = Desk { graph, editing: RwSignal::new(None), templates, vocabulary, check, found, may_change };
+    let desk = Desk {
+        graph,
+        editing: RwSignal::new(None),
+        adding: RwSignal::new(None),
+        templates,
+        vocabulary,
+        check,
+        found,
+        may_change,
+    };
     let submit = Submit::new();
     let send = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
@@ -87,20 +99,21 @@ pub fn Editor(found: Signal<Journey>, changed: Callback<()>) -> impl IntoView {
     view! {
         <UnsavedGuard dirty/>
         <form on:submit=send>
-            <section class="card">
+            // Who may not change it sees it all the same.
+            <fieldset class="card" disabled=move || !may_change.get()>
                 <Field id="name" label="Name" error=submit.field("name")><TextInput id="name" value=name required=true/></Field>
                 {entrance(desk)}
                 <Check label="It has a goal: who meets it leaves before the next step" checked=goal_on on_change=Callback::new(move |on| goal_on.set(on))/>
                 {goal}
                 <p class="form-error" role="status">{missing}</p>
-            </section>
+            </fieldset>
             <section class="card">
                 <header class="card-head"><h2>"Steps"</h2></header>
                 {whole(desk)}
                 {outline}
             </section>
             {form_error(submit.rest(&["name"]))}
-            {may_change.then(|| view! {
+            {move || may_change.get().then(|| view! {
                 <div class="actions end">
                     <span class="muted" role="status">{move || if dirty.get() { "Not saved yet" } else { "" }}</span>
                     <Button submit=true busy=submit.busy disabled=Signal::derive(move || draft.with(Result::is_err))>"Save"</Button>
@@ -108,8 +121,9 @@ pub fn Editor(found: Signal<Journey>, changed: Callback<()>) -> impl IntoView {
             })}
         </form>
         // Apart from the form: what is confirmed in its dialog must not save.
-        {may_change.then(|| view! { <div class="actions end"><Publish id desk dirty changed/></div> })}
+        {move || may_change.get().then(|| view! { <Publish id desk dirty changed/> })}
         <StepDialog desk/>
+        <AddDialog desk/>
     }
     .into_any()
 }
@@ -170,7 +184,7 @@ fn points(desk: Desk, step: Option<String>) -> AnyView {
 fn row(desk: Desk, line: Line) -> AnyView {
     let depth = line.depth.min(6).to_string();
     let branch = line.branch.clone().map(|branch| view! { <span class="outline-branch">{branch}</span> });
-    let add = line.place.clone().filter(|_| desk.may_change).map(|place| add(desk, place));
+    let add = line.place.clone().filter(|_| desk.may_change.get()).map(|place| add(desk, place));
     let body = match line.what {
         What::Step(key) => step(desk, key, line.place.is_none()),
         What::GoesTo(key) => {
@@ -182,34 +196,59 @@ fn row(desk: Desk, line: Line) -> AnyView {
     view! { <li data-depth=depth>{branch}{add}<div class="outline-step">{body}</div></li> }.into_any()
 }
 
-/// Adds a step at a place, or leads to one that is there.
+/// The button that adds a step at a place.
 fn add(desk: Desk, place: Place) -> AnyView {
-    let graph = desk.graph;
-    let kinds = KINDS.iter().map(|(word, label)| (format!("new:{word}"), (*label).to_owned()));
-    let there = graph.with_untracked(|graph| {
-        let to = |step: &api_types::JourneyStep| {
-            (format!("to:{}", step.key), format!("Go on with “{}”", journey::title(graph, &step.key)))
-        };
-        graph.steps.iter().map(to).collect::<Vec<Choice>>()
-    });
-    let first = (String::new(), "Add a step here…".to_owned());
-    let options: Vec<Choice> = std::iter::once(first).chain(kinds).chain(there).collect();
-    let choose = Callback::new(move |word: String| {
-        if let Some(kind) = word.strip_prefix("new:") {
+    let label = desk.graph.with_untracked(|graph| journey::place_name(graph, &place));
+    let press = Callback::new(move |()| desk.adding.set(Some(place.clone())));
+    view! { <div class="outline-add"><Button look=Look::Ghost label on_press=press>{icon(Icon::Plus)}"Add a step"</Button></div> }
+        .into_any()
+}
+
+/// Adds a step at a place, or leads to one that is there.
+#[component]
+fn AddDialog(desk: Desk) -> impl IntoView {
+    let open = open_for(desk.adding);
+    view! { <Dialog open title="Add a step".to_owned()>{move || desk.adding.get().map(|place| kinds(desk, place))}</Dialog> }
+        .into_any()
+}
+
+fn kinds(desk: Desk, place: Place) -> AnyView {
+    let Desk { graph, editing, adding, .. } = desk;
+    let kind = |(word, label): (&'static str, &'static str)| {
+        let place = place.clone();
+        let press = Callback::new(move |()| {
             let mut made = String::new();
             graph.update(|graph| {
-                let action = journey::beginning(kind, graph);
+                let action = journey::beginning(word, graph);
                 made = journey::insert(graph, &place, action);
             });
-            if kind != "exit" {
-                desk.editing.set(Some(made));
+            adding.set(None);
+            // An exit has nothing to say.
+            if word != "exit" {
+                editing.set(Some(made));
             }
-        } else if let Some(key) = word.strip_prefix("to:") {
-            graph.update(|graph| journey::connect(graph, &place, key));
-        }
+        });
+        view! { <Button on_press=press>{label}</Button> }.into_any()
+    };
+    let new: Vec<AnyView> = KINDS.into_iter().map(kind).collect();
+    let there: Vec<Choice> = graph.with_untracked(|graph| {
+        let named = |step: &JourneyStep| (step.key.clone(), journey::title(graph, &step.key));
+        std::iter::once((String::new(), "Choose a step".to_owned())).chain(graph.steps.iter().map(named)).collect()
+    });
+    let to = RwSignal::new(String::new());
+    let lead = Callback::new(move |()| {
+        graph.update(|graph| journey::connect(graph, &place, &to.get_untracked()));
+        adding.set(None);
     });
     view! {
-        <div class="outline-add"><Select value=Signal::stored(String::new()) on_choice=choose options=Signal::stored(options) label="Add a step here"/></div>
+        <div class="kinds">{new}</div>
+        <Field id="step-there" label="Or go on with a step that is there">
+            <Select id="step-there" value=to on_choice=Callback::new(move |key| to.set(key)) options=there/>
+        </Field>
+        <div class="actions end">
+            <Button on_press=Callback::new(move |()| adding.set(None))>"Cancel"</Button>
+            <Button disabled=Signal::derive(move || to.with(String::is_empty)) on_press=lead>"Go on with it"</Button>
+        </div>
     }
     .into_any()
 }
@@ -243,7 +282,7 @@ fn step(desk: Desk, key: String, loose: bool) -> AnyView {
     view! {
         <div class="outline-head">
             <span><strong>{title}</strong>" "<span class="muted">{summary}</span>{loose.then_some(" (no way leads to it)")}</span>
-            <span class="actions">{desk.may_change.then(buttons)}</span>
+            <span class="actions">{desk.may_change.get().then(buttons)}</span>
         </div>
         {figures}
         {move || points(desk, Some(checked.clone()))}
@@ -258,7 +297,7 @@ fn step_figures(found: &Journey, key: &str) -> AnyView {
         return ().into_any();
     };
     let waiting = (step.waiting > 0).then(|| {
-        view! { <span>{waiting_link(found.summary.id, key, step.waiting)}" waiting now"</span> }
+        view! { <span>{waiting_link(found.summary.id, step)}" waiting now"</span> }
     });
     let sent = (!step.campaign_ids.is_empty()).then(|| {
         let words = format!(
@@ -289,8 +328,18 @@ fn Publish(id: i64, desk: Desk, dirty: Memo<bool>, changed: Callback<()>) -> imp
         });
     });
     let version = move || desk.found.with(|found| found.summary.version + 1);
+    // A button that does nothing says why.
+    let why_not = move || match (unchanged(), dirty.get(), ready.get()) {
+        (_, true, _) => "Save before you publish.",
+        (true, ..) => "This is what is published.",
+        (_, _, false) => "Mend first what must be mended, as the steps say.",
+        _ => "",
+    };
     view! {
-        <Button look=Look::Primary disabled=blocked on_press=Callback::new(move |()| asking.set(true))>"Publish…"</Button>
+        <div class="actions end">
+            <span class="muted" role="status">{why_not}</span>
+            <Button look=Look::Primary disabled=blocked on_press=Callback::new(move |()| asking.set(true))>"Publish…"</Button>
+        </div>
         <ConfirmDialog open=asking title="Publish this journey?" confirm="Publish" look=Look::Primary busy=submit.busy failure=submit.rest(&[]) on_confirm=publish>
             <p>"Contacts enter by version "{version}" from now on. Those under way stay on the version by which they entered, and get its mails as they were."</p>
         </ConfirmDialog>

@@ -1,12 +1,12 @@
 //! The list of journeys, and making one.
 
-use api_types::{Journey, JourneyInput, JourneyState, JourneySummary, Page, Role};
+use api_types::{Journey, JourneyInput, JourneyState, JourneySummary, Role};
 use leptos::prelude::*;
 use view::journey;
 use view::query::with;
 
 use crate::api::{use_api, use_me};
-use crate::load::load;
+use crate::load::listed;
 use crate::nav::{use_nav, use_query};
 use crate::parts::*;
 use crate::submit::Submit;
@@ -15,16 +15,9 @@ const STATES: [JourneyState; 4] = [JourneyState::Draft, JourneyState::Live, Jour
 
 #[component]
 pub fn Journeys() -> impl IntoView {
-    let api = use_api();
     let query = use_query();
     let may_change = use_me().role.may(Role::Marketer);
-    let (q, state, cursor) = (query.param("q"), query.param("state"), query.param("cursor"));
-    let page = load(move || {
-        api.get::<Page<JourneySummary>>(with(
-            "/journeys",
-            &[("q", &q.get()), ("state", &state.get()), ("cursor", &cursor.get())],
-        ))
-    });
+    let page = listed::<JourneySummary>(query, &["q", "state"], || "/journeys".to_owned());
     let live = page.map(|page| page.items.iter().any(|journey| journey.state == JourneyState::Live));
     let page = page.every(10, move || live.get_untracked());
     let states: Vec<Choice> = std::iter::once((String::new(), "Every state".to_owned()))
@@ -68,13 +61,16 @@ pub fn Journeys() -> impl IntoView {
 fn row(found: &JourneySummary) -> Row {
     let (tone, word) = journey::state(found.state);
     let ended = |reason: &str| found.ended.get(reason).copied().unwrap_or(0);
+    let who = |n: u64, filter: (&str, &str)| {
+        figure_link(n, with(&format!("/journeys/{}", found.id), &[("tab", "contacts"), filter]))
+    };
     Row::new(vec![
         view! { <a href=format!("/journeys/{}", found.id)>{found.name.clone()}</a> }.into_any(),
         badge(tone, word),
-        figure(found.waiting),
-        figure(found.entered),
-        figure(ended("finished")),
-        figure(ended("goal")),
+        who(found.waiting, ("state", "waiting")),
+        who(found.entered, ("state", "")),
+        who(ended("finished"), ("reason", "finished")),
+        who(ended("goal"), ("reason", "goal")),
         moment(&found.updated_at),
     ])
 }

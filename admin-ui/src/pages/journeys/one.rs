@@ -68,7 +68,7 @@ fn figures(found: Signal<Journey>) -> AnyView {
             let id = found.summary.id;
             let line = |(reason, n): (&String, &u64)| {
                 let (tone, word) = journey::end_reason(reason);
-                let href = with(&format!("/journeys/{id}"), &[("tab", "contacts"), ("state", "ended")]);
+                let href = with(&format!("/journeys/{id}"), &[("tab", "contacts"), ("reason", reason.as_str())]);
                 view! { <li>{badge(tone, word)}" "<a href=href>{grouped(*n)}</a></li> }
             };
             found.summary.ended.iter().map(line).collect_view()
@@ -103,14 +103,11 @@ fn figures(found: Signal<Journey>) -> AnyView {
 }
 
 fn row(id: i64, step: &JourneyFigures) -> Row {
-    let waiting = if step.waiting == 0 { figure(0) } else { waiting_link(id, &step.step, step.waiting) };
+    let waiting = waiting_link(id, step);
     // A mail of which nothing was sent has no recipients to look at.
     let sends = !step.campaign_ids.is_empty();
     let count = |n: u64, filter: (&str, &str)| match step.campaign_ids.as_slice() {
-        [mailing] if n > 0 => {
-            let href = with(&format!("/campaigns/{mailing}/recipients"), &[filter]);
-            view! { <a href=href>{grouped(n)}</a> }.into_any()
-        }
+        [mailing] => figure_link(n, with(&format!("/campaigns/{mailing}/recipients"), &[filter])),
         _ if sends => figure(n),
         _ => none(),
     };
@@ -127,8 +124,9 @@ fn row(id: i64, step: &JourneyFigures) -> Row {
     ])
 }
 
-/// Who waits at a step.
-pub fn waiting_link(id: i64, step: &str, n: u64) -> AnyView {
-    let href = with(&format!("/journeys/{id}"), &[("tab", "contacts"), ("state", "waiting"), ("step", step)]);
-    view! { <a href=href>{grouped(n)}</a> }.into_any()
+/// How many wait at a step of a version, as the way to them.
+pub fn waiting_link(id: i64, step: &JourneyFigures) -> AnyView {
+    let version = step.version.to_string();
+    let who = [("tab", "contacts"), ("state", "waiting"), ("step", step.step.as_str()), ("version", version.as_str())];
+    figure_link(step.waiting, with(&format!("/journeys/{id}"), &who))
 }

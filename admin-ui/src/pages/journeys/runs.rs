@@ -1,43 +1,45 @@
 //! Who is under way in a journey or was, with what each has done.
 
-use api_types::{Journey, JourneyLogEntry, JourneyRun, Page, Role};
+use api_types::{Journey, JourneyLogEntry, JourneyRun, JourneyState, Page, Role};
 use leptos::prelude::*;
 use view::journey;
-use view::query::with;
 use view::tone::Tone;
 
 use crate::api::{use_api, use_me};
-use crate::load::load;
+use crate::load::{listed, load};
 use crate::nav::use_query;
 use crate::parts::*;
 use crate::submit::Submit;
 
-const FILTERS: [&str; 2] = ["state", "step"];
+const FILTERS: [&str; 4] = ["state", "step", "version", "reason"];
 
 #[component]
 pub fn Runs(found: Signal<Journey>) -> impl IntoView {
-    let api = use_api();
     let query = use_query();
     let may_change = use_me().role.may(Role::Marketer);
     let id = found.with_untracked(|found| found.summary.id);
-    let (state, step, cursor) = (query.param("state"), query.param("step"), query.param("cursor"));
-    let page = load(move || {
-        let pairs = [("state", state.get()), ("step", step.get()), ("cursor", cursor.get())];
-        let pairs = pairs.each_ref().map(|(name, value)| (*name, value.as_str()));
-        api.get::<Page<JourneyRun>>(with(&format!("/journeys/{id}/runs"), &pairs))
-    });
+    let page = listed::<JourneyRun>(query, &FILTERS, move || format!("/journeys/{id}/runs"));
+    let page = page.every(10, move || found.with_untracked(|found| found.summary.state == JourneyState::Live));
     let states = [("", "Under way or over"), ("waiting", "Under way"), ("ended", "Over")];
     let states: Vec<Choice> = states.iter().map(|(word, label)| ((*word).to_owned(), (*label).to_owned())).collect();
     let steps = Signal::derive(move || {
-        let mut rows: Vec<Choice> = vec![(String::new(), "Every step".to_owned())];
         found.with(|found| {
-            for step in &found.figures {
-                if rows.iter().all(|(key, _)| *key != step.step) {
-                    rows.push((step.step.clone(), step.name.clone()));
-                }
-            }
-        });
-        rows
+            let steps = found.figures.iter().map(|step| (step.step.clone(), step.name.clone()));
+            each_once("Every step", steps)
+        })
+    });
+    let versions = Signal::derive(move || {
+        found.with(|found| {
+            let versions =
+                found.figures.iter().map(|step| (step.version.to_string(), format!("Version {}", step.version)));
+            each_once("Every version", versions)
+        })
+    });
+    let reasons = Signal::derive(move || {
+        found.with(|found| {
+            let reasons = found.summary.ended.keys();
+            each_once("However it ended", reasons.map(|word| (word.clone(), journey::end_reason(word).1.to_owned())))
+        })
     });
     let log_of = RwSignal::new(None::<JourneyRun>);
     let taking_out = RwSignal::new(None::<JourneyRun>);
@@ -60,12 +62,25 @@ pub fn Runs(found: Signal<Journey>) -> impl IntoView {
         <Toolbar>
             <FilterBy query param="state" label="State" options=states/>
             <FilterBy query param="step" label="Step" options=steps/>
+            <FilterBy query param="version" label="Version" options=versions/>
+            <FilterBy query param="reason" label="How it ended" options=reasons/>
         </Toolbar>
         {list("Contacts", query, page, &FILTERS, heads, row, empty)}
         <LogDialog id log_of/>
         <TakeOutDialog id taking_out changed=Callback::new(move |()| page.reload())/>
     }
     .into_any()
+}
+
+/// Choices after the one of everything, each once.
+fn each_once(every: &str, choices: impl Iterator<Item = Choice>) -> Vec<Choice> {
+    let mut rows: Vec<Choice> = vec![(String::new(), every.to_owned())];
+    for choice in choices {
+        if rows.iter().all(|(word, _)| *word != choice.0) {
+            rows.push(choice);
+        }
+    }
+    rows
 }
 
 fn run_row(

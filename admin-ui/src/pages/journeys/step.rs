@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use view::journey;
 
 use super::editor::Desk;
+use crate::api::use_me;
 use crate::parts::*;
 
 /// What the inputs say, or what is missing.
@@ -152,7 +153,7 @@ fn wait_until(weekdays: Vec<JourneyWeekday>, time: String) -> (AnyView, Collect)
         view! { <Check label=format!("{day:?}") checked on_change=change/> }
     });
     let view = view! {
-        <Field id="step-time" label="Time of day" hint="In the workspace's time zone.">
+        <Field id="step-time" label="Time of day" hint=format!("In the workspace's time zone: {}.", use_me().time_zone)>
             <TextInput id="step-time" value=time kind="time" required=true/>
         </Field>
         <fieldset><legend class="field-label">"On one of these days; on any when none is ticked"</legend>{boxes.collect_view()}</fieldset>

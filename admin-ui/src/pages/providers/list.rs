@@ -10,6 +10,7 @@ use super::reputation::reputation;
 use super::tester::RuleTester;
 use crate::api::use_api;
 use crate::load::load;
+use crate::nav::use_query;
 use crate::parts::*;
 
 pub fn all() -> impl IntoView {
@@ -21,15 +22,19 @@ pub fn all() -> impl IntoView {
         open.reload();
         rows.reload();
     });
+    // Who comes with a server's words wants to see what they mean, not to scroll for it.
+    let has_words = !use_query().param("reply").get_untracked().is_empty();
+    let tester = move || view! { <Card title="Try a reply"><RuleTester names/></Card> };
     view! {
         <PageHeader title="Providers" about="How fast mail goes to each mailbox provider, and what its answers have changed about it. Your own limits are set in packetboat.toml."/>
+        {has_words.then(tester)}
         <Card title="Held or slowed down by itself">
             {open.show(2, move |page| automations(Signal::derive(move || page.get().items), changed))}
         </Card>
         <Card title="Providers">{rows.show(8, move |page| view! { {move || providers(&page.get().items)} }.into_any())}</Card>
         {reputation()}
         <Card title="Limits for mail to a domain"><Explain/></Card>
-        <Card title="Try a reply"><RuleTester names/></Card>
+        {(!has_words).then(tester)}
     }
 }
 
@@ -37,13 +42,13 @@ fn providers(rows: &[ProviderRow]) -> AnyView {
     let heads = vec![
         Head::text("Provider"),
         Head::number("Connections"),
-        Head::number("Messages each"),
-        Head::text("Message rate"),
+        Head::number("Mails per connection"),
+        Head::text("Rate"),
         Head::number("Open now"),
         Head::number("Accepted, 24 h"),
         Head::number("Deferred, 24 h"),
         Head::number("Bounced, 24 h"),
-        Head::text("By itself"),
+        Head::text("Slowed or held"),
     ];
     let row = |row: &ProviderRow| {
         let by_itself = match row.automations {

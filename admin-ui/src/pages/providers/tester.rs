@@ -32,8 +32,7 @@ pub fn RuleTester(names: Memo<Vec<String>>) -> impl IntoView {
     let provider = RwSignal::new(given("at"));
     let judged = RwSignal::new(None::<JudgedReply>);
     let submit = Submit::new();
-    let send = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
+    let judge = move || {
         let input = TestReply {
             reply: reply.get_untracked(),
             stage: Some(stage.get_untracked()),
@@ -45,6 +44,13 @@ pub fn RuleTester(names: Memo<Vec<String>>) -> impl IntoView {
             Ok(())
         });
     };
+    let send = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        judge();
+    };
+    if !reply.with_untracked(String::is_empty) {
+        judge();
+    }
     let providers = Signal::derive(move || {
         let any = (String::new(), "Any provider".to_owned());
         std::iter::once(any).chain(names.get().into_iter().map(|name| (name.clone(), name))).collect::<Vec<_>>()

@@ -2,12 +2,10 @@
 
 use api_types::{Page, ReportRecord, SendingDomain};
 use leptos::prelude::*;
-use serde::de::DeserializeOwned;
-use view::query::with;
 use view::report::{DayColumn, PERIODS, is_blank};
 
 use crate::api::use_api;
-use crate::load::{Load, load};
+use crate::load::load;
 use crate::nav::Query;
 use crate::parts::*;
 
@@ -38,21 +36,6 @@ pub fn period_filter(query: Query) -> AnyView {
     view! { <FilterBy query param="days" label="Period" options=choices(&PERIODS)/> }.into_any()
 }
 
-/// The page of a list that the URL asks for.
-pub fn page<T>(query: Query, path: &'static str, filters: &'static [&'static str]) -> Load<Page<T>>
-where
-    T: DeserializeOwned + Send + Sync + 'static,
-{
-    let api = use_api();
-    let names = || filters.iter().copied().chain(["cursor"]);
-    let params: Vec<Memo<String>> = names().map(|name| query.param(name)).collect();
-    load(move || {
-        let values: Vec<String> = params.iter().map(|param| param.get()).collect();
-        let pairs: Vec<(&str, &str)> = names().zip(values.iter().map(String::as_str)).collect();
-        api.get::<Page<T>>(with(path, &pairs))
-    })
-}
-
 /// The day that a report is about, as far as a list has room for it.
 pub fn about_day(begin_at: &str) -> AnyView {
     begin_at.chars().take(10).collect::<String>().into_any()
@@ -68,11 +51,7 @@ pub fn day_chart(
     if is_blank(&columns) {
         return view! { <p class="muted">{nothing}</p> }.into_any();
     }
-    let column = |column: DayColumn| Column {
-        tick: if column.named { column.day.clone() } else { String::new() },
-        name: column.day,
-        values: column.values,
-    };
+    let column = |column: DayColumn| Column { tick: column.tick, name: column.day, values: column.values };
     bar_chart(name, series, columns.into_iter().map(column).collect())
 }
 

@@ -7,9 +7,9 @@ use view::query::with;
 use view::report;
 
 use super::alarms::alarms;
-use super::parts::{about_day, beyond, day_chart, domain_filter, page, period_filter, publish};
+use super::parts::{about_day, beyond, day_chart, domain_filter, period_filter, publish};
 use crate::api::use_api;
-use crate::load::load;
+use crate::load::{listed, load};
 use crate::nav::Query;
 use crate::parts::*;
 
@@ -95,7 +95,7 @@ fn failures(rows: &[TlsFailureSum]) -> AnyView {
 }
 
 fn received(query: Query) -> impl IntoView {
-    let page = page::<TlsReceived>(query, "/reports/tls/reports", &FILTERS);
+    let page = listed::<TlsReceived>(query, &FILTERS, || "/reports/tls/reports".to_owned());
     let heads = || {
         vec![
             Head::text("Reporter"),

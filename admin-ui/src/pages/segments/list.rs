@@ -1,21 +1,18 @@
 //! The list of segments.
 
-use api_types::{Page, Segment};
+use api_types::Segment;
 use leptos::prelude::*;
 use view::number::grouped;
 use view::query::with;
 
-use crate::api::use_api;
-use crate::load::load;
+use crate::load::listed;
 use crate::nav::use_query;
 use crate::parts::*;
 
 #[component]
 pub fn Segments() -> impl IntoView {
-    let api = use_api();
     let query = use_query();
-    let cursor = query.param("cursor");
-    let page = load(move || api.get::<Page<Segment>>(with("/segments", &[("cursor", &cursor.get())])));
+    let page = listed::<Segment>(query, &[], || "/segments".to_owned());
     let heads =
         || vec![Head::text("Segment"), Head::text("Who is in it"), Head::number("Contacts"), Head::text("Changed")];
     let row = |segment: &Segment| {

@@ -2,6 +2,7 @@
 
 use api_types::{Done, NewSuppression, RemoveSuppression, Role, Suppression, SuppressionsImported};
 use leptos::prelude::*;
+use view::number::{counted, grouped};
 use view::query::with;
 use view::suppression;
 use wasm_bindgen::JsCast;
@@ -94,6 +95,10 @@ pub fn AddDialog(open: RwSignal<bool>, changed: Callback<()>) -> impl IntoView {
     .into_any()
 }
 
+fn brought(told: &SuppressionsImported) -> String {
+    format!("{} added, {} there already", grouped(told.added), grouped(told.known))
+}
+
 #[component]
 pub fn ImportDialog(open: RwSignal<bool>, changed: Callback<()>) -> impl IntoView {
     let api = use_api();
@@ -116,11 +121,11 @@ pub fn ImportDialog(open: RwSignal<bool>, changed: Callback<()>) -> impl IntoVie
             with("/suppressions/import", &[("global", if scope.get_untracked() == GLOBAL { "true" } else { "" })]);
         submit.run(async move {
             let told: SuppressionsImported = api.upload(path, form).await?;
-            toasts.good(format!("{} added, {} stood there already", told.added, told.known));
             changed.run(());
             if told.failed > 0 {
                 refused.try_set(Some(told));
             } else {
+                toasts.good(brought(&told));
                 open.try_set(false);
             }
             Ok(())
@@ -129,12 +134,12 @@ pub fn ImportDialog(open: RwSignal<bool>, changed: Callback<()>) -> impl IntoVie
     let rows = move || {
         refused.get().map(|told| {
             let lines = told.errors.iter().map(|error| {
-                let text = format!("Line {}, {}: {} ({})", error.line, error.column, error.reason, error.value);
+                let text = format!("Line {}, {} “{}”: {}", error.line, error.column, error.value, error.reason);
                 view! { <li>{text}</li> }
             });
             let more = told.failed.saturating_sub(told.errors.len() as u64);
             let more = (more > 0).then(|| view! { <li>{format!("and {more} more")}</li> });
-            view! { <div role="alert"><p>{told.failed}" rows were refused:"</p><ul>{lines.collect_view()}{more}</ul></div> }
+            view! { <div role="alert"><p>{brought(&told)}". "{counted(told.failed, "row was", "rows were")}" refused; mend them and import the file again:"</p><ul class="refusals">{lines.collect_view()}{more}</ul></div> }
         })
     };
     let hint = "Columns: address, or address_hash (SHA-256 of the address in lower case); if you like reason, covers (marketing or all), note, expires_at.";

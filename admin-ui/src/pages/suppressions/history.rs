@@ -1,14 +1,12 @@
 //! Who was put on the lists and taken off them, when, why and by whom: of one address, or of all.
 
-use api_types::{Page, SuppressionChange};
+use api_types::SuppressionChange;
 use leptos::prelude::*;
-use view::query::with;
 use view::suppression;
 use view::tone::{self, Tone};
 
 use super::mail;
-use crate::api::use_api;
-use crate::load::load;
+use crate::load::listed;
 use crate::nav::use_query;
 use crate::parts::*;
 use crate::submit::Submit;
@@ -17,14 +15,8 @@ const FILTERS: [&str; 2] = ["address", "entry"];
 
 #[component]
 pub fn SuppressionHistory() -> impl IntoView {
-    let api = use_api();
     let query = use_query();
-    let (address, entry, cursor) = (query.param("address"), query.param("entry"), query.param("cursor"));
-    let page = load(move || {
-        let (address, entry, cursor) = (address.get(), entry.get(), cursor.get());
-        let narrowed = [("address", address.as_str()), ("entry", &entry), ("cursor", &cursor)];
-        api.get::<Page<SuppressionChange>>(with("/suppressions/history", &narrowed))
-    });
+    let page = listed::<SuppressionChange>(query, &FILTERS, || "/suppressions/history".to_owned());
     let heads = || {
         vec![
             Head::text("When"),

@@ -3,15 +3,15 @@
 mod dialogs;
 mod history;
 
-use api_types::{Page, Role, Suppression, SuppressionFrom};
+use api_types::{Role, Suppression, SuppressionFrom};
 use leptos::prelude::*;
 use view::query::with;
 use view::suppression;
 use view::tone::{self, SUPPRESSION_REASONS, Tone};
 
 use self::dialogs::{AddDialog, ImportDialog, RemoveDialog};
-use crate::api::{use_api, use_me};
-use crate::load::load;
+use crate::api::use_me;
+use crate::load::listed;
 use crate::nav::use_query;
 use crate::parts::*;
 
@@ -21,19 +21,11 @@ const FILTERS: [&str; 5] = ["q", "reason", "covers", "global", "ended"];
 
 #[component]
 pub fn Suppressions() -> impl IntoView {
-    let api = use_api();
     let query = use_query();
     let role = use_me().role;
     let may_change = role.may(Role::Marketer);
     let params = FILTERS.map(|name| query.param(name));
-    let cursor = query.param("cursor");
-    let page = load(move || {
-        let values = params.map(|param| param.get());
-        let mut pairs: Vec<(&str, &str)> = FILTERS.iter().copied().zip(values.iter().map(String::as_str)).collect();
-        let cursor = cursor.get();
-        pairs.push(("cursor", &cursor));
-        api.get::<Page<Suppression>>(with("/suppressions", &pairs))
-    });
+    let page = listed::<Suppression>(query, &FILTERS, || "/suppressions".to_owned());
     // What is shown is what is exported.
     let export = move || {
         let values = params.map(|param| param.get());
@@ -76,9 +68,9 @@ pub fn Suppressions() -> impl IntoView {
         <Toolbar>
             <Search query label="Search addresses"/>
             <FilterBy query param="reason" label="Reason" options=reasons()/>
-            <FilterBy query param="covers" label="Keeps away" options=choices(&[("", "Whatever it keeps away"), ("all", "Every mail"), ("marketing", "Campaigns only")])/>
-            <FilterBy query param="global" label="Holds for" options=choices(&[("", "Whomever it holds for"), ("false", "This workspace"), ("true", "The whole installation")])/>
-            <FilterBy query param="ended" label="Still in force" options=choices(&[("", "In force or ended"), ("false", "In force"), ("true", "Ended")])/>
+            <FilterBy query param="covers" label="Keeps away" options=choices(&[("", "All mail or campaigns"), ("all", "Gets no mail at all"), ("marketing", "Gets no campaigns")])/>
+            <FilterBy query param="global" label="Holds for" options=choices(&[("", "Here or everywhere"), ("false", "In this workspace"), ("true", "In every workspace")])/>
+            <FilterBy query param="ended" label="Still in force" options=choices(&[("", "In force or over"), ("false", "In force"), ("true", "Over")])/>
         </Toolbar>
         {list("Suppressions", query, page, &FILTERS, heads, row, empty)}
         <AddDialog open=adding changed/>

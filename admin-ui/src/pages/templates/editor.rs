@@ -46,7 +46,7 @@ pub fn TemplatePage() -> impl IntoView {
         });
     });
     let restored = Callback::new(move |fresh: Template| {
-        template.data.try_set(Some(fresh));
+        template.data.put(fresh);
     });
     let body = move |template: Signal<Template>| match tab.get().as_str() {
         "versions" => {
@@ -108,7 +108,7 @@ fn Editor(known: Option<Template>, #[prop(optional)] on_saved: Option<Callback<T
     let id = known.as_ref().map(|template| template.id);
     let page = id.map_or_else(|| "/templates/new".to_owned(), |id| format!("/templates/{id}"));
     let start = known.map_or_else(|| starter(TemplateKind::Mjml), input_of);
-    let kept = drafts.take(&page).and_then(|draft| serde_json::from_str::<TemplateInput>(&draft).ok());
+    let kept = drafts.take(&page).and_then(|draft| view::json::read::<TemplateInput>(&draft).ok());
     if kept.is_some() {
         toasts.good("Your unsaved changes are here again");
     }

@@ -1,21 +1,17 @@
 //! The list of templates.
 
-use api_types::{Page, Template};
+use api_types::Template;
 use leptos::prelude::*;
-use view::query::with;
 use view::tone;
 
-use crate::api::use_api;
-use crate::load::load;
+use crate::load::listed;
 use crate::nav::use_query;
 use crate::parts::*;
 
 #[component]
 pub fn Templates() -> impl IntoView {
-    let api = use_api();
     let query = use_query();
-    let cursor = query.param("cursor");
-    let page = load(move || api.get::<Page<Template>>(with("/templates", &[("cursor", &cursor.get())])));
+    let page = listed::<Template>(query, &[], || "/templates".to_owned());
     let heads = || {
         vec![
             Head::text("Template"),

@@ -4,7 +4,7 @@ use super::shape;
 use crate::app::Shared;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Paging, Path, Query, cursor, limit};
+use crate::http::extract::{Json, Paging, Path, Query, cursor, limit, next};
 use crate::http::queue;
 use crate::http::timeline::{self, CampaignNames};
 use api_types::{MessageDetail, MessageRecipient, Page};
@@ -30,7 +30,7 @@ pub(crate) async fn show(
         let Some(row) = message::find(c, workspace, id)? else { return Ok(None) };
         let standing = message::standing(c, &row)?;
         let rows = message::recipients(c, (workspace, id), after, limit)?;
-        let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string())).flatten();
+        let next = next(&rows, limit, |row| row.id);
         let none = CampaignNames::new();
         let mut items = Vec::with_capacity(rows.len());
         for recipient in rows {

@@ -3,7 +3,7 @@
 use crate::app::Shared;
 use crate::http::access::Actor;
 use crate::http::error::ApiError;
-use crate::http::extract::{Json, Query, cursor, limit};
+use crate::http::extract::{Json, Query, cursor, limit, next};
 use crate::http::timeline::campaign_names;
 use crate::http::{queue, suppressions};
 use crate::text::time;
@@ -52,7 +52,7 @@ pub(crate) async fn trace(
             Ok((standing(c, workspace, &wanted, now_ms)?, rows, names))
         })
         .await?;
-    let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id.to_string())).flatten();
+    let next = next(&rows, limit, |row| row.id);
     let items = rows.into_iter().map(|row| queue::shape(row, &names)).collect();
     Ok(Json(AddressTrace {
         address: address.normalized(),
