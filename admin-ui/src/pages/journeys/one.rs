@@ -10,7 +10,7 @@ use super::actions::Actions;
 use super::editor::Editor;
 use super::runs::Runs;
 use crate::api::use_api;
-use crate::load::load;
+use crate::load::{Shown, load};
 use crate::nav::{use_id, use_query};
 use crate::parts::*;
 
@@ -62,7 +62,7 @@ fn standing(found: &Journey) -> String {
 }
 
 /// Figures by step, and how those ended who are through.
-fn figures(found: Signal<Journey>) -> AnyView {
+fn figures(found: Shown<Journey>) -> AnyView {
     let ends = move || {
         found.with(|found| {
             let id = found.summary.id;

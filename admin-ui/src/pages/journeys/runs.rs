@@ -6,7 +6,7 @@ use view::journey;
 use view::tone::Tone;
 
 use crate::api::{use_api, use_me};
-use crate::load::{listed, load};
+use crate::load::{Shown, listed, load};
 use crate::nav::use_query;
 use crate::parts::*;
 use crate::submit::Submit;
@@ -14,7 +14,7 @@ use crate::submit::Submit;
 const FILTERS: [&str; 4] = ["state", "step", "version", "reason"];
 
 #[component]
-pub fn Runs(found: Signal<Journey>) -> impl IntoView {
+pub fn Runs(found: Shown<Journey>) -> impl IntoView {
     let query = use_query();
     let may_change = use_me().role.may(Role::Marketer);
     let id = found.with_untracked(|found| found.summary.id);
