@@ -81,9 +81,13 @@ story('a text that no rule knows is judged, made a rule, and dismissed', {}, asy
 story('a complaint stands in the trace, and its address on the list', {}, async (page) => {
   const { id, address, path } = await somebody(page, 1);
   assert.equal(await feed(page, 'fbl@bounce.packetboat-demo.example', complaint(path, address)), 'complained');
-  await page.goto(`/recipients/${id}`);
   const told = page.locator('.timeline');
-  await told.getByText(/^Reported as spam/).waitFor();
+  const complained = told.getByText(/^Reported as spam/);
+  // Events are written together, a moment later.
+  for (let looks = 0; looks < 10 && (await complained.count()) === 0; looks += 1) {
+    await page.goto(`/recipients/${id}`);
+    await settled(page);
+  }
   const words = await told.innerText();
   const at = ['Reported as spam', 'Accepted by', 'Greylisted', 'Queued by the campaign'].map((word) => words.indexOf(word));
   assert.ok(at.every((place) => place >= 0) && at.join() === [...at].sort((a, b) => a - b).join(), `the newest first: ${at}`);
