@@ -3,6 +3,7 @@
 //! Every path begins with `/api/v1`. Lists are pages with `cursor` and `limit` (1 to 200, 50 when absent). Times are RFC 3339 in UTC.
 //! Requests that change something need the session's `X-CSRF-Token`, or an API key.
 
+mod auth_failure;
 mod bounce;
 mod bounces;
 mod campaign;
@@ -37,6 +38,7 @@ mod webhook;
 mod webhook_suppression;
 mod workspace;
 
+pub use auth_failure::*;
 pub use bounce::*;
 pub use bounces::*;
 pub use campaign::*;

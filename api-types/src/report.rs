@@ -175,11 +175,11 @@ pub struct DmarcReportRow {
 pub struct ReportAlarm {
     /// Id.
     pub id: i64,
-    /// `dmarc` or `tls`.
+    /// `dmarc`, `tls` or `auth`.
     pub kind: String,
     /// Our domain.
     pub domain: String,
-    /// Our address, or the TLS policy.
+    /// Our address, the TLS policy, or the name of our signing key.
     pub item: String,
     /// Who reported it last.
     pub organization: String,

@@ -75,6 +75,8 @@ types! {
     SuppressionAdded = "suppression.added",
     /// A person took an address off the suppression list.
     SuppressionRemoved = "suppression.removed",
+    /// A person imported a file of suppressions.
+    SuppressionImported = "suppression.imported",
     /// A mail came to a reply address that names this webhook.
     ReplyReceived = "reply.received",
     /// A person wanted to see whether the webhook works.

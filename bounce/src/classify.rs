@@ -1,6 +1,6 @@
 //! From a reply to its meaning.
 
-use crate::rules::{Question, Rules, RulesAt};
+use crate::rules::{NEAR_MAX, Question, Rules, RulesAt};
 use mail::{BounceClass, EnhancedStatus, Reply, Severity};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -236,22 +236,33 @@ impl Rules {
 }
 
 /// Lower case, white space as single spaces, a space at both ends, and without addresses: what somebody is called
-/// (`spam@…`, `blocked@…`) says nothing about the reply.
+/// (`spam@…`, `blocked@…`) says nothing about the reply. Where one stands alone there is `<>` for it, and the text
+/// follows a second time without that: "mailbox <ana@…> not found" is "mailbox not found" too.
 pub(crate) fn normalized(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push(' ');
+    let mut marked = String::with_capacity(text.len() + 2);
+    marked.push(' ');
+    let mut bare = marked.clone();
     for word in text.split_whitespace() {
         let word: Cow<'_, str> = match word.contains('@') {
             true => Cow::Owned(without_address(word)),
             false => Cow::Borrowed(word),
         };
-        if word.is_empty() {
+        let stands_alone = matches!(word, Cow::Owned(_)) && !word.contains(char::is_alphanumeric);
+        if stands_alone {
+            marked.push_str("<> ");
             continue;
         }
-        out.extend(word.chars().flat_map(char::to_lowercase));
-        out.push(' ');
+        let start = marked.len();
+        marked.extend(word.chars().flat_map(char::to_lowercase));
+        marked.push(' ');
+        bare.push_str(&marked[start..]);
     }
-    out
+    if bare.len() < marked.len() {
+        // No phrase has an end of a line in it, and what stands in one text is not near what stands in the other.
+        marked.push_str(&"\n".repeat(NEAR_MAX + 1));
+        marked.push_str(&bare);
+    }
+    marked
 }
 
 /// `<ana@example.com>:blocked` becomes `<>:blocked`.
@@ -310,12 +321,13 @@ mod tests {
     fn normal_form() {
         for (text, expected) in [
             ("User  Unknown\nhere", " user unknown here "),
-            ("<Ana@Example.com>: Unknown", " <>: unknown "),
-            ("ana@example.com unknown", " unknown "),
+            ("<Ana@Example.com>: Unknown", " <> unknown \n unknown "),
+            ("no ana@example.com here", " no <> here \n no here "),
             ("(user=ana@example.com:blocked)", " (:blocked) "),
             ("", " "),
         ] {
-            assert_eq!(normalized(text), expected, "{text}");
+            let joined = normalized(text).replace(&"\n".repeat(NEAR_MAX + 1), "\n");
+            assert_eq!(joined, expected, "{text}");
         }
         assert_eq!(status_within(" sorry (#5.1.1 - chkusr) ", 550).unwrap().to_string(), "5.1.1");
         assert_eq!(status_within(" server 4.5.6 and 192.0.2.1 ", 550), None);

@@ -77,8 +77,10 @@ fn phrases(text: &str) -> Vec<String> {
             None => runs.push(if is_word(word) { word.to_owned() } else { String::new() }),
         }
     }
-    // " & " stands between phrases, and short words say nothing.
-    runs.retain(|run| run.len() >= 4 && run.len() <= PHRASE_MAX && !run.split(' ').any(|word| word == "&"));
+    // " & " and its like stand between phrases, and short words say nothing.
+    runs.retain(|run| {
+        run.len() >= 4 && run.len() <= PHRASE_MAX && !run.split(' ').any(|word| matches!(word, "&" | "|" | "~"))
+    });
     runs.sort_by_key(|run| std::cmp::Reverse(run.len()));
     runs.dedup();
     runs.truncate(PHRASES_MAX);

@@ -1,7 +1,7 @@
 //! What was understood, and why, in sentences for people.
 
 use crate::classify::{DecidedBy, Kind};
-use crate::report::{Action, RecipientReport, Report, Sort};
+use crate::report::{Action, Feedback, RecipientReport, Report, Sort};
 use crate::rules::Rules;
 use std::fmt::Write as _;
 
@@ -94,6 +94,9 @@ fn about(out: &mut String, group: &RecipientReport, rules: &Rules) {
 
 fn complaint(out: &mut String, report: &Report) {
     let Some(feedback) = &report.feedback else { return };
+    if feedback.is_auth_failure() {
+        return auth_failure(out, feedback);
+    }
     let whom = match feedback.recipients.as_slice() {
         [] => "somebody who is not named".to_owned(),
         named => named.join(", "),
@@ -103,6 +106,18 @@ fn complaint(out: &mut String, report: &Report) {
         let _ = writeln!(out, "  the message bears the mark {mark}");
     }
     let _ = writeln!(out, "  {}", Kind::Feedback.advice());
+}
+
+fn auth_failure(out: &mut String, feedback: &Feedback) {
+    let ip = feedback.source_ip.as_deref().unwrap_or("an address that is not named");
+    let what = feedback.auth_failure.as_deref().unwrap_or("what, it does not say");
+    let _ = writeln!(out, "Mail from {ip} failed authentication: {what}.");
+    for one in &feedback.failed_signatures {
+        let selector = if one.selector.is_empty() { "?" } else { &one.selector };
+        let _ = writeln!(out, "  the signature of {selector}._domainkey.{} failed", one.domain);
+    }
+    let _ =
+        writeln!(out, "  Nothing against the recipient. If it is mail of yours, look at the key and the SPF record.");
 }
 
 fn figures(out: &mut String, report: &Report) {
@@ -142,6 +157,23 @@ mod tests {
                 ana@example.com: failed, bad_mailbox (hard), by the rule bad-mailbox-words
                   they said: 550 5.1.1 no such user
                   Suppress the address: it will not work.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn an_authentication_failure() {
+        check(
+            "From: r@big.example\nTo: me@a.example\nSubject: FW: Hello\nMIME-Version: 1.0\nContent-Type: multipart/report; \
+             report-type=feedback-report; boundary=b\n\n--b\nContent-Type: message/feedback-report\n\n\
+             Feedback-Type: auth-failure\nVersion: 1\nUser-Agent: R/1\nAuth-Failure: bodyhash\nDKIM-Domain: a.example\n\
+             DKIM-Selector: s1\nSource-IP: 192.0.2.1\nOriginal-Rcpt-To: ana@big.example\n\n--b--\n",
+            expect![[r#"
+                This is a complaint.
+                  because it has a feedback report (RFC 5965)
+                Mail from 192.0.2.1 failed authentication: bodyhash.
+                  the signature of s1._domainkey.a.example failed
+                  Nothing against the recipient. If it is mail of yours, look at the key and the SPF record.
             "#]],
         );
     }

@@ -4,6 +4,7 @@
 //! mark in it (CFBL-Feedback-ID, Feedback-ID) is worth more than any address.
 
 use crate::address;
+use crate::auth_failure;
 use crate::delivery_status::{after_type, date_ms, groups};
 use crate::pieces::{self, Pieces};
 use crate::report::{Feedback, Report, Sort};
@@ -35,7 +36,9 @@ pub(crate) fn read(message: &Message<'_>, pieces: &Pieces, is_bounce: bool, repo
 fn of_part(part: &str, report: &mut Report) -> Feedback {
     report.evidence.push("it has a feedback report (RFC 5965)".to_owned());
     let mut feedback = Feedback { incidents: 1, ..Feedback::default() };
+    let mut told = auth_failure::Told::default();
     for (name, value) in groups(part, &mut report.complaints).into_iter().flatten() {
+        told.take(&name, &value);
         let bare = || Some(value.trim_matches(['<', '>']).to_owned()).filter(|value| !value.is_empty());
         match name.as_str() {
             "feedback-type" => feedback.feedback_type = value.to_ascii_lowercase(),
@@ -45,6 +48,7 @@ fn of_part(part: &str, report: &mut Report) -> Feedback {
             "source-ip" => feedback.source_ip = bare(),
             "reported-domain" => feedback.reported_domains.extend(bare()),
             "auth-failure" => feedback.auth_failure = Some(value.to_ascii_lowercase()),
+            "delivery-result" => feedback.delivery_result = bare().map(|word| word.to_ascii_lowercase()),
             "arrival-date" | "received-date" => feedback.arrival_ms = date_ms(&value),
             "incidents" => feedback.incidents = value.parse().unwrap_or(1).max(1),
             _ => {}
@@ -53,6 +57,9 @@ fn of_part(part: &str, report: &mut Report) -> Feedback {
     if feedback.feedback_type.is_empty() {
         report.complaints.push("the feedback report has no Feedback-Type".to_owned());
         "abuse".clone_into(&mut feedback.feedback_type);
+    }
+    if feedback.is_auth_failure() {
+        feedback.failed_signatures = told.failed(report);
     }
     feedback
 }

@@ -6,6 +6,7 @@
 //! `data/rules.toml`, each with the replies that it is for; an operator's own stand before them.
 
 mod address;
+mod auth_failure;
 mod classify;
 mod delivery_status;
 mod diagnostic;
@@ -14,6 +15,7 @@ mod event_json;
 mod explain;
 mod feedback;
 mod figures;
+mod mended;
 mod normal;
 mod notice;
 mod original;
@@ -25,6 +27,7 @@ mod report;
 mod rules;
 mod session;
 mod shape;
+mod signs;
 mod understand;
 pub mod verp;
 mod vocabulary;
@@ -35,8 +38,8 @@ pub use explain::explain;
 pub use normal::{Event, NormalForm, class_of_text, normal_form};
 pub use own::{Fault, OWN_RULES_MAX};
 pub use report::{
-    Action, DmarcFigures, DmarcRow, DmarcSignature, Feedback, RecipientReport, Report, Sort, TlsFailure, TlsFigures,
-    TlsPolicyFigures,
+    Action, DmarcFigures, DmarcRow, DmarcSignature, FailedSignature, Feedback, RecipientReport, Report, Sort,
+    TlsFailure, TlsFigures, TlsPolicyFigures,
 };
 pub use rules::{Part, Rules, RulesAt, WrittenRule};
 pub use shape::shape;

@@ -69,27 +69,6 @@ fn begins_message(text: &str) -> bool {
     telling >= 1 && telling + known >= 3
 }
 
-/// What makes a mail a report, each with the words that show it.
-#[derive(Default)]
-pub(crate) struct Signs {
-    /// It comes from a program that reports.
-    pub sender: Option<String>,
-    /// Its subject says so.
-    pub subject: Option<String>,
-    /// Its words say so.
-    pub words: Option<String>,
-    /// It is part of a conversation between people.
-    pub conversation: bool,
-}
-
-impl Signs {
-    /// Two of the three, the words or the sender among them.
-    pub fn are_enough(&self) -> bool {
-        let (sender, subject, words) = (self.sender.is_some(), self.subject.is_some(), self.words.is_some());
-        !self.conversation && ((sender && (subject || words)) || (subject && words))
-    }
-}
-
 /// The first phrase of failure or delay in words; quoted lines do not count.
 pub(crate) fn telling_phrase(words: &str) -> Option<String> {
     let mut own = String::with_capacity(words.len().min(16_384));

@@ -57,9 +57,29 @@ impl StatusPattern {
     }
 }
 
-/// The phrases of `a & b`, which must all occur.
-pub(crate) fn phrases(alternative: &str) -> Result<Vec<&str>, String> {
-    alternative.split(" & ").map(|phrase| checked(phrase).map(|()| phrase)).collect()
+/// One part of a text that a rule asks for: any of some phrases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Term<P> {
+    pub any: Vec<P>,
+    /// Whether it is to stand near one of the part before it.
+    pub near: bool,
+}
+
+/// The parts of `a & b | c ~ d`: of each set of phrases one must occur, and what stands behind `~` near the set before it.
+pub(crate) fn terms(alternative: &str) -> Result<Vec<Term<&str>>, String> {
+    let mut terms = Vec::new();
+    for chain in alternative.split(" & ") {
+        for (place, set) in chain.split(" ~ ").enumerate() {
+            terms.push(any_of(set, place > 0)?);
+        }
+    }
+    Ok(terms)
+}
+
+/// The phrases of `b | c`.
+fn any_of(set: &str, near: bool) -> Result<Term<&str>, String> {
+    let any = set.split(" | ").map(|phrase| checked(phrase).map(|()| phrase)).collect::<Result<_, _>>()?;
+    Ok(Term { any, near })
 }
 
 fn checked(phrase: &str) -> Result<(), String> {

@@ -3,6 +3,7 @@
 //! Real reports hide the parts for machines in multipart/mixed, send the returned headers as a text attachment, or have
 //! no MIME at all, so that the words and the returned message must be told apart by their lines.
 
+use crate::mended;
 use crate::notice;
 use crate::original;
 use mail_parser::{Address, HeaderValue, Message, MessagePart, MimeHeaders, PartType};
@@ -89,7 +90,7 @@ impl Pieces {
         } else if is("message", "rfc822") || is("message", "global") {
             self.take_original(original::fields(&text_of(message, part)));
         } else {
-            self.take_words(part, html);
+            self.take_words(message, part, html);
         }
     }
 
@@ -100,7 +101,11 @@ impl Pieces {
         }
     }
 
-    fn take_words(&mut self, part: &MessagePart<'_>, html: &mut String) {
+    fn take_words(&mut self, message: &Message<'_>, part: &MessagePart<'_>, html: &mut String) {
+        if let Some(text) = broken_base64(message, part) {
+            push(&mut self.words, &text);
+            return;
+        }
         match &part.body {
             // The returned headers as an attachment of plain text.
             PartType::Text(text) if part.content_disposition().is_some_and(|found| found.is_attachment()) => {
@@ -127,6 +132,18 @@ fn is_without_its_parts(message: &Message<'_>) -> bool {
     let Some(boundary) = message.content_type().and_then(|kind| kind.attribute("boundary")) else { return false };
     let line = format!("--{boundary}");
     !String::from_utf8_lossy(&message.raw_message[..message.raw_message.len().min(WORDS_MAX)]).contains(&line)
+}
+
+/// What can be read of a text in base64 that broke.
+fn broken_base64(message: &Message<'_>, part: &MessagePart<'_>) -> Option<String> {
+    let encoding = part.content_transfer_encoding().filter(|_| part.is_encoding_problem)?;
+    let is_text = part.content_type().is_none_or(|kind| kind.ctype().eq_ignore_ascii_case("text"));
+    if !is_text || !encoding.eq_ignore_ascii_case("base64") {
+        return None;
+    }
+    let encoded = message.raw_message.get(part.offset_body as usize..part.offset_end as usize)?;
+    let charset = part.content_type().and_then(|kind| kind.attribute("charset"));
+    mended::base64_text(&encoded[..encoded.len().min(WORDS_MAX)], charset)
 }
 
 /// The decoded content of a part, however mail-parser filed it.

@@ -112,12 +112,33 @@ pub struct Feedback {
     pub reported_domains: Vec<String>,
     /// What failed in an `auth-failure` report (RFC 6591 §3.1): `dkim`, `spf`, `dmarc`, `bodyhash` ...
     pub auth_failure: Option<String>,
+    /// The signatures that failed, in such a report.
+    pub failed_signatures: Vec<FailedSignature>,
+    /// What was done with the mail, in such a report: `delivered`, `spam`, `policy`, `reject`, `other`.
+    pub delivery_result: Option<String>,
     /// The sender's own mark in the returned message (RFC 9477 §3.2), or Feedback-ID.
     pub feedback_id: Option<String>,
     /// When the message arrived; milliseconds since 1970, UTC.
     pub arrival_ms: Option<i64>,
     /// How many complaints this one report stands for (RFC 5965 §3.2).
     pub incidents: u32,
+}
+
+impl Feedback {
+    /// Whether it says that a mail failed authentication (RFC 6591), and so nothing of its recipient.
+    #[must_use]
+    pub fn is_auth_failure(&self) -> bool {
+        matches!(self.feedback_type.as_str(), "auth-failure" | "dkim")
+    }
+}
+
+/// A DKIM signature that failed, as an authentication failure report names it; lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailedSignature {
+    /// `d=`.
+    pub domain: String,
+    /// `s=`; empty where it is not told.
+    pub selector: String,
 }
 
 /// A DMARC aggregate report in figures.

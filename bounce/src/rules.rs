@@ -3,10 +3,11 @@
 
 use crate::classify::{Kind, Stage};
 use crate::normal::shared_word;
-use crate::patterns::{CodePattern, StatusPattern, phrases};
+use crate::patterns::{CodePattern, StatusPattern, Term, terms};
 use aho_corasick::AhoCorasick;
 use mail::{BounceClass, EnhancedStatus, Severity};
 use serde::Deserialize;
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 /// The built-in rules.
@@ -18,8 +19,39 @@ static BUILTIN: LazyLock<Rules> = LazyLock::new(|| {
 /// Phrases of one set at most.
 const PHRASES_MAX: usize = 4096;
 
-/// Which phrases occur, one bit each.
-type Bits = [u64; PHRASES_MAX / 64];
+/// So many bytes at most lie between phrases that are to stand near each other: some five words.
+pub(crate) const NEAR_MAX: usize = 32;
+
+/// The phrases that occur in a text.
+struct Hits {
+    /// Which do, one bit each.
+    bits: [u64; PHRASES_MAX / 64],
+    /// Each with its place.
+    places: Vec<(usize, Range<usize>)>,
+}
+
+impl Hits {
+    fn has_any(&self, term: &Term<usize>) -> bool {
+        term.any.iter().any(|phrase| self.bits[phrase / 64] & (1 << (phrase % 64)) != 0)
+    }
+
+    /// Whether a phrase of one stands near one of the other, before or behind it.
+    fn are_near(&self, one: &Term<usize>, other: &Term<usize>) -> bool {
+        let gap = |a: &Range<usize>, b: &Range<usize>| b.start.saturating_sub(a.end).max(a.start.saturating_sub(b.end));
+        self.places_of(one).any(|here| self.places_of(other).any(|there| gap(here, there) <= NEAR_MAX))
+    }
+
+    fn places_of<'h>(&'h self, term: &'h Term<usize>) -> impl Iterator<Item = &'h Range<usize>> {
+        let theirs = self.places.iter().filter(|(phrase, _)| term.any.contains(phrase));
+        theirs.map(|(_, place)| place)
+    }
+
+    /// Whether the text says one of what each term asks for, near each other where that is asked.
+    fn say(&self, terms: &[Term<usize>]) -> bool {
+        let near = |pair: &[Term<usize>]| !pair[1].near || self.are_near(&pair[0], &pair[1]);
+        terms.iter().all(|term| self.has_any(term)) && terms.windows(2).all(near)
+    }
+}
 
 /// One rule as it is written: in the file of built-in rules, or by the operator.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -41,7 +73,8 @@ pub struct WrittenRule {
     /// Any of these enhanced codes: `5.7.1`, `*.7.*`.
     #[serde(default)]
     pub status: Vec<String>,
-    /// Any of these texts; `a & b` wants both.
+    /// Any of these texts; `a & b` wants both, `a & b | c` wants `a` and one of the others, `a ~ b` wants them near each
+    /// other.
     #[serde(default)]
     pub text: Vec<String>,
     /// Only there in the session.
@@ -96,8 +129,8 @@ pub(crate) struct Rule {
     providers: Vec<String>,
     codes: Vec<CodePattern>,
     status: Vec<StatusPattern>,
-    /// Any of these; each is a set of phrases that must all occur.
-    text: Vec<Vec<usize>>,
+    /// Any of these; of each, every term must occur.
+    text: Vec<Vec<Term<usize>>>,
     stages: Vec<Stage>,
 }
 
@@ -211,19 +244,19 @@ impl Set {
         self.rules.get(rule)?.misses(question, &found)
     }
 
-    fn phrases_in(&self, text: &str) -> Bits {
-        let mut found: Bits = [0; PHRASES_MAX / 64];
+    fn phrases_in(&self, text: &str) -> Hits {
+        let mut hits = Hits { bits: [0; PHRASES_MAX / 64], places: Vec::new() };
         for hit in self.phrases.find_overlapping_iter(text) {
             let phrase = hit.pattern().as_usize();
-            found[phrase / 64] |= 1 << (phrase % 64);
+            hits.bits[phrase / 64] |= 1 << (phrase % 64);
+            hits.places.push((phrase, hit.range()));
         }
-        found
+        hits
     }
 }
 
 impl Rule {
-    fn misses(&self, question: &Question<'_>, found: &Bits) -> Option<Miss> {
-        let has = |phrase: &usize| found[phrase / 64] & (1 << (phrase % 64)) != 0;
+    fn misses(&self, question: &Question<'_>, found: &Hits) -> Option<Miss> {
         let at = |name: &String| name.eq_ignore_ascii_case(question.provider);
         if !self.codes.is_empty() && !self.codes.iter().any(|code| code.matches(question.code)) {
             return Some(Miss::Code);
@@ -236,7 +269,7 @@ impl Rule {
         if !self.stages.is_empty() && !self.stages.iter().any(there) {
             return Some(Miss::Stage);
         }
-        if !self.text.is_empty() && !self.text.iter().any(|phrases| phrases.iter().all(has)) {
+        if !self.text.is_empty() && !self.text.iter().any(|terms| found.say(terms)) {
             return Some(Miss::Text);
         }
         (!self.providers.is_empty() && !self.providers.iter().any(at)).then_some(Miss::Provider)
@@ -276,8 +309,8 @@ pub(crate) fn compile_rule(written: &WrittenRule, all: &mut Vec<String>) -> Resu
     let stages = each(&written.stages, stages, Stage::parse, &mut wrongs);
     let mut text = Vec::with_capacity(written.text.len());
     for (number, alternative) in written.text.iter().enumerate() {
-        match phrases(alternative) {
-            Ok(found) => text.push(found.into_iter().map(|phrase| place(phrase, all)).collect()),
+        match terms(alternative) {
+            Ok(terms) => text.push(terms.into_iter().map(|term| numbered(term, all)).collect()),
             Err(why) => wrongs.push((Part::Text(number), why)),
         }
     }
@@ -318,6 +351,10 @@ fn each<T>(
         }
     }
     good
+}
+
+fn numbered(term: Term<&str>, all: &mut Vec<String>) -> Term<usize> {
+    Term { any: term.any.into_iter().map(|phrase| place(phrase, all)).collect(), near: term.near }
 }
 
 /// The number of a phrase; each is kept once.

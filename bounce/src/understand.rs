@@ -5,11 +5,13 @@ use crate::delivery_status;
 use crate::event_json;
 use crate::feedback;
 use crate::figures;
-use crate::notice::{self, Signs};
+use crate::mended;
+use crate::notice;
 use crate::pieces::{self, Pieces};
 use crate::reason;
 use crate::report::{Action, RecipientReport, Report, Sort};
 use crate::rules::Rules;
+use crate::signs::{self, Signs};
 use crate::vocabulary::WORDS;
 use crate::words;
 use mail_parser::{Message, MessageParser};
@@ -31,7 +33,7 @@ pub fn parse_with(raw: &[u8], rules: &Rules) -> Report {
     if let Some(report) = figures::of_file(raw) {
         return report;
     }
-    let mut report = understand(raw, rules, true);
+    let mut report = understand(&mended::lines(raw), rules, true);
     if report.sort == Sort::Ordinary && report.complaints.is_empty() {
         report.evidence.push("nothing in it is a report of any sort".to_owned());
     }
@@ -83,7 +85,7 @@ fn understand(raw: &[u8], rules: &Rules, may_look_inside: bool) -> Report {
 
 /// Settles what sort of mail it is.
 fn decide(message: &Message<'_>, pieces: &Pieces, rules: &Rules, report: &mut Report) {
-    let signs = signs(message, pieces);
+    let signs = signs::of(message, pieces);
     if feedback::read(message, pieces, signs.are_enough(), report) || challenge(message, pieces, report) {
         return;
     }
@@ -104,53 +106,6 @@ fn decide(message: &Message<'_>, pieces: &Pieces, rules: &Rules, report: &mut Re
         return;
     }
     unsubscribe(message, report);
-}
-
-fn signs(message: &Message<'_>, pieces: &Pieces) -> Signs {
-    let subject = pieces::subject(message).to_lowercase();
-    let from = pieces::header(message, "From").unwrap_or("").to_lowercase();
-    let name = message.from().and_then(|from| from.first()).and_then(|from| from.name()).unwrap_or("").to_lowercase();
-    let mut signs = Signs { words: notice::telling_phrase(&pieces.words), ..Signs::default() };
-    let empty_path = pieces::header(message, "Return-Path").is_some_and(|path| path == "<>" || path.is_empty());
-    signs.sender = if let Some(sender) = WORDS.senders.find(&from).or_else(|| WORDS.senders.find(&name)) {
-        Some(format!("it comes from \"{sender}\""))
-    } else if pieces::header(message, "X-Failed-Recipients").is_some() {
-        Some("it has X-Failed-Recipients".to_owned())
-    } else if !pieces.status.is_empty() {
-        Some("it has a delivery status".to_owned())
-    } else if message.content_type_is("multipart", "report") {
-        Some("it is a multipart/report".to_owned())
-    } else if empty_path {
-        Some("its return path is empty".to_owned())
-    } else {
-        None
-    };
-    signs.subject = WORDS.subjects.find(&subject).map(str::to_owned);
-    let answer =
-        ["re:", "aw:", "fw:", "fwd:", "sv:", "antw:", "wg:", "[fwd:"].iter().any(|start| subject.starts_with(start));
-    let by_a_person = pieces::header(message, "User-Agent").is_some() || pieces::header(message, "X-Mailer").is_some();
-    // A list forwards what anybody wrote, so that its mail must show every sign.
-    let listed = pieces::header(message, "List-Id").is_some();
-    let incomplete = signs.sender.is_none() || signs.words.is_none();
-    let certain = pieces::header(message, "X-Failed-Recipients").is_some() || !pieces.status.is_empty();
-    signs.conversation = !certain
-        && ((answer && signs.sender.is_none())
-            || (pieces::header(message, "In-Reply-To").is_some() && signs.sender.is_none() && by_a_person)
-            || (listed && incomplete));
-    signs
-}
-
-trait ContentTypeIs {
-    fn content_type_is(&self, kind: &str, sub: &str) -> bool;
-}
-
-impl ContentTypeIs for Message<'_> {
-    fn content_type_is(&self, kind: &str, sub: &str) -> bool {
-        use mail_parser::MimeHeaders;
-        self.content_type().is_some_and(|found| {
-            found.ctype().eq_ignore_ascii_case(kind) && found.subtype().is_some_and(|own| own.eq_ignore_ascii_case(sub))
-        })
-    }
 }
 
 /// Fields of a delivery status that stand in the words: Amazon WorkMail writes a "technical report" of them.
@@ -191,6 +146,10 @@ fn bounce(message: &Message<'_>, pieces: &Pieces, signs: &Signs, report: &mut Re
     let mut found = words::recipients(&pieces.words, &own);
     if found.is_empty() && !wraps_report(report) {
         found = elsewhere(message, report, &subject, &own);
+    }
+    if pieces.words.trim().is_empty() {
+        // All that it says stands in its subject.
+        found.iter_mut().for_each(|found| found.reason.clone_from(&subject));
     }
     let action = notice::action(&subject, &pieces.words);
     report.recipients = found
@@ -304,7 +263,7 @@ fn automatic(message: &Message<'_>, pieces: &Pieces, signs: &Signs, report: &mut
     let evidence = match (by_field, by_subject, vacation_words) {
         (_, Some(words), _)
             if signs.subject.is_none()
-                && !is_list(message)
+                && !signs::is_list(message)
                 && (by_field.is_some() || begins(&subject, words) || vacation_words.is_some()) =>
         {
             format!("its subject says \"{words}\"")
@@ -321,10 +280,6 @@ fn automatic(message: &Message<'_>, pieces: &Pieces, signs: &Signs, report: &mut
     report.evidence.push(evidence);
     answered(message, report);
     true
-}
-
-fn is_list(message: &Message<'_>) -> bool {
-    pieces::header(message, "List-Id").is_some() || pieces::header(message, "List-Unsubscribe").is_some()
 }
 
 fn begins(subject: &str, words: &str) -> bool {
@@ -354,7 +309,7 @@ fn challenge(message: &Message<'_>, pieces: &Pieces, report: &mut Report) -> boo
     let automatic = is_automatic(message).is_some()
         || !pieces.status.is_empty()
         || pieces::header(message, "Auto-Submitted").is_some_and(|value| !value.eq_ignore_ascii_case("no"));
-    if is_list(message) || !(automatic || answers) || failed_for_real(report) {
+    if signs::is_list(message) || !(automatic || answers) || failed_for_real(report) {
         return false;
     }
     report.sort = Sort::Challenge;
@@ -393,7 +348,7 @@ fn unsubscribe(message: &Message<'_>, report: &mut Report) {
         return;
     };
     // A long subject tells of something; a request has hardly more than the word.
-    if subject.chars().count() > words.chars().count() + 30 || is_list(message) {
+    if subject.chars().count() > words.chars().count() + 30 || signs::is_list(message) {
         return;
     }
     report.sort = Sort::Unsubscribe;

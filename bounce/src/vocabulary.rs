@@ -16,6 +16,7 @@ pub(crate) static WORDS: LazyLock<Vocabulary> = LazyLock::new(|| {
 struct Written {
     senders: Vec<String>,
     subjects: Vec<String>,
+    about_mail: Vec<String>,
     failures: Vec<String>,
     delays: Vec<String>,
     given_up: Vec<String>,
@@ -61,6 +62,7 @@ impl Phrases {
 pub(crate) struct Vocabulary {
     pub senders: Phrases,
     pub subjects: Phrases,
+    pub about_mail: Phrases,
     pub failures: Phrases,
     pub delays: Phrases,
     pub given_up: Phrases,
@@ -82,6 +84,7 @@ impl Vocabulary {
         Ok(Vocabulary {
             senders: Phrases::compile(written.senders)?,
             subjects: Phrases::compile(written.subjects)?,
+            about_mail: Phrases::compile(written.about_mail)?,
             failures: Phrases::compile(written.failures)?,
             delays: Phrases::compile(written.delays)?,
             given_up: Phrases::compile(written.given_up)?,

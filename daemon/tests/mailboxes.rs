@@ -217,7 +217,30 @@ async fn what_is_fed_changes_the_outcome() {
     let (status, refusal) = bad(feed("Subject: x\n\nx".to_owned(), "?rcpt=nobody").await).await;
     assert_eq!((status, refusal.error.field.as_deref()), (422, Some("rcpt")));
 
-    // An mbox by the command line: one known, one new, one about nobody.
+    // A report that it failed authentication is kept, and told in its trace; it is nothing against its recipient.
+    let failed = format!(
+        "From: <dmarc@albatross.example>\nTo: bounces@elsewhere.example\nSubject: FW: Hello\nMIME-Version: 1.0\n\
+         Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n\
+         --b\nContent-Type: message/feedback-report\n\nFeedback-Type: auth-failure\nVersion: 1\nUser-Agent: A/1\n\
+         Auth-Failure: dmarc\nSource-IP: 127.0.0.1\nDelivery-Result: reject\n\n\
+         --b\nContent-Type: text/rfc822-headers\n\nMessage-ID: <{}>\nFrom: shop@sender.example\nTo: x\n\n--b--\n",
+        two["header_id"].as_str().unwrap()
+    );
+    let told = good(feed(failed, "").await).await;
+    assert_eq!((&told[0]["done"], &told[0]["matched"]), (&json!("the report is kept"), &json!(true)), "{told}");
+    let failures = ana.get("/api/v1/reports/failures?domain=sender.example").await["items"].clone();
+    assert_eq!(
+        (failures[0]["failure"].as_str(), failures[0]["organization"].as_str()),
+        (Some("dmarc"), Some("albatross.example"))
+    );
+    let whom = &failures[0]["recipient_id"];
+    assert_eq!(whom, &told[0]["recipient_id"], "{failures}");
+    let trace = ana.get(&format!("/api/v1/recipients/{whom}")).await;
+    let entry = trace["timeline"].as_array().unwrap().iter().find(|entry| entry["kind"] == "auth_failure").unwrap();
+    let expected = "albatross.example reported that it failed authentication (dmarc), coming from 127.0.0.1.";
+    assert_eq!((&entry["summary"], &trace["recipient"]["state"]), (&json!(expected), &json!("delivered")));
+
+    // An mbox by the command line: one known, one new, one about nobody. Files that cannot be read don't keep it back.
     let mbox = format!(
         "From a Mon\n{}\nFrom b Tue\n{}\nFrom c Wed\nSubject: hello\n\nhello\n",
         report("bo@albatross.example", &one["header_id"]),
@@ -226,14 +249,19 @@ async fn what_is_fed_changes_the_outcome() {
     let (file, config) = (boat.dir.path().join("mails.mbox"), boat.dir.path().join("packetboat.toml"));
     std::fs::write(&file, mbox).unwrap();
     std::fs::write(&config, format!("[storage]\ndir = {:?}\n", boat.dir.path().join("data"))).unwrap();
+    let (none, large) = (boat.dir.path().join("none.eml"), boat.dir.path().join("large.eml"));
+    std::fs::File::create(&large).unwrap().set_len(161 * 1024 * 1024).unwrap();
     let run = tokio::task::spawn_blocking(move || {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_packetboat"));
-        command.env("PACKETBOAT_CONFIG", &config).arg("inbound").arg(&file).output().unwrap()
+        command.env("PACKETBOAT_CONFIG", &config).arg("inbound").args([none, large, file]).output().unwrap()
     });
     let output = run.await.unwrap();
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && why.contains("cannot open") && why.contains("none.eml"), "{why}");
+    assert!(why.contains("large.eml: has 161.0 MiB, and a mail may have 160 MiB; feed its beginning"), "{why}");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let lines: Vec<&str> = text.lines().collect();
-    assert!(output.status.success() && lines.len() == 3, "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(lines.len(), 3, "{text}{why}");
     assert!(lines[0].contains("#1: delivery_report") && lines[0].ends_with("known already (bad_mailbox)"), "{text}");
     assert!(lines[1].ends_with("bounced (bad_mailbox)"), "{text}");
     assert!(lines[2].ends_with("not matched: it is not a report about a delivery"), "{text}");

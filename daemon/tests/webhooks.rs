@@ -4,11 +4,11 @@ mod common;
 mod hook;
 
 use api_types::{ErrorCode, Role, WebhookType};
-use common::{Boat, Session, bad, boat, boat_with, launch};
+use common::{Boat, Session, bad, boat, boat_with, good, launch};
 use daemon::serve::Overrides;
 use futures_util::future::BoxFuture;
 use hook::{Got, Peer, now_ms};
-use reqwest::Method;
+use reqwest::{Method, multipart};
 use sandbox::{Internet, LedgerOptions, Options, Providers};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -391,6 +391,49 @@ async fn suppressions_by_hand_are_told() {
     assert!(!told[0].1["by"].as_str().unwrap().is_empty());
     peer.wait("/all", |got| got.iter().filter(|got| got.kind().starts_with("suppression.")).count() == 2).await;
     assert_eq!((peer.got("/ok").len(), peer.got("/other").len()), (2, 0));
+    boat.stop().await;
+}
+
+/// A file of suppressions is told once, as a whole, and what holds for the whole installation is told too.
+#[tokio::test(flavor = "multi_thread")]
+async fn imports_and_the_installations_list_are_told() {
+    let (boat, ana, _, peer) = ahead().await;
+    add(&ana, "list", &peer.url("/ok"), json!({ "types": ["suppression.imported", "suppression.added"] })).await;
+    let import = async |query: &str, lines: &str| {
+        let part = multipart::Part::text(format!("address\r\n{lines}")).file_name("old list.csv");
+        let request = ana.http.post(format!("{}/api/v1/suppressions/import{query}", ana.base));
+        let request = request.header("cookie", &ana.cookie).header("x-csrf-token", &ana.csrf);
+        good(request.multipart(multipart::Form::new().part("file", part)).send().await.unwrap()).await
+    };
+    // More than is taken in one commit.
+    let many: String = (0..1500).map(|n| format!("user{n}@gull.example\r\n")).collect();
+    assert_eq!(import("", &many).await["added"], 1500);
+    // Nothing is new: nothing is told.
+    assert_eq!(import("", &many).await["known"], 1500);
+    assert_eq!(import("?global=true", "bo@gull.example\r\nnobody\r\n").await["added"], 1);
+    ana.post("/api/v1/suppressions", json!({ "address": "cy@gull.example", "global": true })).await;
+    let got = peer.wait("/ok", |got| got.len() >= 3).await;
+    let by = got[0].json()["data"]["by"].clone();
+    let mut told: Vec<String> = got.iter().map(|got| format!("{} {}", got.kind(), got.json()["data"])).collect();
+    told.sort();
+    let expected = [
+        format!(
+            "suppression.added {}",
+            json!({ "address": "cy@gull.example", "covers": "all", "reason": "manual", "by": by,
+            "global": true })
+        ),
+        format!(
+            "suppression.imported {}",
+            json!({ "file": "old list.csv", "added": 1, "known": 0, "failed": 1, "by": by,
+            "global": true })
+        ),
+        format!(
+            "suppression.imported {}",
+            json!({ "file": "old list.csv", "added": 1500, "known": 0, "failed": 0,
+            "by": by })
+        ),
+    ];
+    assert_eq!(told, expected);
     boat.stop().await;
 }
 

@@ -10,9 +10,9 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use storage::automation::{Automation, Scope};
 use storage::{
-    RecipientId, Storage, StorageError, automation, bounces, conversation, dmarc_report, event, idempotency, job,
-    journey_run, listing, message, outbox, queue, report_alarm, report_day, reputation, sent_to, soft_bounce, standing,
-    suppression, tls_report, unknown_text, unmatched_report,
+    RecipientId, Storage, StorageError, auth_failure, automation, bounces, conversation, dmarc_report, event,
+    idempotency, job, journey_run, listing, message, outbox, queue, report_alarm, report_day, reputation, sent_to,
+    soft_bounce, standing, suppression, tls_report, unknown_text, unmatched_report,
 };
 
 /// Lanes are looked at so often: what waits for a place among all connections gets its chance.
@@ -34,6 +34,8 @@ const EVENTS_CHUNK: u32 = 2_000;
 const EVENTS_LOOK: Duration = Duration::from_secs(1);
 /// No mail is tried for longer.
 const PAST_ADDRESSES_LONGER: Duration = Duration::from_hours(31 * 24);
+/// An alarm of failed authentication, which no report ends, is over after so long without one.
+const AUTH_ALARM_KEEP_MS: i64 = 7 * 86_400_000;
 const RETENTION_EVERY: Duration = Duration::from_hours(1);
 const RETENTION_CHUNK: u32 = 1_000;
 /// Of reports, each of which has up to thousands of rows.
@@ -79,12 +81,12 @@ pub(crate) async fn lanes(shared: Arc<Shared>) {
 
 /// Each soft bounce is judged in its own commit. What was noted under another rule is judged once, by the present one.
 pub(crate) async fn soft_bounces(shared: Arc<Shared>) {
-    let mut after = 0;
+    let mut after = None;
     loop {
         let (storage, now_ms) = (shared.storage.clone(), shared.clock.now_ms());
         let judged = off_clock(async move { soft_bounce::judge(&storage, after, now_ms).await }).await;
         match judged {
-            Some(Ok(last)) if last == after => return,
+            Some(Ok(None)) => return,
             Some(Ok(last)) => after = last,
             Some(Err(error)) => {
                 tracing::error!(%error, "soft bounces cannot be counted; trying again");
@@ -163,7 +165,34 @@ pub(crate) async fn retention(shared: Arc<Shared>, retention: Retention) {
         if let Err(error) = forget(&shared, &retention).await {
             tracing::error!(%error, "old events and recipients cannot be deleted; trying again later");
         }
+        let (storage, now_ms) = (shared.storage.clone(), shared.clock.now_ms());
+        if let Some(Err(error)) = off_clock(async move { end_quiet_alarms(&storage, now_ms).await }).await {
+            tracing::error!(%error, "alarms of failed authentication cannot be ended; trying again later");
+        }
         shared.clock.sleep(RETENTION_EVERY).await;
+    }
+}
+
+/// Ends the alarms of failed authentication that nothing was reported of for a while.
+async fn end_quiet_alarms(storage: &Storage, now_ms: i64) -> Result<(), StorageError> {
+    let before_ms = now_ms - AUTH_ALARM_KEEP_MS;
+    loop {
+        let end = move |tx: &storage::Transaction<'_>| {
+            report_alarm::end_quiet(tx, report_alarm::Kind::Auth, before_ms, RETENTION_CHUNK, now_ms)
+        };
+        let ended = storage.events().write(end).await?;
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let tell = move |tx: &storage::Transaction<'_>| {
+            for (workspace, domain, item) in &ended {
+                let text = format!("{domain}: nothing more is reported of {item}");
+                let event = event::Event::new(now_ms, *workspace, event::Kind::AlarmEnded);
+                outbox::put(tx, &event::Event { text: Some(&text), ..event })?;
+            }
+            Ok(())
+        };
+        storage.queue().write(tell).await?;
     }
 }
 
@@ -180,6 +209,7 @@ enum Old {
     UnknownTexts,
     DmarcReports,
     TlsReports,
+    AuthFailures,
     /// How many of them came.
     ReportDays,
     /// Alarms of reports that have ended.
@@ -223,6 +253,7 @@ async fn forget(shared: &Shared, retention: &Retention) -> Result<(), StorageErr
         (Old::Automations, retention.events.max(AUTOMATIONS_KEEP_MIN)),
         (Old::DmarcReports, retention.reports),
         (Old::TlsReports, retention.reports),
+        (Old::AuthFailures, retention.reports),
         (Old::ReportDays, retention.reports),
         (Old::ReportAlarms, retention.reports),
         (Old::Listings, retention.reports),
@@ -264,6 +295,7 @@ async fn forget_some(storage: &Storage, old: Old, before_ms: i64) -> Result<usiz
         }
         Old::DmarcReports => dmarc_report::forget(storage, before_ms, REPORTS_CHUNK).await,
         Old::TlsReports => tls_report::forget(storage, before_ms, REPORTS_CHUNK).await,
+        Old::AuthFailures => auth_failure::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::ReportDays => report_day::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::ReportAlarms => report_alarm::forget(storage, before_ms, RETENTION_CHUNK).await,
         Old::Listings => listing::forget(storage, before_ms, RETENTION_CHUNK).await,

@@ -28,7 +28,7 @@ metrics_named! {
     counter REPORTS = "packetboat_inbound_reports_total": "Mail that came in, by the purpose of its address and by whether it was matched.";
     counter FALSE_PATHS = "packetboat_inbound_false_paths_total": "Mail to addresses that look like ours and are not good, by why: forged or expired.";
     counter REPLIES = "packetboat_replies_total": "Answers to reply addresses, by what was done.";
-    counter FIGURES = "packetboat_figures_reports_total": "DMARC and TLS reports about our domains, by kind: kept, known already, or beyond the day's bound.";
+    counter FIGURES = "packetboat_figures_reports_total": "DMARC, TLS and authentication failure reports about our domains, by kind: kept, known already, or beyond the day's bound.";
     counter NOTICES = "packetboat_delivery_reports_total": "Reports (DSN) to submitters: sent, over the limit, or not sent to a return path of ours.";
     counter SUBMISSIONS = "packetboat_submissions_total": "Messages handed in by SMTP: accepted, refused, or put off (later).";
     counter LOGINS = "packetboat_submission_logins_total": "Logins for submission, right and wrong.";

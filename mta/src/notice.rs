@@ -36,24 +36,36 @@ const HOUR_MS: i64 = 3_600_000;
 /// What reports are called in lists of messages.
 const SUBMITTER: &str = "Delivery reports";
 
-/// How many each address got in its hour.
-#[derive(Default)]
-struct Hours(HashMap<Address, (i64, u32)>);
+/// How many each address got in its hour. What it got before a start is asked for once.
+struct Hours {
+    started_ms: i64,
+    sent: HashMap<Address, (i64, u32)>,
+}
 
 impl Hours {
+    /// Whether something may have gone to the address in this hour that is not counted here.
+    fn is_unsure_of(&self, to: &Address, now_ms: i64) -> bool {
+        now_ms - self.started_ms < HOUR_MS && !self.sent.contains_key(to)
+    }
+
+    /// So many went to the address before the start.
+    fn begin(&mut self, to: &Address, sent: u32, now_ms: i64) {
+        self.sent.insert(to.clone(), (now_ms, sent));
+    }
+
     /// Whether another report may go to the address now; counts it.
     fn allow(&mut self, to: &Address, most: u32, now_ms: i64) -> bool {
         // Whoever is not heard of for an hour need not be remembered.
-        self.0.retain(|_, (since_ms, _)| now_ms - *since_ms < HOUR_MS);
-        let (_, sent) = self.0.entry(to.clone()).or_insert((now_ms, 0));
-        *sent += 1;
+        self.sent.retain(|_, (since_ms, _)| now_ms - *since_ms < HOUR_MS);
+        let (_, sent) = self.sent.entry(to.clone()).or_insert((now_ms, 0));
+        *sent = sent.saturating_add(1);
         *sent <= most
     }
 }
 
 /// Tells what is due, again and again.
 pub(crate) async fn run(shared: Arc<Shared>, section: NoticeSection) {
-    let mut hours = Hours::default();
+    let mut hours = Hours { started_ms: shared.clock.now_ms(), sent: HashMap::new() };
     for looks in (0..LATE_EVERY).cycle() {
         shared.clock.sleep(LOOK_EVERY).await;
         let looked = match looks {
@@ -97,6 +109,12 @@ async fn look(shared: &Arc<Shared>, section: &NoticeSection, hours: &mut Hours) 
             return Ok(());
         }
         for (due, sender) in due {
+            if hours.is_unsure_of(&due.to, now_ms) {
+                let (storage, hash) = (shared.storage.clone(), address_hash(&due.to));
+                let read = move |c: &storage::Connection| notice::sent_since(c, SUBMITTER, &hash, now_ms - HOUR_MS);
+                let sent = off_clock(async move { storage.read(read).await }).await;
+                hours.begin(&due.to, sent.unwrap_or(Err(StorageError::Closed))?, now_ms);
+            }
             let report = match sender {
                 Some(sender) => report_of(shared, &due, &sender, &own, (section, hours)),
                 // Nobody can sign for it any more.
@@ -277,9 +295,13 @@ mod tests {
     #[test]
     fn so_many_in_an_hour() {
         let (ana, bo) = (Address::parse("ana@a.example").unwrap(), Address::parse("bo@a.example").unwrap());
-        let mut hours = Hours::default();
+        let mut hours = Hours { started_ms: 0, sent: HashMap::new() };
         let mut allowed = |to: &Address, now_ms| hours.allow(to, 2, now_ms);
         assert!(allowed(&ana, 0) && allowed(&ana, 1) && !allowed(&ana, 2) && allowed(&bo, 2));
         assert!(!allowed(&ana, HOUR_MS - 1) && allowed(&ana, HOUR_MS));
+        let mut hours = Hours { started_ms: 0, sent: HashMap::new() };
+        assert!(hours.is_unsure_of(&ana, 1) && !hours.is_unsure_of(&ana, HOUR_MS));
+        hours.begin(&ana, 1, 1);
+        assert!(!hours.is_unsure_of(&ana, 1) && hours.allow(&ana, 2, 1) && !hours.allow(&ana, 2, 2));
     }
 }

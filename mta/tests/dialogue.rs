@@ -320,8 +320,23 @@ async fn reports_do_not_go_round() {
     assert_eq!(reports(&voyage).len(), 2);
     let left = voyage.storage.read(|c| storage::notice::due(c, i64::MAX, (100, 100))).await.unwrap();
     assert!(left.is_empty(), "{left:?}");
-    // Two to the shop, and one to nobody.
-    voyage.wrote_itself(3, SHOP);
+    // A restart does not begin the hour anew.
+    voyage.engine.take().unwrap().crash().await;
+    voyage.engine = Some(voyage.begin().await);
+    let again = message(&voyage, StreamKind::Transactional, &[("unknown-7@plain.example", None)]);
+    voyage.submit(NewMessage { notices: failures(SHOP), ..again }).await;
+    voyage.until_done(HOUR).await;
+    voyage.sim.clock.sleep(Duration::from_secs(60)).await;
+    assert_eq!(reports(&voyage).len(), 2);
+    voyage.sim.clock.sleep(Duration::from_secs(3600)).await;
+    let later = message(&voyage, StreamKind::Transactional, &[("unknown-8@plain.example", None)]);
+    voyage.submit(NewMessage { notices: failures(SHOP), ..later }).await;
+    voyage.until_done(HOUR).await;
+    voyage.sim.clock.sleep(Duration::from_secs(60)).await;
+    voyage.until_done(HOUR).await;
+    assert_eq!(reports(&voyage).len(), 3, "the hour is over");
+    // Three to the shop, and one to nobody.
+    voyage.wrote_itself(4, SHOP);
     voyage.finish().await;
 }
 

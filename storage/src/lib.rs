@@ -8,6 +8,7 @@
 //! transaction, so that callers compose transactions.
 
 pub mod api_key;
+pub mod auth_failure;
 pub mod automation;
 pub mod bounces;
 pub mod campaign;

@@ -4,7 +4,7 @@
 use crate::event::{Event, Kind};
 use crate::message::{self, Message, NewMessage};
 use crate::queue::{Answer, Attempt, Ending, Report, Settlement};
-use crate::{MessageId, RecipientId, StorageError, outbox};
+use crate::{AddressHash, MessageId, RecipientId, StorageError, outbox};
 use mail::dsn::{Action, headers_of};
 use mail::{Address, EnhancedStatus};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
@@ -333,6 +333,24 @@ pub fn done(tx: &Connection, due: &Due, report: Option<&NewMessage>) -> Result<(
     Ok(())
 }
 
+// Each half by the index of addresses of submitted mail.
+const SENT_SINCE: &str = "
+    SELECT (SELECT count(*) FROM recipient AS r CROSS JOIN message AS m ON m.id = r.message_id
+            WHERE r.address_hash = :hash AND r.message_id IS NOT NULL AND r.accepted_ms > :since_ms
+                AND m.origin = 'system' AND m.submitter = :submitter)
+        + (SELECT count(*) FROM recipient_done AS r CROSS JOIN message AS m ON m.id = r.message_id
+            WHERE r.address_hash = :hash AND r.message_id IS NOT NULL AND r.accepted_ms > :since_ms
+                AND m.origin = 'system' AND m.submitter = :submitter)";
+
+/// How many mails of our own under the name `submitter` were made for an address since then.
+///
+/// # Errors
+/// The database's.
+pub fn sent_since(c: &Connection, submitter: &str, hash: &AddressHash, since_ms: i64) -> Result<u32, StorageError> {
+    let asked = named_params! { ":hash": hash, ":since_ms": since_ms, ":submitter": submitter };
+    Ok(c.prepare_cached(SENT_SINCE)?.query_row(asked, |row| row.get(0))?)
+}
+
 const FORGET: &str = "DELETE FROM notice WHERE id IN (SELECT id FROM notice ORDER BY id LIMIT ?2) AND at_ms < ?1";
 
 /// Deletes at most `limit` notices that could not be told since before `before_ms`; says how many.
@@ -357,6 +375,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     OF_MESSAGE,
     ABOUT,
     DONE,
+    SENT_SINCE,
     FORGET,
 ];
 

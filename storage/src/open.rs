@@ -274,6 +274,26 @@ mod tests {
         assert_eq!(count, 80);
     }
 
+    /// What panics takes its own changes back and those of its group; the next one is written.
+    #[tokio::test]
+    async fn a_panic_does_not_end_the_writing() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Storage::open(&options(&dir)).unwrap();
+        let wrong = storage.main().write(|tx| {
+            set(tx, "lost")?;
+            let number: u32 = tx.query_row("SELECT 'no number'", [], |row| row.get(0)).expect("panics on purpose");
+            Ok(number)
+        });
+        assert!(matches!(wrong.await, Err(StorageError::Closed)));
+        storage.main().write(|tx| set(tx, "kept")).await.unwrap();
+        let names = |c: &Connection| {
+            let mut statement = c.prepare("SELECT key FROM meta WHERE key IN ('lost', 'kept')")?;
+            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+        };
+        assert_eq!(storage.read(names).await.unwrap(), ["kept"]);
+    }
+
     #[tokio::test]
     async fn a_full_disk_is_said_and_overcome() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
 //! What reports say is wrong with us: an alarm begins once, goes on with each further report of the kind, and ends by a
-//! clean report of a later time, or by a person. Belongs into events.db.
+//! clean report of a later time, by silence where no report is ever clean, or by a person. Belongs into events.db.
 
 use crate::words::{count, foreign, word};
 use crate::{Storage, StorageError, WorkspaceId};
@@ -12,22 +12,28 @@ pub enum Kind {
     Dmarc,
     /// Mail to our return path fails TLS.
     Tls,
+    /// Single mails of a source of ours, or with a signature of ours, fail authentication.
+    Auth,
 }
 
 impl Kind {
+    /// Every one.
+    pub const ALL: [Kind; 3] = [Kind::Dmarc, Kind::Tls, Kind::Auth];
+
     /// The stored word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::Dmarc => "dmarc",
             Kind::Tls => "tls",
+            Kind::Auth => "auth",
         }
     }
 
     /// The kind of a stored word.
     #[must_use]
     pub fn parse(text: &str) -> Option<Kind> {
-        [Kind::Dmarc, Kind::Tls].into_iter().find(|kind| kind.as_str() == text)
+        Kind::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -40,7 +46,7 @@ pub struct ReportAlarm {
     pub kind: Kind,
     /// Our domain.
     pub domain: String,
-    /// Our address, or the TLS policy.
+    /// Our address, the TLS policy, or the name of our signing key.
     pub item: String,
     /// Who reported it last.
     pub organization: String,
@@ -67,7 +73,7 @@ pub struct Told {
     pub kind: Kind,
     /// Our domain.
     pub domain: String,
-    /// Our address, or the TLS policy.
+    /// Our address, the TLS policy, or the name of our signing key.
     pub item: String,
     /// Who reports.
     pub organization: String,
@@ -162,6 +168,30 @@ pub fn lift(
     Ok(statement.query_row(named_params! { ":id": id, ":workspace_id": workspace }, read).optional()?)
 }
 
+const QUIET: &str = "
+    UPDATE report_alarm SET ended_ms = :now_ms, ended_by = 'silence', clean_ms = :now_ms
+    WHERE id IN (SELECT id FROM report_alarm
+        WHERE ended_ms IS NULL AND kind = :kind AND max(latest_ms, began_ms) < :before_ms LIMIT :limit)
+    RETURNING workspace_id, domain, item";
+
+/// Ends at most `limit` of the alarms of a kind of which nothing was told since `before_ms`: whose they are, the domain,
+/// and what of ours it was. Reports of single failures never say that all is well again.
+///
+/// # Errors
+/// The database's.
+pub fn end_quiet(
+    tx: &Connection,
+    kind: Kind,
+    before_ms: i64,
+    limit: u32,
+    now_ms: i64,
+) -> Result<Vec<(WorkspaceId, String, String)>, StorageError> {
+    let mut statement = tx.prepare_cached(QUIET)?;
+    let asked = named_params! { ":kind": kind.as_str(), ":before_ms": before_ms, ":limit": limit, ":now_ms": now_ms };
+    let rows = statement.query_map(asked, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 const FIND: &str = "
     SELECT id, kind, domain, item, organization, text, total, failed, began_ms, latest_ms, ended_ms, ended_by
     FROM report_alarm WHERE id = :id AND workspace_id = :workspace_id";
@@ -243,7 +273,7 @@ pub async fn forget(storage: &Storage, before_ms: i64, limit: u32) -> Result<usi
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[CLEAN, IS_OPEN, RAISE, CLEAR, LIFT, FIND, PAGE, OPEN_COUNT, FORGET];
+pub(crate) const STATEMENTS: &[&str] = &[CLEAN, IS_OPEN, RAISE, CLEAR, LIFT, QUIET, FIND, PAGE, OPEN_COUNT, FORGET];
 
 #[cfg(test)]
 mod tests {
@@ -297,5 +327,38 @@ mod tests {
         assert_eq!(tell_it(told("big", 5, 1), 710), Change::None, "what tells of the time before is old");
         assert_eq!(tell_it(told("big", 7, 1), 800), Change::Began);
         assert_eq!(storage.read_blocking(|c| open_count(c, Kind::Dmarc)).unwrap(), 1);
+    }
+    #[test]
+    fn an_alarm_that_nothing_ends_is_ended_by_silence() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Storage::open(&OpenOptions { dir: dir.path().to_owned(), readers: 1 }).unwrap();
+        let raise = move |tx: &crate::Transaction<'_>| {
+            for (kind, item, at_ms) in [(Kind::Auth, "old", 100), (Kind::Auth, "new", 200), (Kind::Dmarc, "old", 100)] {
+                let told = Told {
+                    kind,
+                    domain: "a.example".to_owned(),
+                    item: item.to_owned(),
+                    organization: "big".to_owned(),
+                    text: Some("fails".to_owned()),
+                    total: 1,
+                    failed: 1,
+                    // The clock of who reports says nothing of when it came.
+                    begin_ms: 50,
+                    end_ms: 50,
+                };
+                assert_eq!(tell(tx, WS, &told, at_ms)?, Change::Began);
+            }
+            Ok(())
+        };
+        storage.events().write_blocking(raise).unwrap();
+        let end = |before_ms| {
+            let end = move |tx: &crate::Transaction<'_>| end_quiet(tx, Kind::Auth, before_ms, 10, 300);
+            storage.events().write_blocking(end).unwrap()
+        };
+        assert_eq!(end(100), []);
+        assert_eq!(end(150), [(WS, "a.example".to_owned(), "old".to_owned())]);
+        assert_eq!(end(150), []);
+        let open = Kind::ALL.map(|kind| storage.read_blocking(move |c| open_count(c, kind)).unwrap());
+        assert_eq!(open, [1, 0, 1]);
     }
 }

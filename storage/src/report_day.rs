@@ -12,7 +12,7 @@ pub(crate) struct Day<'a> {
     pub at_ms: i64,
     pub workspace: WorkspaceId,
     pub domain: &'a str,
-    /// `dmarc` or `tls`.
+    /// `dmarc`, `tls` or `auth`.
     pub kind: &'static str,
 }
 
@@ -43,7 +43,7 @@ const BEYOND: &str = "
     SELECT coalesce(sum(beyond), 0) FROM report_day
     WHERE day_ms >= :since_ms AND workspace_id = :workspace_id AND kind = :kind AND (:domain IS NULL OR domain = :domain)";
 
-/// How many reports of a kind (`dmarc`, `tls`) were only counted since `since_ms`, about one domain or all.
+/// How many reports of a kind (`dmarc`, `tls`, `auth`) were only counted since `since_ms`, about one domain or all.
 ///
 /// # Errors
 /// The database's.

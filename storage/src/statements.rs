@@ -20,6 +20,7 @@ fn every_statement_prepares() {
     let journey_run = crate::journey_run::statements();
     let modules: &[(&str, &[&str])] = &[
         ("api_key", crate::api_key::STATEMENTS),
+        ("auth_failure", crate::auth_failure::STATEMENTS),
         ("automation", crate::automation::STATEMENTS),
         ("bounces", &bounces),
         ("standing", crate::standing::STATEMENTS),

@@ -6,6 +6,7 @@
 use crate::StorageError;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -161,12 +162,22 @@ impl Writer {
 }
 
 fn serve(mut connection: Connection, operations: &Lines<Exit>) {
-    let mut company = false;
+    let (mut company, mut is_full) = (false, false);
     while let Some(mut group) = first(operations, &mut company) {
-        let outcome = commit_group(&mut connection, operations, &mut group);
-        if let Err(e) = &outcome {
-            tracing::error!(error = %e, operations = group.len(), "a database commit failed; nothing of it was kept");
+        let committing = AssertUnwindSafe(|| commit_group(&mut connection, operations, &mut group));
+        // A panic takes back what its group has written, and whoever waits for the group is told that it failed. Without
+        // this thread nothing could be written any more.
+        let Ok(outcome) = catch_unwind(committing) else { continue };
+        match &outcome {
+            // Said once: a flood of what cannot be written would be a flood of lines too.
+            Err(StorageError::DiskFull) if is_full => {}
+            Err(e) => {
+                tracing::error!(error = %e, operations = group.len(), "a database commit failed; nothing of it was kept");
+            }
+            Ok(()) if is_full => tracing::info!("the database can be written again"),
+            Ok(()) => {}
         }
+        is_full = matches!(outcome, Err(StorageError::DiskFull));
         for operation in group {
             operation.answer(outcome.as_ref().copied());
         }

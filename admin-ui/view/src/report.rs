@@ -1,6 +1,6 @@
 //! Reports: words, tones and charts of what the world says about our domains.
 
-use api_types::{Complaints, DmarcDay, DmarcSender, DmarcSenderKind, Listing, TlsDay};
+use api_types::{AuthFailure, Complaints, DmarcDay, DmarcSender, DmarcSenderKind, Listing, TlsDay};
 
 use crate::number::share;
 use crate::tone::{Status, Tone};
@@ -47,6 +47,26 @@ pub fn disposition(word: &str) -> Status {
 #[must_use]
 pub fn passes(passes: bool) -> Status {
     if passes { (Tone::Success, "Passes") } else { (Tone::Danger, "Fails") }
+}
+
+/// What a report of a single mail says failed: the check, and the signatures that it names.
+#[must_use]
+pub fn failure(report: &AuthFailure) -> String {
+    let what = match report.failure.as_str() {
+        "" => "Authentication".to_owned(),
+        "bodyhash" => "DKIM: the body is not the one that was signed".to_owned(),
+        "signature" => "DKIM: the signature is wrong".to_owned(),
+        "revoked" => "DKIM: the key is revoked".to_owned(),
+        "adsp" | "dkim" | "dmarc" | "spf" => report.failure.to_uppercase(),
+        other => other.to_owned(),
+    };
+    if report.signatures.is_empty() { what } else { format!("{what} ({})", report.signatures) }
+}
+
+/// What a report tells, or that it does not.
+#[must_use]
+pub fn told(text: &str) -> String {
+    if text.is_empty() { "not told".to_owned() } else { text.to_owned() }
 }
 
 /// Whether a listing is, or was.
@@ -134,6 +154,39 @@ mod tests {
         assert!(!is_blank(&columns) && is_blank(&dmarc_columns(&[])));
         let quiet = [TlsDay { day: "2026-01-01".to_owned(), successful: 0, failed: 0 }];
         assert!(is_blank(&tls_columns(&quiet)));
+    }
+
+    #[test]
+    fn failures_in_words() {
+        for (failure, signatures, expected) in [
+            ("spf", "", "SPF"),
+            (
+                "bodyhash",
+                "s1._domainkey.a.example",
+                "DKIM: the body is not the one that was signed (s1._domainkey.a.example)",
+            ),
+            ("", "", "Authentication"),
+            ("odd", "", "odd"),
+        ] {
+            let report = AuthFailure {
+                id: 1,
+                domain: "a.example".to_owned(),
+                received_at: String::new(),
+                arrived_at: String::new(),
+                organization: String::new(),
+                brought_by: String::new(),
+                failure: failure.to_owned(),
+                source_ip: String::new(),
+                item: String::new(),
+                signatures: signatures.to_owned(),
+                delivery: String::new(),
+                incidents: 1,
+                header_id: String::new(),
+                recipient_id: None,
+            };
+            assert_eq!(super::failure(&report), expected);
+        }
+        assert_eq!((told("reject"), told("")), ("reject".to_owned(), "not told".to_owned()));
     }
 
     #[test]

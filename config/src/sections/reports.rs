@@ -15,5 +15,8 @@ section! {
         dmarc_alarm_messages: u32 = 1 in 0..=1_000_000;
         /// Sessions that fail, in percent of a TLS report's, from which on there is an alarm. 0: there is none.
         tls_alarm_percent: u32 = 5 in 0..=100;
+        /// Reports of single mails that failed authentication, about one source or one signing key of ours within a day,
+        /// from which on there is an alarm. 0: there is none.
+        auth_alarm_reports: u32 = 1 in 0..=10_000;
     }
 }

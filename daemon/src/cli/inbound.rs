@@ -1,8 +1,9 @@
 //! `packetboat inbound`: mail that came by another way, settled as if it had come over the listener.
 
 use super::client::Client;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use api_types::InboundOutcome;
+use mta::inbound::{REPORT_MAX, WHOLE_MAX};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +21,8 @@ pub(crate) struct InboundArgs {
     files: Vec<PathBuf>,
 }
 
-/// Feeds each file in turn and says what was done; `false` when a mail could not be fed.
+/// Feeds each file in turn and says what was done; `false` when a file could not be read or a mail not be fed. The others
+/// are fed all the same.
 pub(crate) async fn run(client: &Client, args: InboundArgs) -> anyhow::Result<bool> {
     let path = match &args.rcpt {
         Some(rcpt) => format!("/inbound?rcpt={}", urlencoded(rcpt)),
@@ -28,11 +30,23 @@ pub(crate) async fn run(client: &Client, args: InboundArgs) -> anyhow::Result<bo
     };
     let mut all_good = true;
     for file in &args.files {
-        let raw = read(file)?;
+        let raw = match read(file) {
+            Ok(raw) => raw,
+            Err(error) => {
+                eprintln!("{error:#}");
+                all_good = false;
+                continue;
+            }
+        };
         let mails = mails(&raw);
         let is_one = mails.len() == 1;
         for (number, mail) in mails.into_iter().enumerate() {
             let name = if is_one { file.display().to_string() } else { format!("{} #{}", file.display(), number + 1) };
+            if let Some(why) = too_large(mail.len()) {
+                eprintln!("{name}: {why}");
+                all_good = false;
+                continue;
+            }
             match client.feed::<Vec<InboundOutcome>>(&path, mail).await {
                 Ok(outcomes) => outcomes.iter().for_each(|outcome| println!("{name}: {}", line(outcome))),
                 Err(error) => {
@@ -45,16 +59,42 @@ pub(crate) async fn run(client: &Client, args: InboundArgs) -> anyhow::Result<bo
     Ok(all_good)
 }
 
+/// Why the daemon would not take a mail of so many bytes.
+fn too_large(bytes: usize) -> Option<String> {
+    let mib = 1024.0 * 1024.0;
+    (bytes > REPORT_MAX).then(|| {
+        format!(
+            "has {:.1} MiB, and a mail may have {} MiB; feed its beginning (head -c {WHOLE_MAX} FILE | packetboat inbound -): \
+             what a report says stands before the mail that it returns",
+            bytes as f64 / mib,
+            REPORT_MAX / 1024 / 1024
+        )
+    })
+}
+
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let name = file.display();
+    let too_large = |has: String| {
+        anyhow!(
+            "{name} has {has}, and a file may have {} MiB; split an mbox into several, and of one mail feed the beginning \
+             (head -c {WHOLE_MAX} FILE | packetboat inbound -)",
+            FILE_MAX / 1024 / 1024
+        )
+    };
     let mut raw = Vec::new();
     let read = if file == Path::new("-") {
         std::io::stdin().lock().take(FILE_MAX + 1).read_to_end(&mut raw).context("cannot read standard input")?
     } else {
-        let opened = std::fs::File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
-        opened.take(FILE_MAX + 1).read_to_end(&mut raw).with_context(|| format!("cannot read {}", file.display()))?
+        let opened = std::fs::File::open(file).with_context(|| format!("cannot open {name}"))?;
+        let bytes = opened.metadata().with_context(|| format!("cannot look at {name}"))?.len();
+        if bytes > FILE_MAX {
+            return Err(too_large(format!("{} MiB", bytes / 1024 / 1024)));
+        }
+        opened.take(FILE_MAX + 1).read_to_end(&mut raw).with_context(|| format!("cannot read {name}"))?
     };
+    // Of a pipe nobody knows before.
     if read as u64 > FILE_MAX {
-        bail!("{} is larger than {} MiB; split it", file.display(), FILE_MAX / 1024 / 1024);
+        return Err(too_large("more".to_owned()));
     }
     Ok(raw)
 }
@@ -120,6 +160,23 @@ mod tests {
             let found: Vec<_> = found.iter().map(|mail| std::str::from_utf8(mail).unwrap()).collect();
             assert_eq!(found, expected, "{raw:?}");
         }
+    }
+
+    #[test]
+    fn what_is_too_large_says_how_large() {
+        assert_eq!(too_large(REPORT_MAX), None);
+        let why = too_large(REPORT_MAX + 1024 * 1024).unwrap();
+        assert!(
+            why.starts_with("has 161.0 MiB, and a mail may have 160 MiB; feed its beginning (head -c 10485760 "),
+            "{why}"
+        );
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("large");
+        std::fs::File::create(&file).unwrap().set_len(FILE_MAX + 1024 * 1024).unwrap();
+        let why = format!("{:#}", read(&file).unwrap_err());
+        assert!(why.contains("large has 513 MiB, and a file may have 512 MiB; split"), "{why}");
+        let why = format!("{:#}", read(&dir.path().join("none")).unwrap_err());
+        assert!(why.starts_with("cannot open") && why.contains("none"), "{why}");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use super::client::Client;
 use api_types::{
-    DmarcCounts, DmarcOverview, DmarcSender, DmarcSenderKind, Done, FeedbackOverview, Listing, ReportAlarm,
-    SourceLevel, TlsOverview,
+    AuthFailure, DmarcCounts, DmarcOverview, DmarcSender, DmarcSenderKind, Done, FeedbackOverview, Listing,
+    ReportAlarm, SourceLevel, TlsOverview,
 };
 use clap::{Args, Subcommand};
 
@@ -31,6 +31,15 @@ pub(crate) enum ReportsCommand {
         #[arg(long, default_value_t = 30)]
         days: u32,
     },
+    /// Reports of single mails that failed authentication.
+    Failures {
+        /// Only about this sending domain.
+        #[arg(long)]
+        domain: Option<String>,
+        /// Only those that name a source or a signing key of ours.
+        #[arg(long)]
+        ours: bool,
+    },
     /// Ends an alarm, since what it is about is mended.
     Lift {
         /// Its number.
@@ -51,10 +60,14 @@ pub(crate) struct Period {
 
 impl Period {
     fn query(&self) -> String {
-        let escaped = |text: &str| text.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
-        let domain = self.domain.as_deref().map(|domain| format!("&domain={}", escaped(domain))).unwrap_or_default();
-        format!("days={}{domain}", self.days)
+        format!("days={}{}", self.days, about(self.domain.as_deref()))
     }
+}
+
+/// The part of a query that asks for one domain.
+fn about(domain: Option<&str>) -> String {
+    let escaped = |text: &str| text.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
+    domain.map(|domain| format!("&domain={}", escaped(domain))).unwrap_or_default()
 }
 
 pub(crate) async fn run(client: &Client, command: ReportsCommand) -> anyhow::Result<()> {
@@ -78,6 +91,11 @@ pub(crate) async fn run(client: &Client, command: ReportsCommand) -> anyhow::Res
         ReportsCommand::Feedback { days } => {
             let overview: FeedbackOverview = client.get(&format!("/reports/feedback?days={days}")).await?;
             print!("{}", feedback(&overview));
+        }
+        ReportsCommand::Failures { domain, ours } => {
+            let path = format!("/reports/failures?ours={ours}{}", about(domain.as_deref()));
+            let all: Vec<AuthFailure> = client.list(&path).await?;
+            print!("{}", failures(&all));
         }
         ReportsCommand::Lift { id } => {
             let done: Done = client.post(&format!("/reports/alarms/{id}/lift"), &()).await?;
@@ -163,6 +181,27 @@ fn tls(overview: &TlsOverview) -> String {
         }
     }
     text + &beyond(overview.beyond)
+}
+
+fn failures(all: &[AuthFailure]) -> String {
+    if all.is_empty() {
+        return "No mail was reported to have failed authentication.\n".to_owned();
+    }
+    let line = |one: &AuthFailure| {
+        let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
+        let ours = if one.item.is_empty() { String::new() } else { format!("  OURS: {}", one.item) };
+        let whom = one.recipient_id.map(|id| format!("  recipient {id}")).unwrap_or_default();
+        format!(
+            "{}  {:<28} {:<10} from {:<24} {:<10} says {}{ours}{whom}\n",
+            one.received_at,
+            one.domain,
+            or(&one.failure, "not told"),
+            or(&one.source_ip, "not told"),
+            or(&one.delivery, "-"),
+            one.organization,
+        )
+    };
+    all.iter().map(line).collect()
 }
 
 async fn blocklists(client: &Client) -> anyhow::Result<()> {

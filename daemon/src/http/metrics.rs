@@ -41,7 +41,7 @@ gauges! {
     OUTBOX = "packetboat_outbox_events", "Events on their way to events.db.";
     UNMATCHED = "packetboat_unmatched_reports", "Returned mails that no recipient was found for.";
     LISTED = "packetboat_blocklist_listings", "Listings on blocklists now, of sources and of sending domains.";
-    REPORT_ALARMS = "packetboat_report_alarms", "Alarms of DMARC and TLS reports in force.";
+    REPORT_ALARMS = "packetboat_report_alarms", "Alarms of DMARC, TLS and authentication failure reports in force.";
     DISK_FREE = "packetboat_disk_free_bytes", "Free space on the disk of the data folder.";
     LANE_CONNECTIONS = "packetboat_connections", "Open connections to receiving servers, by source.";
 }
@@ -99,7 +99,7 @@ async fn refresh(app: &App) -> Result<(), ApiError> {
     metrics::gauge!(UNMATCHED).set(unmatched as f64);
     let alarms = app.storage.read(|c| {
         let listed = [Subject::Source, Subject::Domain].map(|of| listing::open_count(c, of).map(|n| (of, n)));
-        let alarms = [Kind::Dmarc, Kind::Tls].map(|kind| report_alarm::open_count(c, kind).map(|n| (kind, n)));
+        let alarms = Kind::ALL.map(|kind| report_alarm::open_count(c, kind).map(|n| (kind, n)));
         let listed: Result<Vec<_>, _> = listed.into_iter().collect();
         let alarms: Result<Vec<_>, _> = alarms.into_iter().collect();
         Ok((listed?, alarms?))

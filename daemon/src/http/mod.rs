@@ -317,6 +317,7 @@ fn add_figures(api: Api, _: &Shared) -> Api {
         .add_slow(ADMIN, SLOW, routes!(reports::blocklists::check))
         .add(VIEWER, routes!(reports::feedback::overview))
         .add(VIEWER, routes!(reports::feedback::unmatched))
+        .add(VIEWER, routes!(reports::failures::list))
         .add(VIEWER, routes!(reports::alarms::list))
         .add(ADMIN, routes!(reports::alarms::lift))
 }
@@ -330,7 +331,7 @@ fn add_returned(api: Api, _: &Shared) -> Api {
         .add(ADMIN, routes!(reply_addresses::delete))
         .add(VIEWER, routes!(replies::list))
         .add(VIEWER, routes!(replies::show))
-        .add(FEEDS, routes!(inbound::feed).layer(DefaultBodyLimit::max(inbound::MAIL_MAX)))
+        .add_slow(FEEDS, SLOW, routes!(inbound::feed).layer(DefaultBodyLimit::disable()))
 }
 
 /// The house as a whole.

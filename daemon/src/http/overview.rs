@@ -187,6 +187,9 @@ fn notices(app: &Shared, found: &Found, free_low: Option<u64>) -> Vec<Notice> {
             let message = format!("The mailbox {} cannot be read: {trouble}.", mailbox.name);
             notices.push(notice("warning", message, None));
         }
+        if mailbox.left > 0 {
+            notices.push(notice("warning", format!("The mailbox {}: {}.", mailbox.name, left(mailbox.left)), None));
+        }
     }
     if app.config.smtp.inbound_listen.is_none() && app.config.mailboxes.is_empty() {
         let message = "There is no return-path listener: bounces that come later are not heard. Set [smtp] inbound_listen, or name a \
@@ -263,12 +266,20 @@ fn mailbox_point(status: MailboxStatus) -> CheckPoint {
             let since = status.trouble_ms.map(time).unwrap_or_default();
             point(&name, CheckLevel::Warning, format!("cannot be read since {since}: {trouble}"))
         }
+        (None, Some(_)) if status.left > 0 => point(&name, CheckLevel::Warning, left(status.left)),
         (None, Some(good_ms)) => {
             let message = format!("read at {}, {} mails taken since the start", time(good_ms), status.taken);
             point(&name, CheckLevel::Ok, message)
         }
         (None, None) => point(&name, CheckLevel::Ok, "not read yet".to_owned()),
     }
+}
+
+/// Mails that were not taken from a mailbox.
+fn left(n: u64) -> String {
+    let (mails, are) = if n == 1 { ("mail", "is") } else { ("mails", "are") };
+    let most = mta::inbound::REPORT_MAX / (1024 * 1024);
+    format!("{n} {mails} {are} left there, larger than {most} MiB; look at them with a mail program, and delete them")
 }
 
 fn ledger_point(ledger: &Ledger) -> CheckPoint {

@@ -6,13 +6,15 @@ use crate::http::error::ApiError;
 use crate::http::extract::{Json, Query};
 use crate::http::suppressions::{filter, owner};
 use crate::text::time;
-use api_types::SuppressionsImported;
+use crate::webhooks::by_hand::Hooks;
+use api_types::{SuppressionsImported, WebhookSuppressionsImported, WebhookType};
 use axum::body::Body;
 use axum::extract::{Multipart, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use campaign::suppressions::{Row, Whom, read};
 use serde::Deserialize;
+use std::sync::Arc;
 use storage::suppression::{self, NewHashed, NewSuppression, covers_word, reason_word};
 use storage::{WorkspaceId, address_hash_word};
 use utoipa::IntoParams;
@@ -164,14 +166,38 @@ async fn take(
         }
     }
     let now_ms = app.now_ms();
+    let hooks = Arc::new(Hooks::asking(app, workspace, WebhookType::SuppressionImported).await?);
+    let mut left = good.len();
     for chunk in good.chunks(CHUNK) {
+        left -= chunk.len();
         let (chunk, by, file) = (chunk.to_vec(), by.to_owned(), file.to_owned());
-        let added =
-            app.storage.queue().write(move |tx| take_chunk(tx, (workspace, &by, &file), &chunk, now_ms)).await?;
-        told.added += added;
+        // With the last of them webhooks hear of all.
+        let (hooks, before) = (Some(Arc::clone(&hooks)).filter(|_| left == 0), told.clone());
+        let taking = app.storage.queue().write(move |tx| {
+            let added = take_chunk(tx, (workspace, &by, &file), &chunk, now_ms)?;
+            let told = with(before, added);
+            if let Some(hooks) = hooks.filter(|_| told.added > 0) {
+                hooks.tell(tx, now_ms, &imported(&told, (workspace, by, file)))?;
+            }
+            Ok(told)
+        });
+        told = taking.await?;
     }
-    told.known = told.rows - told.failed - told.added;
-    Ok(told)
+    Ok(with(told, 0))
+}
+
+/// With so many more that are new.
+fn with(told: SuppressionsImported, added: u64) -> SuppressionsImported {
+    let added = told.added + added;
+    SuppressionsImported { added, known: told.rows - told.failed - added, ..told }
+}
+
+fn imported(
+    told: &SuppressionsImported,
+    (workspace, by, file): (WorkspaceId, String, String),
+) -> WebhookSuppressionsImported {
+    let (added, known, failed) = (told.added, told.known, told.failed);
+    WebhookSuppressionsImported { file, added, known, failed, by, global: workspace == WorkspaceId::NONE }
 }
 
 fn take_chunk(

@@ -119,10 +119,12 @@ pub(crate) async fn create(
         reason: SuppressionReason::Manual,
         words: note.trim().to_owned(),
         by: actor.name.clone(),
-        contact_id: person.map(|id| id.0),
+        // A contact is known by its number in its own workspace alone.
+        contact_id: person.filter(|_| owner == workspace).map(|id| id.0),
+        global: owner == WorkspaceId::NONE,
         expires_at: expires_ms.map(time),
     };
-    let hooks = Hooks::asking(&app, owner, WebhookType::SuppressionAdded, told).await?;
+    let hooks = Hooks::asking(&app, owner, WebhookType::SuppressionAdded).await?;
     app.storage
         .queue()
         .write(move |tx| {
@@ -140,7 +142,7 @@ pub(crate) async fn create(
                 expires_ms,
             };
             match suppression::add(tx, &new)? {
-                true => hooks.tell(tx, now_ms),
+                true => hooks.tell(tx, now_ms, &told),
                 false => Ok(()),
             }
         })
@@ -187,16 +189,17 @@ pub(crate) async fn remove(
         reason: row.reason,
         words: why.clone(),
         by: actor.name.clone(),
-        contact_id: person.map(|id| id.0),
+        contact_id: person.filter(|_| row.workspace_id == workspace).map(|id| id.0),
+        global: row.workspace_id == WorkspaceId::NONE,
         expires_at: row.expires_ms.map(time),
     };
-    let hooks = Hooks::asking(&app, row.workspace_id, WebhookType::SuppressionRemoved, told).await?;
+    let hooks = Hooks::asking(&app, row.workspace_id, WebhookType::SuppressionRemoved).await?;
     let remove = move |tx: &storage::Transaction<'_>| {
         let (actor, why) = (Some(actor.name.as_str()), why.as_str());
         let removal = Removal { why, actor, recipient_id: None, campaign_id: None, now_ms };
         let removed = suppression::remove(tx, row.workspace_id, (id, person), removal)?;
         if removed.is_some() {
-            hooks.tell(tx, now_ms)?;
+            hooks.tell(tx, now_ms, &told)?;
         }
         Ok(removed)
     };

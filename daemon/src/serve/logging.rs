@@ -14,6 +14,9 @@ pub(crate) fn start(section: &LogSection) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr)
+        // On a full disk, or when nobody reads it any more, a line cannot be written. To say so on standard error would
+        // panic, in whatever thread had something to tell.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     let begun = match section.format {
         LogFormat::Text => builder.try_init(),

@@ -22,8 +22,10 @@ pub struct Fed {
     pub origin: String,
     /// To whom it came; empty where only its header can say.
     pub rcpts: Vec<Address>,
-    /// The whole mail.
+    /// The mail, or its beginning.
     pub message: Vec<u8>,
+    /// There is more of it.
+    pub is_cut: bool,
 }
 
 /// Why a mail could not be settled.
@@ -53,7 +55,7 @@ pub async fn feed(inbound: &Inbound, fed: Fed) -> Result<Outcome, FeedError> {
         Some(text) => (Address::parse(text.trim_matches(['<', '>'])).ok(), false),
         None => (None, false),
     };
-    let incoming = Incoming { peer: fed.origin, from, null_path, rcpts, message: fed.message };
+    let incoming = Incoming { peer: fed.origin, from, null_path, rcpts, message: fed.message, is_cut: fed.is_cut };
     let report = report::read(inbound, &incoming.message);
     let told = if incoming.rcpts.is_empty() {
         let settled = report::settle_by_marks(inbound, &report, &incoming).await?;

@@ -4,8 +4,8 @@
 //! return path that the report came to; else by the Message-ID, all of whose parts must be true. Mailbox providers black
 //! out addresses, so the address alone never names anybody.
 
-use super::report::{Settled, VERP_AGE_MAX};
-use super::{Happened, Heard, Inbound};
+use super::report::{Incoming, Settled, VERP_AGE_MAX};
+use super::{Happened, Heard, Inbound, auth_failure};
 use bounce::{Feedback, Report, verp};
 use mail::Address;
 use std::sync::Arc;
@@ -24,14 +24,18 @@ enum Wish {
     Complaint,
     /// No more of it, in good order.
     Unsubscribe,
-    /// Nothing against the recipient: authentication failed, or it is no spam after all.
+    /// Nothing against the recipient: authentication failed.
+    AuthFailure,
+    /// Nothing: it is no spam after all.
     Nothing,
 }
 
 fn wish(feedback: &Feedback) -> Wish {
     match feedback.feedback_type.as_str() {
+        // Of our mail, never of its recipient.
+        _ if feedback.is_auth_failure() => Wish::AuthFailure,
         "opt-out" | "opt-out-list" => Wish::Unsubscribe,
-        "not-spam" | "auth-failure" | "dkim" => Wish::Nothing,
+        "not-spam" => Wish::Nothing,
         // "abuse", "fraud", "virus", "other", and what somebody thought of since.
         _ => Wish::Complaint,
     }
@@ -41,12 +45,14 @@ fn wish(feedback: &Feedback) -> Wish {
 pub(super) async fn settle(
     inbound: &Inbound,
     named: Option<RecipientId>,
-    report: &Report,
-    feedback: &Feedback,
+    (report, feedback): (&Report, &Feedback),
+    incoming: &Incoming,
 ) -> Result<Settled, StorageError> {
     let wish = wish(feedback);
-    if wish == Wish::Nothing {
-        return Ok(Settled::No("the feedback is no complaint"));
+    match wish {
+        Wish::Nothing => return Ok(Settled::No("the feedback is no complaint")),
+        Wish::AuthFailure => return auth_failure::settle(inbound, named, (report, feedback), incoming).await,
+        Wish::Complaint | Wish::Unsubscribe => {}
     }
     let found = match named {
         Some(id) => Some(id),
@@ -214,7 +220,7 @@ mod tests {
             ("", Wish::Complaint),
             ("opt-out", Wish::Unsubscribe),
             ("not-spam", Wish::Nothing),
-            ("auth-failure", Wish::Nothing),
+            ("auth-failure", Wish::AuthFailure),
         ] {
             let feedback = Feedback { feedback_type: word.to_owned(), ..Feedback::default() };
             assert_eq!(wish(&feedback), expected, "{word}");

@@ -12,7 +12,8 @@ use crate::metric;
 use bounce::{DmarcFigures, Report, TlsFailure, TlsFigures, TlsPolicyFigures};
 use config::{ReportsSection, SmtpSection, Source};
 use futures_util::future::join_all;
-use judge::{cut, is_possible, owner, sender_of, told_of_policy, told_of_source};
+pub(super) use judge::{cut, is_possible, owner};
+use judge::{sender_of, told_of_policy, told_of_source};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -59,9 +60,19 @@ impl Figures {
         local.eq_ignore_ascii_case(&self.dmarc) || local.eq_ignore_ascii_case(&self.tlsrpt)
     }
 
+    /// Reports of one kind about one domain that are kept in a day.
+    pub(super) fn daily_max(&self) -> u32 {
+        self.settings.daily_max
+    }
+
+    /// Reports of failed authentication about one thing of ours within a day, from which on there is an alarm.
+    pub(super) fn auth_alarm_reports(&self) -> u32 {
+        self.settings.auth_alarm_reports
+    }
+
     /// Our addresses, each with the source's name: those of the configuration, and those that the EHLO names have, since
     /// others see a source behind a translator under that one.
-    async fn own(&self, hostname: &str) -> HashMap<IpAddr, String> {
+    pub(super) async fn own(&self, hostname: &str) -> HashMap<IpAddr, String> {
         let names = self.sources.iter().map(|source| (source.ehlo.as_str(), source.name.as_str()));
         let names: BTreeMap<&str, &str> = [(hostname, hostname)].into_iter().chain(names).collect();
         let look = names.into_iter().map(async |(host, source)| {
@@ -242,7 +253,7 @@ fn kept_failure(policy: &str, failure: &TlsFailure) -> FailureRow {
 }
 
 /// Domains of ours that a report about `name` can be about. A public suffix is nobody's own, so it names none.
-async fn candidates(inbound: &Inbound, name: &str) -> Result<Vec<OwnDomain>, StorageError> {
+pub(super) async fn candidates(inbound: &Inbound, name: &str) -> Result<Vec<OwnDomain>, StorageError> {
     let Ok(name) = mail::Domain::parse(name.trim_end_matches('.')) else { return Ok(Vec::new()) };
     if psl::domain(name.as_str().as_bytes()).is_none() {
         return Ok(Vec::new());
@@ -251,7 +262,7 @@ async fn candidates(inbound: &Inbound, name: &str) -> Result<Vec<OwnDomain>, Sto
 }
 
 /// Lets alarms begin and end; says which did.
-fn tell(
+pub(super) fn tell(
     tx: &storage::Connection,
     workspace: WorkspaceId,
     told: Vec<Told>,
@@ -267,7 +278,7 @@ fn tell(
     Ok(changes)
 }
 
-fn count(kind: &'static str, kept: Kept) {
+pub(super) fn count(kind: &'static str, kept: Kept) {
     let outcome = match kept {
         Kept::New => "kept",
         Kept::Known => "known",
@@ -277,7 +288,7 @@ fn count(kind: &'static str, kept: Kept) {
 }
 
 /// Says in the log and by events what began and what ended.
-async fn say(
+pub(super) async fn say(
     inbound: &Inbound,
     workspace: WorkspaceId,
     changes: Vec<(Told, Change)>,

@@ -5,6 +5,7 @@
 //! Strategies: each address has one purpose, and what has none is refused at RCPT; 250 is answered only after the mail is
 //! settled or kept; forged and expired addresses are counted, their mail is kept, and nothing follows from it.
 
+mod auth_failure;
 mod feed;
 mod feedback;
 mod figures;
@@ -40,6 +41,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use world::{Clock, Random};
 
+/// Bytes of a mail at most, announced as SIZE. A report may carry back all that was sent, of which
+/// `submission.message_max_mb` allows 150 MB: refusing it would leave the sender in the belief that the message has arrived.
+pub const REPORT_MAX: usize = 160 * 1024 * 1024;
+/// What is kept whole may have so much: answers, DMARC and TLS reports. Of other mail the beginning says everything.
+pub const WHOLE_MAX: usize = 10 * 1024 * 1024;
 /// Connections served at the same time.
 const CONNECTIONS_MAX: usize = 200;
 /// Of those, from one address.

@@ -199,7 +199,7 @@ async fn answered(
 }
 
 /// The same mail has the same, over whichever hosts it comes.
-fn fingerprint(address: &str, head: &Head<'_>) -> [u8; 32] {
+pub(super) fn fingerprint(address: &str, head: &Head<'_>) -> [u8; 32] {
     let text = |name: &str| head.text(name).unwrap_or_default();
     let (id, from, date, subject) = (text("Message-ID"), text("From"), text("Date"), text("Subject"));
     let parts = [address, &id, &from, &date, &subject].map(str::as_bytes);

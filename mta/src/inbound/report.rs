@@ -31,6 +31,8 @@ pub(super) struct Incoming {
     /// Each address with what it is for.
     pub(super) rcpts: Vec<(Address, Purpose)>,
     pub(super) message: Vec<u8>,
+    /// It is only the beginning of the mail.
+    pub(super) is_cut: bool,
 }
 
 impl Incoming {
@@ -117,18 +119,29 @@ async fn settle_for(
         return figures::settle(inbound, report, incoming).await;
     }
     Ok(match purpose {
-        Purpose::Figures => Settled::No("it is no DMARC or TLS report"),
+        // Half of an answer goes to nobody, and half of a zipped report is none.
+        Purpose::Reply(_) | Purpose::Figures if incoming.is_cut => {
+            match settle_by_marks(inbound, report, incoming).await? {
+                Settled::No(_) => Settled::No("it is too large to be kept whole"),
+                settled => settled,
+            }
+        }
+        // Receivers send these where the domain's record asks for them (`ruf=`), which may be the same address.
+        Purpose::Figures => match report.feedback.as_ref().filter(|found| found.is_auth_failure()) {
+            Some(found) => feedback::settle(inbound, None, (report, found), incoming).await?,
+            None => Settled::No("it is no DMARC or TLS report"),
+        },
         Purpose::ReturnPath(Err(VerpError::Expired)) | Purpose::Unsubscribe(Err(VerpError::Expired)) => {
             Settled::No("the return path has expired")
         }
         Purpose::ReturnPath(Err(_)) | Purpose::Unsubscribe(Err(_)) => Settled::No("the return path is forged"),
         Purpose::ReturnPath(Ok(Named::Recipient(id))) => settle_named(inbound, *id, report, incoming).await?,
         Purpose::ReturnPath(Ok(Named::Message(id))) => match &report.feedback {
-            Some(found) => feedback::settle(inbound, None, report, found).await?,
+            Some(found) => feedback::settle(inbound, None, (report, found), incoming).await?,
             None => settle_several(inbound, *id, report).await?,
         },
         Purpose::Feedback => match &report.feedback {
-            Some(found) => feedback::settle(inbound, None, report, found).await?,
+            Some(found) => feedback::settle(inbound, None, (report, found), incoming).await?,
             None => Settled::No("it is no feedback report"),
         },
         Purpose::Unsubscribe(Ok(id)) => unsubscribe(inbound, *id, report, incoming).await?,
@@ -144,7 +157,7 @@ async fn settle_named(
     incoming: &Incoming,
 ) -> Result<Settled, StorageError> {
     if let Some(found) = &report.feedback {
-        return feedback::settle(inbound, Some(id), report, found).await;
+        return feedback::settle(inbound, Some(id), (report, found), incoming).await;
     }
     if report.sort == Sort::Unsubscribe {
         return unsubscribe(inbound, id, report, incoming).await;
@@ -167,7 +180,7 @@ pub(super) async fn settle_by_marks(
     incoming: &Incoming,
 ) -> Result<Settled, StorageError> {
     if let Some(found) = &report.feedback {
-        return feedback::settle(inbound, None, report, found).await;
+        return feedback::settle(inbound, None, (report, found), incoming).await;
     }
     if matches!(report.sort, Sort::DmarcReport | Sort::TlsReport) {
         return figures::settle(inbound, report, incoming).await;
@@ -189,7 +202,7 @@ async fn unsubscribe(
     incoming: &Incoming,
 ) -> Result<Settled, StorageError> {
     if let Some(found) = &report.feedback {
-        return feedback::settle(inbound, Some(id), report, found).await;
+        return feedback::settle(inbound, Some(id), (report, found), incoming).await;
     }
     if !matches!(report.sort, Sort::Ordinary | Sort::Unsubscribe) || incoming.null_path {
         return Ok(Settled::No("a program wrote it: that unsubscribes nobody"));

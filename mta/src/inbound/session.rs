@@ -1,9 +1,9 @@
 //! One client's session with the return-path listener (RFC 5321 §4), over TLS where the client wants it (RFC 3207).
 
-use super::Inbound;
 use super::lines::{Content, Line, Reader};
 use super::purpose::{self, Purpose};
 use super::report::{self, Incoming};
+use super::{Inbound, REPORT_MAX, WHOLE_MAX};
 use mail::Address;
 use smtp_proto::Request;
 use std::collections::HashSet;
@@ -11,17 +11,13 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
+use storage::StorageError;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
-/// Announced as SIZE. A report may carry back all that was sent, of which `submission.message_max_mb` allows 150 MB: refusing
-/// it would leave the sender in the belief that the message has arrived.
-const REPORT_MAX: usize = 160 * 1024 * 1024;
 /// Of a report, what is read for meaning: its own parts stand before the returned message. The rest is thrown away as it
 /// comes.
 const KEEP_MAX: usize = 1024 * 1024;
-/// What is kept whole may have so much: answers, DMARC and TLS reports.
-const WHOLE_MAX: usize = 10 * 1024 * 1024;
 /// Recipients in one transaction: a report goes to one return path.
 const RCPT_MAX: usize = 10;
 /// Refused commands until we hang up.
@@ -110,6 +106,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(inbound: &Inbound, stream: S, 
 async fn converse<S: AsyncRead + AsyncWrite + Unpin>(session: &mut Session<'_>, stream: S) -> io::Result<Option<S>> {
     let (read, mut write) = tokio::io::split(stream);
     let mut reader = Reader::new(read);
+    let mut are_too_many = true;
     while session.commands < COMMANDS_MAX {
         session.commands += 1;
         if !reader.has_more() {
@@ -135,8 +132,12 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(session: &mut Session<'_>, 
             return Ok(Some(reader.into_inner().unsplit(write)));
         }
         if next == Next::HangUp || session.errors > ERRORS_MAX {
+            are_too_many = false;
             break;
         }
+    }
+    if are_too_many {
+        session.reply(421, "4.7.0", "too many commands, closing");
     }
     write.write_all(session.replies.as_bytes()).await?;
     write.shutdown().await?;
@@ -198,7 +199,7 @@ impl Session<'_> {
                 let starttls = if self.may_start_tls() { "250-STARTTLS\r\n" } else { "" };
                 let _ = write!(
                     self.replies,
-                    "250-{}\r\n250-PIPELINING\r\n250-SIZE {REPORT_MAX}\r\n250-8BITMIME\r\n{starttls}\
+                    "250-{}\r\n250-PIPELINING\r\n250-SIZE {REPORT_MAX}\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n{starttls}\
                      250 ENHANCEDSTATUSCODES\r\n",
                     self.inbound.hostname
                 );
@@ -281,11 +282,13 @@ impl Session<'_> {
     async fn settle(&mut self, message: Vec<u8>) -> Next {
         let rcpts = std::mem::take(&mut self.transaction.rcpts);
         let (from, null_path) = (self.transaction.from.take(), self.transaction.null_path);
-        let incoming = Incoming { peer: self.peer.to_string(), from, null_path, rcpts, message };
+        let incoming = Incoming { peer: self.peer.to_string(), from, null_path, rcpts, message, is_cut: false };
         let report = report::read(self.inbound, &incoming.message);
         match report::settle(self.inbound, &incoming, &report).await {
             Ok(Some(_)) => self.reply(250, "2.6.0", "taken"),
             Ok(None) => self.reply(451, "4.3.0", "try again later"),
+            // Told once by who writes.
+            Err(StorageError::DiskFull) => self.reply(452, "4.3.1", "the disk is full; try again later"),
             Err(error) => {
                 tracing::error!(%error, "a returned mail could not be settled; the other side will send it again");
                 self.reply(451, "4.3.0", "try again later")

@@ -1,7 +1,7 @@
 //! Which of our domains somebody speaks of.
 
 use crate::{StorageError, WorkspaceId};
-use rusqlite::{Connection, named_params};
+use rusqlite::{Connection, named_params, params};
 
 /// Domains of ours that one report can be about.
 const FOUND_MAX: u32 = 50;
@@ -37,6 +37,18 @@ pub fn about(c: &Connection, name: &str) -> Result<Vec<OwnDomain>, StorageError>
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+const HAS_KEY: &str = "
+    SELECT EXISTS (SELECT 1 FROM domain d JOIN dkim_key k ON k.domain_id = d.id
+        WHERE d.workspace_id = ?1 AND d.domain = ?2 AND k.selector = ?3)";
+
+/// Whether a domain of the workspace has a signing key with this selector, in whatever step it is.
+///
+/// # Errors
+/// The database's.
+pub fn has_key(c: &Connection, workspace: WorkspaceId, domain: &str, selector: &str) -> Result<bool, StorageError> {
+    Ok(c.prepare_cached(HAS_KEY)?.query_row(params![workspace, domain, selector], |row| row.get(0))?)
+}
+
 const NAMES: &str = "SELECT id, workspace_id, domain FROM domain WHERE id > :after ORDER BY id LIMIT :limit";
 
 /// Names of the domains of every workspace with ids above `after`: id, owner, name.
@@ -52,7 +64,7 @@ pub fn names(c: &Connection, after: i64, limit: u32) -> Result<Vec<(i64, Workspa
 }
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[ABOUT, NAMES];
+pub(super) const STATEMENTS: &[&str] = &[ABOUT, HAS_KEY, NAMES];
 
 #[cfg(test)]
 mod tests {

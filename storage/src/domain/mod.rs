@@ -4,7 +4,7 @@ mod about;
 mod event;
 mod key;
 
-pub use about::{OwnDomain, about, names};
+pub use about::{OwnDomain, about, has_key, names};
 pub use event::{DomainEvent, events, note};
 pub use key::{DkimKey, NewDkimKey, StepDates, delete_key, insert_key, keys, set_step};
 

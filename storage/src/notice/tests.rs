@@ -192,8 +192,8 @@ fn nothing_reads_a_whole_table_of_recipients() {
             Ok(rows.collect::<Result<Vec<_>, _>>()?.join("\n"))
         });
         let plan = plan.unwrap();
-        let whole =
-            |line: &str| line.contains("SCAN") && !line.contains("SCAN notice") && !line.contains("USING INDEX");
+        let few = ["SCAN notice", "SCAN CONSTANT ROW", "USING INDEX"];
+        let whole = |line: &str| line.contains("SCAN") && !few.iter().any(|few| line.contains(few));
         assert!(!plan.lines().any(whole), "{sql}\n{plan}");
     }
 }

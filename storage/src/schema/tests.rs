@@ -137,6 +137,43 @@ fn nothing_is_lost_on_the_way_to_the_newest_version() {
     }
 }
 
+/// What reports said before there was a third kind of them.
+#[test]
+fn reports_and_alarms_stay_and_take_a_further_kind() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("events.db");
+    let mut connection = Connection::open(&path).unwrap();
+    let target = refinery::Target::Version(11);
+    File::Events.runner().set_target(target).set_grouped(true).run(&mut connection).unwrap();
+    let mut old = Old { connection, _dir: dir };
+    for kind in ["dmarc", "tls"] {
+        old.can_write(&format!(
+            "INSERT INTO report_alarm (workspace_id, kind, domain, item, organization, text, total, failed, began_ms, latest_ms,
+                ended_ms, ended_by, clean_ms)
+             SELECT 1, '{kind}', 'news.example', 'item' || coalesce(value, 0), 'big.example', 'fails', 9, 3, 5, 6, value, 'ana', value
+             FROM json_each('[null, 7]')"
+        ));
+        old.can_write(&format!("INSERT INTO report_day VALUES (5, 1, 'news.example', '{kind}', 2, 1)"));
+    }
+    let tables = ["report_alarm", "report_day"].map(|table| (table, old.columns(table)));
+    let before = tables.clone().map(|(table, columns)| old.rows(table, &columns));
+    assert_eq!(before.iter().map(Vec::len).collect::<Vec<_>>(), [4, 2]);
+    migrate(&mut old.connection, File::Events, &path).unwrap();
+    assert_eq!(tables.map(|(table, columns)| old.rows(table, &columns)), before);
+    old.can_write("UPDATE report_day SET kind = 'auth' WHERE kind = 'tls'");
+    old.can_write("UPDATE report_alarm SET kind = 'auth' WHERE kind = 'tls'");
+    for sql in [
+        "UPDATE report_day SET kind = 'nonsense'",
+        "UPDATE report_alarm SET kind = 'nonsense'",
+        // Two in force about the same.
+        "INSERT INTO report_alarm (workspace_id, kind, domain, item, organization, text, total, failed, began_ms, latest_ms)
+         SELECT workspace_id, kind, domain, item, organization, text, total, failed, began_ms, latest_ms FROM report_alarm
+         WHERE ended_ms IS NULL",
+    ] {
+        assert!(old.connection.execute(sql, []).is_err(), "{sql}");
+    }
+}
+
 /// Words, columns and tables that came with the rebuilding versions.
 fn takes_what_is_new(old: &Old) {
     for scope in ["workspace", "domain", "campaign"] {

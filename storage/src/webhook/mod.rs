@@ -245,13 +245,19 @@ pub fn enabled(c: &Connection) -> Result<Vec<Webhook>, StorageError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-const ASKED: &str = select!("WHERE workspace_id = :workspace_id AND enabled = 1 ORDER BY id");
+const ASKED: &str =
+    select!("WHERE (:workspace_id IS NULL OR workspace_id = :workspace_id) AND enabled = 1 ORDER BY id");
 
-/// The workspace's webhooks that ask for something of no campaign and no message: those that look at everything.
+/// The webhooks of a workspace, or of every one, that ask for something of no campaign and no message: those that look at
+/// everything.
 ///
 /// # Errors
 /// The database's.
-pub fn asking(c: &Connection, workspace: WorkspaceId, kind: WebhookType) -> Result<Vec<WebhookId>, StorageError> {
+pub fn asking(
+    c: &Connection,
+    workspace: Option<WorkspaceId>,
+    kind: WebhookType,
+) -> Result<Vec<(WorkspaceId, WebhookId)>, StorageError> {
     let mut statement = c.prepare_cached(ASKED)?;
     let rows = statement.query_map(named_params! { ":workspace_id": workspace }, read)?;
     let all: Vec<Webhook> = rows.collect::<Result<_, _>>()?;
@@ -260,7 +266,7 @@ pub fn asking(c: &Connection, workspace: WorkspaceId, kind: WebhookType) -> Resu
         let narrow = wish.campaign_id.is_some() || wish.tag.is_some() || wish.stream.is_some();
         !narrow && (wish.types.is_empty() || wish.types.contains(&kind))
     };
-    Ok(all.iter().filter(wants).map(|webhook| webhook.id).collect())
+    Ok(all.iter().filter(wants).map(|webhook| (webhook.workspace_id, webhook.id)).collect())
 }
 
 const DISABLED: &str =

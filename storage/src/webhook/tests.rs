@@ -56,6 +56,35 @@ impl House {
     }
 }
 
+/// Of one workspace, or of every one: what is on the installation's list binds them all.
+#[tokio::test]
+async fn who_asks_for_what_is_of_no_message() {
+    let house = house();
+    let make = |tx: &Transaction<'_>| {
+        // Workspaces are made with the house; this one only has to be there.
+        tx.execute("INSERT INTO workspace (id, name, created_ms) VALUES (2, 'Other', 0)", [])?;
+        for (workspace, name, types, tag) in [
+            (MAIN, "all", vec![], None),
+            (MAIN, "bounces", vec![WebhookType::MessageBounced], None),
+            (MAIN, "orders", vec![], Some("order")),
+            (OTHER, "list", vec![WebhookType::SuppressionAdded], None),
+        ] {
+            let wish = Wish { types, tag: tag.map(str::to_owned), ..wish(name) };
+            insert(tx, workspace, &wish, ("ana", 1))?;
+        }
+        Ok(())
+    };
+    house.storage.main().write(make).await.unwrap();
+    let kind = WebhookType::SuppressionAdded;
+    for (workspace, expected) in [
+        (Some(MAIN), vec![(MAIN, WebhookId(1))]),
+        (Some(OTHER), vec![(OTHER, WebhookId(4))]),
+        (None, vec![(MAIN, WebhookId(1)), (OTHER, WebhookId(4))]),
+    ] {
+        assert_eq!(house.storage.read_blocking(|c| asking(c, workspace, kind)).unwrap(), expected, "{workspace:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_webhook_is_made_changed_and_switched() {
     let house = house();

@@ -22,7 +22,7 @@ pub fn alarms(all: Signal<Vec<ReportAlarm>>, changed: Callback<()>) -> AnyView {
                 Head::text(""),
             ];
             let rows = all.iter().map(|alarm| row(alarm, ending)).collect();
-            let what = "It ends by itself with a clean report of the same reporter about a later time.";
+            let what = "An alarm ends by itself with a clean report of the same reporter about a later time; one about single mails, after seven days without a further one.";
             view! {
                 <Card title="Alarms"><p class="muted">{what}</p>{table("Alarms", heads, rows)}</Card>
             }

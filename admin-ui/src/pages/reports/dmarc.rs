@@ -1,10 +1,11 @@
 //! DMARC: how mail in our name fares, and who sends it.
 
-use api_types::{DmarcDomain, DmarcOverview, DmarcReport, DmarcSender};
+use api_types::{AuthFailure, DmarcDomain, DmarcOverview, DmarcReport, DmarcSender};
 use leptos::prelude::*;
 use view::number::share;
 use view::query::with;
 use view::report;
+use view::tone::Tone;
 
 use super::alarms::alarms;
 use super::parts::{about_day, beyond, choices, day_chart, domain_filter, period_filter, publish};
@@ -16,7 +17,9 @@ use crate::parts::*;
 const SERIES: [Series; 2] = [("Pass", "success"), ("Fail", "danger")];
 const FILTERS: [&str; 2] = ["domain", "days"];
 const SENDER_FILTERS: [&str; 3] = ["domain", "days", "sender"];
-const SHOWN: [(&str, &str); 2] = [("", "Who sends"), ("reports", "Reports")];
+const FAILURE_FILTERS: [&str; 2] = ["domain", "ours"];
+const SHOWN: [(&str, &str); 3] = [("", "Who sends"), ("reports", "Reports"), ("failures", "Single failures")];
+const OURS: [(&str, &str); 2] = [("", "Whosever mail"), ("true", "Our sources and keys")];
 
 pub fn dmarc(query: Query) -> impl IntoView {
     let api = use_api();
@@ -43,6 +46,7 @@ pub fn dmarc(query: Query) -> impl IntoView {
         }.into_any())}
         {move || match show.get().as_str() {
             "reports" => reports(query).into_any(),
+            "failures" => failures(query).into_any(),
             _ => senders(query).into_any(),
         }}
     }
@@ -162,5 +166,43 @@ fn reports(query: Query) -> impl IntoView {
     view! {
         <h2 class="section">"Reports"</h2>
         {list("DMARC reports", query, page, &FILTERS, heads, row, empty)}
+    }
+}
+
+fn failures(query: Query) -> impl IntoView {
+    let page = listed::<AuthFailure>(query, &FAILURE_FILTERS, || "/reports/failures".to_owned());
+    let heads = || {
+        vec![
+            Head::text("Came"),
+            Head::text("Domain"),
+            Head::text("What failed"),
+            Head::text("Mail from"),
+            Head::text("Of ours"),
+            Head::text("Done with it"),
+            Head::text("Reporter"),
+            Head::text("Recipient"),
+        ]
+    };
+    let row = |row: &AuthFailure| {
+        let whom = row.recipient_id.map(|id| view! { <a href=format!("/recipients/{id}")>{id}</a> }.into_any());
+        let ours = (!row.item.is_empty()).then(|| badge(Tone::Danger, row.item.clone()));
+        Row::new(vec![
+            ago(&row.received_at),
+            row.domain.clone().into_any(),
+            view! { <span class="answer">{report::failure(row)}</span> }.into_any(),
+            report::told(&row.source_ip).into_any(),
+            ours.unwrap_or_else(none),
+            report::told(&row.delivery).into_any(),
+            row.organization.clone().into_any(),
+            whom.unwrap_or_else(none),
+        ])
+    };
+    let empty = || {
+        view! { <p class="muted">"No mail was reported to have failed. Receivers report single mails where the DMARC record asks for it (ruf=)."</p> }.into_any()
+    };
+    view! {
+        <h2 class="section">"Single mails that failed authentication"</h2>
+        <Toolbar><FilterBy query param="ours" label="Whose mail" options=choices(&OURS)/></Toolbar>
+        {list("Failed authentication", query, page, &FAILURE_FILTERS, heads, row, empty)}
     }
 }

@@ -18,7 +18,7 @@ use utoipa::IntoParams;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct AlarmsQuery {
-    /// `dmarc` or `tls`.
+    /// `dmarc`, `tls` or `auth`.
     kind: Option<String>,
     /// Only about this sending domain.
     domain: Option<String>,
@@ -30,7 +30,7 @@ pub(crate) struct AlarmsQuery {
     limit: Option<u32>,
 }
 
-/// What DMARC and TLS reports say is wrong with us, newest first.
+/// What DMARC and TLS reports, and those of failed authentication, say is wrong with us, newest first.
 #[utoipa::path(get, path = "/api/v1/reports/alarms", tag = "reports", operation_id = "report_alarms",
     params(AlarmsQuery), responses((status = 200, body = Page<ReportAlarm>)))]
 pub(crate) async fn list(
@@ -41,7 +41,7 @@ pub(crate) async fn list(
     let limit = limit(query.limit)?;
     let before = cursor(query.cursor.as_deref())?.unwrap_or(i64::MAX);
     let kind = narrowed(query.kind)
-        .map(|word| Kind::parse(&word).ok_or_else(|| ApiError::invalid("kind", "kind must be dmarc or tls.")))
+        .map(|word| Kind::parse(&word).ok_or_else(|| ApiError::invalid("kind", "kind must be dmarc, tls or auth.")))
         .transpose()?;
     let filter = Filter { kind, domain: narrowed(query.domain), ended: query.ended.unwrap_or(false) };
     let rows = app.storage.read(move |c| report_alarm::page(c, actor.workspace, &filter, before, limit)).await?;
@@ -71,11 +71,15 @@ pub(crate) async fn lift(State(app): State<Shared>, actor: Actor, Path(id): Path
 pub(super) fn open_alarms(
     c: &Connection,
     workspace: WorkspaceId,
-    kind: Kind,
+    kinds: &[Kind],
     domain: Option<&str>,
 ) -> Result<Vec<report_alarm::ReportAlarm>, StorageError> {
-    let filter = Filter { kind: Some(kind), domain: domain.map(str::to_owned), ended: false };
-    report_alarm::page(c, workspace, &filter, i64::MAX, ALARMS_MAX)
+    let mut all = Vec::new();
+    for kind in kinds {
+        let filter = Filter { kind: Some(*kind), domain: domain.map(str::to_owned), ended: false };
+        all.extend(report_alarm::page(c, workspace, &filter, i64::MAX, ALARMS_MAX)?);
+    }
+    Ok(all)
 }
 
 pub(super) fn shape(alarm: report_alarm::ReportAlarm) -> ReportAlarm {

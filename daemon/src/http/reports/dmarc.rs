@@ -36,7 +36,7 @@ pub(crate) async fn overview(
             dmarc_report::days(c, workspace, domain, since_ms)?,
             dmarc_report::domains(c, workspace, since_ms)?,
             domain::list(c, workspace, 0, DOMAINS_MAX)?,
-            open_alarms(c, workspace, Kind::Dmarc, domain)?,
+            open_alarms(c, workspace, &[Kind::Dmarc, Kind::Auth], domain)?,
             report_day::beyond(c, workspace, "dmarc", domain, since_ms)?,
         ))
     };

@@ -1,8 +1,9 @@
-//! What the world reports about our domains: DMARC and TLS reports, blocklists, complaints.
+//! What the world reports about our domains: DMARC and TLS reports, failed authentication, blocklists, complaints.
 
 pub(crate) mod alarms;
 pub(crate) mod blocklists;
 pub(crate) mod dmarc;
+pub(crate) mod failures;
 pub(crate) mod feedback;
 pub(crate) mod notices;
 pub(crate) mod tls;

@@ -31,7 +31,11 @@ pub(crate) fn notices(found: &Found) -> Vec<Notice> {
         link: Some(format!("/reports{tab}")),
     };
     let alarm = |alarm: &ReportAlarm| {
-        let tab = if alarm.kind == Kind::Tls { "?tab=tls" } else { "" };
+        let tab = match alarm.kind {
+            Kind::Dmarc => "",
+            Kind::Tls => "?tab=tls",
+            Kind::Auth => "?show=failures",
+        };
         notice(format!("{}: {}.", alarm.domain, alarm.text), tab)
     };
     let of_domain = |listing: &&Listing| listing.subject == Subject::Domain;

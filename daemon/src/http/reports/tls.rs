@@ -30,7 +30,7 @@ pub(crate) async fn overview(
         Ok((
             tls_report::sums(c, workspace, &filter)?,
             domain::list(c, workspace, 0, DOMAINS_MAX)?,
-            open_alarms(c, workspace, Kind::Tls, domain)?,
+            open_alarms(c, workspace, &[Kind::Tls], domain)?,
             report_day::beyond(c, workspace, "tls", domain, since_ms)?,
         ))
     };

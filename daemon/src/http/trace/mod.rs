@@ -13,6 +13,7 @@ use api_types::{RecipientDetail, TimelineEntry, TraceLink, TraceTarget, WebhookD
 use axum::extract::State;
 use mail::WaitReason;
 use notes::notes;
+use storage::auth_failure::{self, AuthFailure};
 use storage::conversation::{self, Conversation};
 use storage::event::{self, EventRow, Kind};
 use storage::message::{self, Message, Submission};
@@ -27,6 +28,8 @@ const EVENTS_MAX: u32 = 200;
 const CONVERSATIONS_MAX: u32 = 50;
 /// Deliveries to webhooks that concern one recipient, at most.
 const TOLD_MAX: u32 = 200;
+/// Reports of failed authentication about one mail, at most.
+const FAILURES_MAX: u32 = 20;
 /// Answers to one mail, at most.
 const REPLIES_MAX: u32 = 50;
 
@@ -61,6 +64,7 @@ struct Found {
     conversations: Vec<Conversation>,
     replies: Vec<Reply>,
     told: Vec<Told>,
+    failures: Vec<AuthFailure>,
     has_webhooks: bool,
 }
 
@@ -75,6 +79,7 @@ impl Found {
             waits: queue::waits(c, workspace, id)?,
             conversations: conversation::of_recipient(c, workspace, id, CONVERSATIONS_MAX)?,
             replies: reply::of_recipient(c, workspace, id, REPLIES_MAX)?,
+            failures: auth_failure::of_recipient(c, workspace, id, FAILURES_MAX)?,
             told: about::of_recipient(c, workspace, (id, &ids), TOLD_MAX)?,
             has_webhooks: !webhook::list(c, workspace, i64::MAX, 1)?.is_empty(),
             row,
@@ -89,6 +94,7 @@ impl Found {
         let told = self.told.iter().map(|told| (told.attempt_ms.unwrap_or(told.created_ms), webhook_told(told)));
         all.extend(told);
         all.extend(self.events.iter().map(|event| (event.at_ms, self.event(event))));
+        all.extend(self.failures.iter().map(|failure| (failure.received_ms, failed(failure))));
         let waits = self.waits.iter().map(|wait| {
             (wait.since_ms, entry(wait.since_ms, "waiting", format!("Waits: {}.", waits_for(wait.reason))))
         });
@@ -168,6 +174,15 @@ impl Found {
         let attempts = self.events.iter().filter(|event| event.attempt.is_some() && event.mx.is_some());
         attempts.map(|event| (event, self.conversation(event).is_some()))
     }
+}
+
+/// A receiver reported that the mail failed authentication.
+fn failed(failure: &AuthFailure) -> TimelineEntry {
+    let what = if failure.failure.is_empty() { String::new() } else { format!(" ({})", failure.failure) };
+    let from =
+        if failure.source_ip.is_empty() { String::new() } else { format!(", coming from {}", failure.source_ip) };
+    let summary = format!("{} reported that it failed authentication{what}{from}.", failure.organization);
+    entry(failure.received_ms, "auth_failure", summary)
 }
 
 /// Whether such an event's text says that the recipient left something, and not why it is suppressed.

@@ -20,7 +20,7 @@ const TEXT_MAX: usize = 300;
 const NAMED_MAX: usize = 3;
 
 /// Whether a report that comes now can tell of this time.
-pub(super) fn is_possible((begin_ms, end_ms): (i64, i64), now_ms: i64) -> bool {
+pub(in crate::inbound) fn is_possible((begin_ms, end_ms): (i64, i64), now_ms: i64) -> bool {
     begin_ms <= end_ms
         && end_ms.saturating_sub(begin_ms) <= SPAN_MAX_MS
         && end_ms <= now_ms + AHEAD_MAX_MS
@@ -28,14 +28,14 @@ pub(super) fn is_possible((begin_ms, end_ms): (i64, i64), now_ms: i64) -> bool {
 }
 
 /// A text of somebody else, as it is kept: without control characters, cut.
-pub(super) fn cut(text: &str) -> String {
+pub(in crate::inbound) fn cut(text: &str) -> String {
     text.trim().chars().filter(|c| !c.is_control()).take(TEXT_MAX).collect()
 }
 
 /// Which of our domains a row belongs to. `named` is the domain that the report is about, `from` the row's. The nearest
 /// one that `from` is or lies below, else the one that is named; where several workspaces have domains below the named
 /// one, a row of none of them is nobody's.
-pub(super) fn owner(candidates: &[OwnDomain], named: &str, from: &str) -> Option<usize> {
+pub(in crate::inbound) fn owner(candidates: &[OwnDomain], named: &str, from: &str) -> Option<usize> {
     let from = from.trim_end_matches('.').to_ascii_lowercase();
     let holds = |own: &OwnDomain| from == own.domain || from.ends_with(&format!(".{}", own.domain));
     let indexed = || candidates.iter().enumerate();

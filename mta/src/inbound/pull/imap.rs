@@ -84,14 +84,15 @@ impl Imap {
         Ok(found)
     }
 
-    /// The first `most` bytes of a mail; `None` when it has gone. It stays unread.
-    pub async fn fetch(&mut self, uid: u32, most: usize) -> Result<Option<Vec<u8>>, PullError> {
+    /// The first `most` bytes of a mail; `None` when it has gone. It stays unread. Servers send no more than is asked for;
+    /// of one that does, up to `limit` bytes are read.
+    pub async fn fetch(&mut self, uid: u32, most: usize, limit: usize) -> Result<Option<Vec<u8>>, PullError> {
         let tag = self.begin(&format!("UID FETCH {uid} (BODY.PEEK[]<0.{most}>)")).await?;
         let mut mail = None;
         for _ in 0..LINES_MAX {
             let line = self.wire.text().await?;
             if let Some(size) = literal(&line) {
-                if size > most as u64 {
+                if size > limit as u64 {
                     return Err(PullError::Protocol { command: "FETCH", said: line });
                 }
                 let bytes = self.wire.bytes(size, most).await?;

@@ -2,7 +2,8 @@
 //!
 //! Strategies: a mail is deleted, marked or moved only after everything that follows from it is on disk; what was taken is
 //! remembered in between, so that a visit that breaks off in the middle changes nothing when it comes again. A mailbox
-//! that cannot be read says so, and is visited again after growing waits.
+//! that cannot be read says so, and is visited again after growing waits. Of a large mail the beginning is kept while the
+//! rest goes by; what is larger than the listener takes stays there, is told, and is not fetched again.
 //!
 //! POP3 (RFC 1939), IMAP (RFC 9051), TLS always (RFC 8314, RFC 2595).
 
@@ -49,6 +50,8 @@ pub struct MailboxStatus {
     pub good_ms: Option<i64>,
     /// Mails taken since the start.
     pub taken: u64,
+    /// Mails that lie there because they are larger than [`super::REPORT_MAX`], as of the last visit that came to its end.
+    pub left: u64,
     /// Why it cannot be read.
     pub trouble: Option<String>,
     /// Since when.

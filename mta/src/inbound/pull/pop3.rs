@@ -4,10 +4,8 @@
 use super::wire::{PullError, Wire};
 use std::collections::HashMap;
 
-/// Mails in a mailbox at most.
+/// Mails of a mailbox that are looked at in one visit; the others come when these are gone.
 const LIST_MAX: usize = 100_000;
-/// Bytes that are read of one mail; only its beginning is kept.
-pub(super) const READ_MAX: usize = 64 * 1024 * 1024;
 
 /// A session that is logged in.
 pub(super) struct Pop3(Wire);
@@ -75,34 +73,26 @@ impl Pop3 {
             let pair = line.split_once(' ').and_then(|(number, rest)| Some((number.parse().ok()?, rest.trim())));
             // RFC 1939 §7: 1 to 70 printable characters; longer ones occur.
             match pair {
-                Some((number, rest)) if (1..=200).contains(&rest.len()) && all.len() < LIST_MAX => {
-                    all.push((number, rest.to_owned()));
+                Some((number, rest)) if (1..=200).contains(&rest.len()) => {
+                    if all.len() < LIST_MAX {
+                        all.push((number, rest.to_owned()));
+                    }
                 }
                 _ => return Err(PullError::Protocol { command, said: line }),
             }
         }
     }
 
-    /// A mail, of which at most `keep` bytes are kept.
-    pub async fn fetch(&mut self, number: u32, keep: usize) -> Result<Vec<u8>, PullError> {
+    /// The first `keep` bytes of a mail, and how many it has. `None` when it has more than `limit`; then the session is of
+    /// no use any more.
+    pub async fn fetch(
+        &mut self,
+        number: u32,
+        keep: usize,
+        limit: usize,
+    ) -> Result<Option<(Vec<u8>, usize)>, PullError> {
         self.say("RETR", &format!("RETR {number}")).await?;
-        let (mut mail, mut seen) = (Vec::new(), 0);
-        loop {
-            let line = self.0.line().await?;
-            seen += line.len();
-            if seen > READ_MAX {
-                return Err(PullError::Protocol { command: "RETR", said: "a mail without end".to_owned() });
-            }
-            if line == b"." {
-                return Ok(mail);
-            }
-            // RFC 1939 §3: a leading dot was doubled.
-            let line = line.strip_prefix(b".").unwrap_or(&line);
-            if mail.len() + line.len() + 2 <= keep {
-                mail.extend_from_slice(line);
-                mail.extend_from_slice(b"\r\n");
-            }
-        }
+        self.0.dotted(keep, limit).await
     }
 
     pub async fn delete(&mut self, number: u32) -> Result<(), PullError> {

@@ -1,6 +1,7 @@
 //! Visits to small servers on loopback, over TLS: good ones, and those that are slow, cut, oversized or refuse.
 
 use super::{Outside, Puller, Setup, visit, wait};
+use crate::inbound::REPORT_MAX;
 use crate::inbound::tests::{House, house, report};
 use rustls::RootCertStore;
 use std::sync::{Arc, Mutex};
@@ -25,6 +26,10 @@ enum Mood {
     Endless,
     /// Says that it has no TLS.
     NoTls,
+    /// Tells of its mails that they are as large as none may be.
+    TellsOfHuge,
+    /// Sends a mail that is larger than any may be, and has told another size.
+    SendsHuge,
 }
 
 /// A mailbox: mails by number, with what became of them.
@@ -99,6 +104,7 @@ async fn pop3(stream: TcpStream, acceptor: &TlsAcceptor, shelf: &Mutex<Shelf>, m
             "LIST" | "UIDL" => {
                 let shelf = shelf.lock().unwrap();
                 let line = |(number, mail): &(u32, Vec<u8>)| match command {
+                    "LIST" if mood == Mood::TellsOfHuge => format!("{number} {}\r\n", REPORT_MAX + 1),
                     "LIST" => format!("{number} {}\r\n", mail.len()),
                     _ => format!("{number} uid{number}\r\n"),
                 };
@@ -113,6 +119,10 @@ async fn pop3(stream: TcpStream, acceptor: &TlsAcceptor, shelf: &Mutex<Shelf>, m
                 if mood == Mood::CutInMail {
                     stream.write_all(&[b"+OK\r\n", &mail[..mail.len() / 2]].concat()).await?;
                     return Ok(());
+                }
+                if mood == Mood::SendsHuge && number == 4 {
+                    stream.write_all(b"+OK\r\n").await?;
+                    return endless(&mut stream).await;
                 }
                 [b"+OK\r\n", &mail[..], b".\r\n"].concat()
             }
@@ -139,7 +149,7 @@ async fn quiet<S: AsyncRead + Unpin>(stream: &mut S) -> std::io::Result<()> {
 
 async fn endless<S: AsyncWrite + Unpin>(stream: &mut S) -> std::io::Result<()> {
     loop {
-        stream.write_all(&[b'x'; 4096]).await?;
+        stream.write_all(&[b'x'; 64 * 1024]).await?;
     }
 }
 
@@ -313,6 +323,58 @@ async fn what_was_settled_before_a_cut_is_not_taken_again() {
         assert_eq!(visited(&puller).await, Ok(0), "{protocol}");
         assert_eq!((house.unmatched().await, server.shelf.lock().unwrap().mails.len()), (1, 0), "{protocol}");
         assert_eq!(server.shelf.lock().unwrap().fetched, 1);
+    }
+}
+
+/// Twelve MiB, with one line of a quarter of one: what a report says stands before what it returns.
+#[tokio::test]
+async fn of_a_large_mail_the_beginning_is_read() {
+    for protocol in ["pop3", "imap"] {
+        let (house, server) = (Arc::new(house().await), server(protocol == "imap").await);
+        let large = |mut mail: Vec<u8>| {
+            mail.resize(mail.len() + 256 * 1024, b'y');
+            mail.extend(format!("\r\n{}", "z".repeat(998)).repeat(12 * 1024).into_bytes());
+            mail.extend(b"\r\n");
+            mail
+        };
+        let figures = large(b"Delivered-To: dmarc@bounce.news.example\r\nSubject: Report\r\n\r\n".to_vec());
+        server.shelf.lock().unwrap().mails = vec![(4, large(bounce(&house))), (5, figures), (6, bounce(&house))];
+        let puller = puller(&house, &server, protocol, "");
+        assert_eq!(visited(&puller).await, Ok(3), "{protocol}");
+        assert!(house.bounced().await && server.shelf.lock().unwrap().mails.is_empty(), "{protocol}");
+        let reasons = |c: &storage::Connection| storage::unmatched_report::reasons(c, storage::WorkspaceId::MAIN);
+        let reasons = house.inbound.storage.read(reasons).await.unwrap();
+        assert_eq!(reasons, [("it is too large to be kept whole".to_owned(), 1)], "half a report is none");
+        assert_eq!(puller.statuses()[0].left, 0);
+    }
+}
+
+/// It stays there, is told, and does not keep others from being taken; and is not fetched again and again.
+#[tokio::test]
+async fn what_is_too_large_is_left_and_told() {
+    for (mood, first, fetched) in [
+        (Mood::TellsOfHuge, Ok(0), 0),
+        (Mood::SendsHuge, Err("a mail has more than 160 MiB; it stays there".to_owned()), 2),
+    ] {
+        let (house, server) = (Arc::new(house().await), server(false).await);
+        let mails = vec![(4, b"Subject: huge\r\n\r\n".to_vec()), (9, bounce(&house))];
+        server.shelf.lock().unwrap().mails = mails;
+        let puller = puller(&house, &server, "pop3", "");
+        *server.mood.lock().unwrap() = mood;
+        assert_eq!(visited(&puller).await, first, "{mood:?}");
+        *server.mood.lock().unwrap() = Mood::Good;
+        // What was told to be too large is not believed to be smaller later.
+        let taken = if mood == Mood::SendsHuge { 1 } else { 0 };
+        for taken in [taken, 0] {
+            assert_eq!(visited(&puller).await, Ok(taken), "{mood:?}");
+        }
+        assert_eq!(server.shelf.lock().unwrap().fetched, fetched, "{mood:?}");
+        assert_eq!(puller.statuses()[0].left, server.shelf.lock().unwrap().mails.len() as u64, "{mood:?}");
+        server.shelf.lock().unwrap().mails.clear();
+        assert_eq!(visited(&puller).await, Ok(0));
+        assert_eq!(puller.statuses()[0].left, 0, "somebody has deleted it");
+        let known = |c: &storage::Connection| storage::mailbox::seen(c, "bounces");
+        assert!(house.inbound.storage.read(known).await.unwrap().is_empty());
     }
 }
 

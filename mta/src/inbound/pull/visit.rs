@@ -1,10 +1,10 @@
 //! One visit to a mailbox: connect, take, settle, and only then delete.
 
 use super::imap::Imap;
-use super::pop3::{Listed, Pop3, READ_MAX};
+use super::pop3::Pop3;
 use super::wire::{PullError, Wire};
 use super::{One, Puller};
-use crate::inbound::{Fed, FeedError, feed};
+use crate::inbound::{Fed, FeedError, REPORT_MAX, WHOLE_MAX, feed};
 use crate::shared::lock;
 use config::{AfterTaking, MailboxProtocol, MailboxTls};
 use rustls::pki_types::ServerName;
@@ -16,8 +16,6 @@ use storage::{StorageError, mailbox as seen};
 use tokio_rustls::TlsConnector;
 use world::Stream;
 
-/// Of a mail, what is read for meaning; the listener takes none that is larger.
-const MAIL_MAX: usize = 10 * 1024 * 1024;
 /// Time to wait for a connection, and for TLS.
 const CONNECT_MAX: Duration = Duration::from_secs(30);
 /// Mails of one visit.
@@ -30,6 +28,9 @@ pub(super) enum VisitError {
     Pull(#[from] PullError),
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// It is passed over from now on.
+    #[error("a mail has more than {} MiB; it stays there", REPORT_MAX / 1024 / 1024)]
+    TooLarge,
 }
 
 /// Takes what is there; says how many.
@@ -95,8 +96,8 @@ async fn secure(one: &One, wire: Wire) -> Result<Box<dyn Stream>, PullError> {
 }
 
 /// Settles a mail and remembers that it was taken; `false` when it is to be taken later.
-async fn take(puller: &Puller, one: &One, uid: &str, message: Vec<u8>) -> Result<bool, StorageError> {
-    let fed = Fed { origin: format!("mailbox {}", one.mailbox.name), rcpts: Vec::new(), message };
+async fn take(puller: &Puller, one: &One, uid: &str, (message, is_cut): (Vec<u8>, bool)) -> Result<bool, StorageError> {
+    let fed = Fed { origin: format!("mailbox {}", one.mailbox.name), rcpts: Vec::new(), message, is_cut };
     match feed(&puller.inbound, fed).await {
         Ok(_) => {}
         Err(FeedError::Busy) => return Ok(false),
@@ -125,50 +126,59 @@ async fn forget(puller: &Puller, one: &One, uids: Vec<String>) -> Result<(), Sto
     puller.inbound.storage.events().write(move |tx| seen::forget(tx, &name, &uids)).await
 }
 
-/// What was taken stays known until it is no longer in the mailbox.
+/// What was taken stays known until it is no longer in the mailbox, and so does what is too large for it.
 async fn pop3(puller: &Puller, one: &One, mut session: Pop3) -> Result<u64, VisitError> {
     let listed = session.list().await?;
     let known = remembered(puller, one).await?;
-    let there: HashSet<&str> = listed.iter().map(|mail| mail.uid.as_str()).collect();
-    forget(puller, one, known.iter().filter(|uid| !there.contains(uid.as_str())).cloned().collect()).await?;
+    let there: HashSet<String> = listed.iter().flat_map(|mail| [mail.uid.clone(), left(&mail.uid)]).collect();
+    forget(puller, one, known.difference(&there).cloned().collect()).await?;
     let deletes = one.mailbox.after == AfterTaking::Delete;
-    let (mut taken, mut gone) = (0, Vec::new());
+    let (mut taken, mut lying, mut gone) = (0, 0, Vec::new());
     for mail in &listed {
-        let is_known = known.contains(&mail.uid);
-        if is_known && !deletes {
+        let is_left = known.contains(&left(&mail.uid));
+        if is_left || mail.size_bytes > REPORT_MAX as u64 {
+            lying += 1;
+            if !is_left {
+                leave(puller, one, &mail.uid, mail.size_bytes).await?;
+            }
             continue;
         }
-        if taken >= VISIT_MAILS {
-            break;
+        let is_known = known.contains(&mail.uid);
+        if (is_known && !deletes) || taken >= VISIT_MAILS {
+            continue;
         }
         if !is_known {
-            if too_large(puller, one, mail).await? {
-                continue;
-            }
-            let message = session.fetch(mail.number, MAIL_MAX).await?;
-            if !take(puller, one, &mail.uid, message).await? {
+            let Some((message, bytes)) = session.fetch(mail.number, WHOLE_MAX, REPORT_MAX).await? else {
+                // The server has told another size. Half of a mail is under way: only a new connection can go on.
+                leave(puller, one, &mail.uid, REPORT_MAX as u64).await?;
+                return Err(VisitError::TooLarge);
+            };
+            let is_cut = bytes > message.len();
+            if !take(puller, one, &mail.uid, (message, is_cut)).await? {
                 continue;
             }
             taken += 1;
         }
-        if deletes && mail.size_bytes <= READ_MAX as u64 {
+        if deletes {
             session.delete(mail.number).await?;
             gone.push(mail.uid.clone());
         }
     }
     session.quit().await?;
     forget(puller, one, gone).await?;
+    lock(&one.status).left = lying;
     Ok(taken as u64)
 }
 
-/// A mail that no report and no answer is as large as: it stays where it is, and is passed over from now on.
-async fn too_large(puller: &Puller, one: &One, mail: &Listed) -> Result<bool, StorageError> {
-    if mail.size_bytes <= READ_MAX as u64 {
-        return Ok(false);
-    }
-    tracing::warn!(mailbox = %one.mailbox.name, bytes = mail.size_bytes, "a mail is too large to be taken; it stays there");
-    remember(puller, one, &mail.uid).await?;
-    Ok(true)
+/// Under what a mail is remembered that is left where it is.
+fn left(uid: &str) -> String {
+    format!("left {uid}")
+}
+
+/// A mail that no report and no answer is as large as stays where it is, and is passed over from now on.
+async fn leave(puller: &Puller, one: &One, uid: &str, bytes: u64) -> Result<(), StorageError> {
+    tracing::warn!(mailbox = %one.mailbox.name, bytes, "a mail is too large to be taken; it stays there");
+    remember(puller, one, &left(uid)).await
 }
 
 /// What was taken is known between settling and marking, moving or deleting it.
@@ -184,8 +194,12 @@ async fn imap(puller: &Puller, one: &One, mut session: Imap) -> Result<u64, Visi
     for uid in uids.into_iter().take(VISIT_MAILS) {
         let key = format!("{validity}.{uid}");
         if !known.contains(&key) {
-            let Some(message) = session.fetch(uid, MAIL_MAX).await? else { continue };
-            if !take(puller, one, &key, message).await? {
+            // One byte more tells whether there is more.
+            let fetched = session.fetch(uid, WHOLE_MAX + 1, REPORT_MAX).await?;
+            let Some(mut message) = fetched else { continue };
+            let is_cut = message.len() > WHOLE_MAX;
+            message.truncate(WHOLE_MAX);
+            if !take(puller, one, &key, (message, is_cut)).await? {
                 continue;
             }
             taken += 1;

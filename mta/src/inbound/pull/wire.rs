@@ -5,8 +5,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use world::Stream;
 
-/// Longest line of a server; literals are counted apart.
-const LINE_MAX: usize = 64 * 1024;
+/// Longest line of a server; literals and mails are counted apart. An answer to SEARCH names all that a folder has in one
+/// line: some hundred thousand mails.
+const LINE_MAX: usize = 4 * 1024 * 1024;
 /// Read at once.
 const CHUNK: usize = 16 * 1024;
 
@@ -108,6 +109,47 @@ impl Wire {
         Ok(kept)
     }
 
+    /// A mail up to the line that is only a dot, dots unstuffed (RFC 1939 §3): at most `keep` bytes of it, and how many it
+    /// has. `None` when it has more than `limit`; then the connection is of no use any more.
+    pub async fn dotted(&mut self, keep: usize, limit: usize) -> Result<Option<(Vec<u8>, usize)>, PullError> {
+        let (mut kept, mut seen, mut at_line_start) = (Vec::new(), 0, true);
+        let mut take = |piece: &[u8], ends: bool, seen: &mut usize| {
+            for part in [piece, if ends { &b"\r\n"[..] } else { &[] }] {
+                let room = keep.saturating_sub(kept.len());
+                kept.extend_from_slice(&part[..part.len().min(room)]);
+                *seen += part.len();
+            }
+        };
+        loop {
+            let mut at = 0;
+            while let Some(end) = memchr::memchr(b'\n', &self.buffer[at..]) {
+                let line = &self.buffer[at..at + end];
+                let line = line.strip_suffix(b"\r").unwrap_or(line);
+                at += end + 1;
+                if at_line_start && line == b"." {
+                    self.buffer.drain(..at);
+                    return Ok(Some((kept, seen)));
+                }
+                let stuffed = at_line_start && line.starts_with(b".");
+                take(&line[usize::from(stuffed)..], true, &mut seen);
+                at_line_start = true;
+            }
+            self.buffer.drain(..at);
+            // A long line: taken as it comes, but for a CR that may belong to its end.
+            if self.buffer.len() > CHUNK {
+                let end = self.buffer.len() - 1;
+                let stuffed = at_line_start && self.buffer.starts_with(b".");
+                take(&self.buffer[usize::from(stuffed)..end], false, &mut seen);
+                self.buffer.drain(..end);
+                at_line_start = false;
+            }
+            if seen > limit {
+                return Ok(None);
+            }
+            self.fill().await?;
+        }
+    }
+
     async fn fill(&mut self) -> Result<(), PullError> {
         self.buffer.reserve(CHUNK);
         let read = tokio::time::timeout(self.patience, self.stream.read_buf(&mut self.buffer)).await;
@@ -115,5 +157,52 @@ impl Wire {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::duplex;
+
+    fn wire(said: Vec<u8>) -> Wire {
+        let (mut server, client) = duplex(64 * 1024);
+        tokio::spawn(async move { server.write_all(&said).await });
+        Wire::new(Box::new(client), Duration::from_secs(10))
+    }
+
+    #[tokio::test]
+    async fn mails_end_with_a_dot() {
+        let long = "x".repeat(3 * CHUNK);
+        for (said, kept, seen, rest) in [
+            ("a\r\n.\r\n+OK\r\n", "a\r\n", 3, "+OK"),
+            ("a\n..b\n.\n+OK\r\n", "a\r\n.b\r\n", 7, "+OK"),
+            (".\r\n+OK\r\n", "", 0, "+OK"),
+            (&format!("{long}\r\n.\r\n+OK\r\n"), &long[..20], long.len() + 2, "+OK"),
+            (&format!("..{long}\r\n.\r\n+OK\r\n"), &format!(".{}", &long[..19]), long.len() + 3, "+OK"),
+        ] {
+            let mut wire = wire(said.as_bytes().to_vec());
+            let (found, bytes) = wire.dotted(20, 1_000_000).await.unwrap().unwrap();
+            assert_eq!((std::str::from_utf8(&found).unwrap(), bytes), (kept, seen));
+            assert_eq!(wire.text().await.unwrap(), rest);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_has_no_end_is_given_up() {
+        let mut endless = wire(vec![b'x'; 500_000]);
+        assert!(endless.dotted(20, 100_000).await.unwrap().is_none());
+        let mut lines = wire(b"line\r\n".repeat(50_000));
+        assert!(lines.dotted(20, 100_000).await.unwrap().is_none());
+        let mut cut = wire(b"half a mail\r\n".to_vec());
+        assert!(matches!(cut.dotted(20, 100_000).await, Err(PullError::Io(_))));
+    }
+
+    /// The UIDs of a full folder stand in one line.
+    #[tokio::test]
+    async fn a_line_may_name_a_hundred_thousand_mails() {
+        let uids: String = (0..100_000).map(|n| format!(" {}", 1_000_000_000 + n)).collect();
+        let mut wire = wire(format!("* SEARCH{uids}\r\n").into_bytes());
+        assert_eq!(wire.text().await.unwrap().split(' ').count(), 100_002);
     }
 }

@@ -200,6 +200,7 @@ async fn what_is_fed_takes_the_same_way() {
         origin: "API".to_owned(),
         rcpts: rcpts.iter().map(|text| Address::parse(text).unwrap()).collect(),
         message,
+        is_cut: false,
     };
     let told = async |fed: Fed| {
         let outcome = feed(&house.inbound, fed).await.unwrap();

@@ -55,8 +55,6 @@ CREATE INDEX journey_run_step ON journey_run (journey_id, step, id, version, wor
 CREATE INDEX journey_run_address ON journey_run (address_hash, workspace_id) WHERE state = 'waiting';
 CREATE INDEX journey_run_contact ON journey_run (contact_id) WHERE state = 'waiting';
 CREATE INDEX journey_run_journey ON journey_run (journey_id, id);
--- How they ended: each figure leads to the runs that it counts.
-CREATE INDEX journey_run_reason ON journey_run (journey_id, end_reason, id) WHERE state = 'ended';
 CREATE INDEX journey_run_ended ON journey_run (ended_ms) WHERE state = 'ended';
 
 -- Who has been in a journey: "once" outlives the runs, which are forgotten.
