@@ -89,7 +89,7 @@ story('a journey is made, checked, published, and somebody is on it', { path: '/
   await tab(page, 'Figures').click();
   await page.getByRole('listitem').filter({ hasText: 'Taken out' }).getByRole('link').click();
   await page.waitForURL(/reason=by_hand/);
-  await run.getByText('Taken out').waitFor();
+  await run.getByText('Taken out', { exact: true }).waitFor();
 });
 
 story('a journey fits a phone', { path: '/journeys', size: PHONE }, async (page) => {
