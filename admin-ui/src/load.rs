@@ -85,6 +85,45 @@ impl<T: Clone + Send + Sync + 'static> Data<T> {
     }
 }
 
+/// Data that is there: what `Load::show` hands out.
+pub struct Shown<T>(Data<T>);
+
+impl<T> Clone for Shown<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Shown<T> {}
+
+impl<T: Send + Sync + 'static> Shown<T> {
+    /// Looks at it; whoever asks is told of later values.
+    pub fn with<V>(self, look: impl FnOnce(&T) -> V) -> V {
+        self.0.with(|data| look(there(data)))
+    }
+
+    /// Looks at it as it is now.
+    pub fn with_untracked<V>(self, look: impl FnOnce(&T) -> V) -> V {
+        self.0.with_untracked(|data| look(there(data)))
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Shown<T> {
+    /// A copy of it; whoever asks is told of later values.
+    pub fn get(self) -> T {
+        self.with(Clone::clone)
+    }
+
+    /// A copy of it as it is now.
+    pub fn get_untracked(self) -> T {
+        self.with_untracked(Clone::clone)
+    }
+}
+
+fn there<T>(data: &Option<T>) -> &T {
+    data.as_ref().expect("data never goes away again")
+}
+
 fn seen<T: 'static>(kept: &Arc<dyn Any + Send + Sync>) -> &Option<T> {
     kept.downcast_ref().expect("only Data<T> puts it there")
 }
@@ -175,11 +214,10 @@ impl<T: Send + Sync + Clone + 'static> Load<T> {
     }
 
     /// What it looks like: skeleton, what `show` makes of the data, or what went wrong with a way to try again.
-    /// `show` runs once; its signal carries the later values.
-    pub fn show(self, rows: usize, show: impl Fn(Signal<T>) -> AnyView + Send + Sync + 'static) -> AnyView {
+    /// `show` runs once; what it is given carries the later values.
+    pub fn show(self, rows: usize, show: impl Fn(Shown<T>) -> AnyView + Send + Sync + 'static) -> AnyView {
         let retry = Callback::new(move |()| self.reload());
-        let shown = move || show(Signal::derive(move || self.data.get().expect("data never goes away again")));
-        frame(self.there(), self.failure, self.busy, rows, retry, Box::new(shown))
+        frame(self.there(), self.failure, self.busy, rows, retry, Box::new(move || show(Shown(self.data))))
     }
 }
 

@@ -257,6 +257,11 @@ async fn a_welcome_series_over_several_days() {
     assert!(shown.contains("Mail hello: 0 waiting, 3 sent, 2 delivered, 1 bounced, 1 unsubscribed"), "{shown}");
     let ended = harbour.packetboat(&["journey", "runs", "1", "--state", "ended", "--step", "two-days"]).await;
     assert!(ended.contains("goes@albatross.example") && !ended.contains("stays@"), "{ended}");
+    let finished = harbour.packetboat(&["journey", "runs", "1", "--version", "1", "--reason", "finished"]).await;
+    assert!(finished.contains("stays@albatross.example") && !finished.contains("goes@"), "{finished}");
+    let run = mine["id"].to_string();
+    let log = harbour.packetboat(&["journey", "log", "1", &run]).await;
+    assert_eq!(log.lines().count(), steps.len(), "{log}");
 
     // The end is for good.
     assert_eq!(harbour.packetboat(&["journey", "end", "1"]).await, "Welcome is ended.\n");
@@ -264,6 +269,8 @@ async fn a_welcome_series_over_several_days() {
     assert_eq!(status, 409);
     let (status, _) = bad(ana.send(Method::DELETE, &path, None).await).await;
     assert_eq!(status, 409);
+    let (status, said) = bad(ana.send(Method::GET, &format!("{runs}?reason=tired"), None).await).await;
+    assert_eq!((status, said.error.field.as_deref()), (422, Some("reason")));
     harbour.boat.stop().await;
     harbour.internet.shutdown().await;
 }

@@ -8,7 +8,7 @@ use view::tone::Tone;
 
 use crate::api::{use_api, use_me};
 use crate::guard::UnsavedGuard;
-use crate::load::{Load, load};
+use crate::load::{Load, Shown, load};
 use crate::parts::*;
 use crate::submit::Submit;
 
@@ -36,7 +36,7 @@ pub fn HygienePage() -> impl IntoView {
 
 #[component]
 fn Rules(
-    found: Signal<Hygiene>,
+    found: Shown<Hygiene>,
     hygiene: Load<Hygiene>,
     sunset_months: RwSignal<String>,
     reengage_months: RwSignal<String>,

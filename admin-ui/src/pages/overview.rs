@@ -7,7 +7,7 @@ use view::setup::{self, Has};
 use view::tone;
 
 use crate::api::use_api;
-use crate::load::{Load, load};
+use crate::load::{Load, Shown, load};
 use crate::parts::{hour as clock, *};
 
 #[component]
@@ -54,7 +54,7 @@ fn notices(notices: Memo<Vec<Notice>>) -> AnyView {
 }
 
 fn first_steps(
-    figures: Signal<Figures>,
+    figures: Shown<Figures>,
     domains: Load<Page<SendingDomain>>,
     templates: Load<Page<Template>>,
 ) -> AnyView {

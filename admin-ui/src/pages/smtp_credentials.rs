@@ -6,7 +6,7 @@ use view::credential;
 use view::tone::Tone;
 
 use crate::api::use_api;
-use crate::load::load;
+use crate::load::{Shown, load};
 use crate::nav::use_query;
 use crate::parts::*;
 use crate::submit::Submit;
@@ -59,7 +59,7 @@ pub fn SmtpCredentials() -> impl IntoView {
 }
 
 /// Where programs sign in, or how to make it possible.
-fn ports(server: Signal<SmtpServer>) -> AnyView {
+fn ports(server: Shown<SmtpServer>) -> AnyView {
     let text = move || match server.with(credential::ports).as_slice() {
         [] => "Nothing listens yet: set listen or listen_tls in [submission], and restart the daemon.".to_owned(),
         ports => format!("Programs sign in at {}.", ports.join(", or ")),

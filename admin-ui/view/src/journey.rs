@@ -1,8 +1,9 @@
 //! A journey's steps as an outline, and the changes that people make to it.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use api_types::{Filter, JourneyAction, JourneyGraph, JourneyMail, JourneyState, JourneyStep};
+use api_types::{Filter, Journey, JourneyAction, JourneyFigures, JourneyGraph, JourneyMail, JourneyState, JourneyStep};
 
 use crate::tone::{Status, Tone};
 
@@ -207,6 +208,22 @@ pub fn title(graph: &JourneyGraph, key: &str) -> String {
     }
 }
 
+/// What a step of a published version is called: the name it was given, which is its key where it was given none.
+#[must_use]
+pub fn called(graph: &JourneyGraph, key: &str, name: &str) -> String {
+    if name == key { title(graph, key) } else { name.to_owned() }
+}
+
+/// Figures as contacts come to their steps, the newest version first; steps that the draft has no more come last.
+#[must_use]
+pub fn in_order(found: &Journey) -> Vec<JourneyFigures> {
+    let lines = outline(&found.graph);
+    let place = |key: &str| lines.iter().position(|line| line.what == What::Step(key.to_owned())).unwrap_or(usize::MAX);
+    let mut figures = found.figures.clone();
+    figures.sort_by_key(|step| (Reverse(step.version), place(&step.step)));
+    figures
+}
+
 /// What a step does, in a few words; `name` finds the names of templates (`template`) and lists (`list`).
 #[must_use]
 pub fn summary(action: &JourneyAction, name: impl Fn(&str, i64) -> Option<String>) -> String {
@@ -409,6 +426,34 @@ mod tests {
             (title(&graph, "split-1").as_str(), title(&graph, "wait-1").as_str()),
             ("Chance", "Wait for a time")
         );
+    }
+
+    #[test]
+    fn figures_stand_as_contacts_come_to_them() {
+        let figures = |version, step: &str| JourneyFigures {
+            version,
+            step: step.to_owned(),
+            ..serde_json::from_value(serde_json::json!({
+                "version": 1, "step": "", "name": "", "waiting": 0, "sent": 0, "delivered": 0, "bounced": 0,
+                "suppressed": 0, "unsubscribed": 0, "complained": 0, "campaign_ids": []
+            }))
+            .unwrap()
+        };
+        let found = Journey {
+            graph: built(),
+            figures: vec![figures(2, "exit-1"), figures(2, "gone-1"), figures(2, "send-1"), figures(1, "wait-1")],
+            ..serde_json::from_value(serde_json::json!({
+                "id": 1, "name": "", "state": "live", "state_reason": "", "version": 2, "entered": 0, "waiting": 0,
+                "ended": {}, "created_at": "", "updated_at": "", "published_at": null, "changed": false,
+                "figures": [], "graph": JourneyGraph::default()
+            }))
+            .unwrap()
+        };
+        let order: Vec<String> =
+            in_order(&found).iter().map(|step| format!("{} {}", step.version, step.step)).collect();
+        assert_eq!(order, ["2 send-1", "2 exit-1", "2 gone-1", "1 wait-1"]);
+        let called = |key, name| called(&found.graph, key, name);
+        assert_eq!([called("send-1", "send-1"), called("send-1", "Hello")], ["Send a mail", "Hello"]);
     }
 
     #[test]

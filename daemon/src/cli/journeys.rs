@@ -3,7 +3,8 @@
 use super::client::Client;
 use super::shaping::encoded;
 use api_types::{
-    CheckLevel, Journey, JourneyCheck, JourneyEntry, JourneyEntryInput, JourneyRun, JourneyState, JourneySummary,
+    CheckLevel, Done, Journey, JourneyCheck, JourneyEntry, JourneyEntryInput, JourneyLogEntry, JourneyRun,
+    JourneyState, JourneySummary, Page,
 };
 use clap::Subcommand;
 
@@ -36,6 +37,11 @@ pub(crate) enum JourneyCommand {
         /// Number of the journey.
         id: i64,
     },
+    /// Deletes a journey that was never published.
+    Delete {
+        /// Number of the journey.
+        id: i64,
+    },
     /// Lets a contact in.
     Enter {
         /// Number of the journey.
@@ -44,16 +50,53 @@ pub(crate) enum JourneyCommand {
         address: String,
     },
     /// Lists who is under way, or was.
-    Runs {
+    Runs(RunsArgs),
+    /// Prints what one run has done, step by step.
+    Log {
         /// Number of the journey.
         id: i64,
-        /// `waiting` or `ended`.
-        #[arg(long)]
-        state: Option<String>,
-        /// Key of a step: only those who are there, or were there last.
-        #[arg(long)]
-        step: Option<String>,
+        /// Number of the run, as `runs` prints it.
+        run: i64,
     },
+    /// Takes a contact out. Mail of it that is in the queue already is sent.
+    TakeOut {
+        /// Number of the journey.
+        id: i64,
+        /// Number of the run, as `runs` prints it.
+        run: i64,
+    },
+}
+
+/// Which runs.
+#[derive(clap::Args)]
+pub(crate) struct RunsArgs {
+    /// Number of the journey.
+    id: i64,
+    /// `waiting` or `ended`.
+    #[arg(long)]
+    state: Option<String>,
+    /// Key of a step: only those who are there, or were there last.
+    #[arg(long)]
+    step: Option<String>,
+    /// Only those that go by this version.
+    #[arg(long)]
+    version: Option<u32>,
+    /// Only those that ended so: `finished`, `goal`, `unsubscribed`, `bounced` and the others.
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+impl RunsArgs {
+    fn path(&self) -> String {
+        let version = self.version.map(|version| version.to_string());
+        let narrowed = [("state", &self.state), ("step", &self.step), ("version", &version), ("reason", &self.reason)];
+        let query: Vec<String> = narrowed
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("{name}={}", encoded(value.as_ref()?))))
+            .collect();
+        let join = if query.is_empty() { "" } else { "?" };
+        format!("/journeys/{}/runs{join}{}", self.id, query.join("&"))
+    }
 }
 
 pub(crate) async fn run(client: &Client, command: JourneyCommand) -> anyhow::Result<()> {
@@ -77,18 +120,29 @@ pub(crate) async fn run(client: &Client, command: JourneyCommand) -> anyhow::Res
         JourneyCommand::Pause { id } => act(client, id, "pause").await?,
         JourneyCommand::Resume { id } => act(client, id, "resume").await?,
         JourneyCommand::End { id } => act(client, id, "end").await?,
+        JourneyCommand::Delete { id } => {
+            let done: Done = client.delete(&format!("/journeys/{id}")).await?;
+            println!("{}", done.message);
+        }
         JourneyCommand::Enter { id, address } => {
             let input = JourneyEntryInput { contact_id: None, email: address };
             let entry: JourneyEntry = client.post(&format!("/journeys/{id}/entries"), &input).await?;
             println!("{}", entry.message);
         }
-        JourneyCommand::Runs { id, state, step } => {
-            let mut query = Vec::new();
-            query.extend(state.map(|state| format!("state={}", encoded(&state))));
-            query.extend(step.map(|step| format!("step={}", encoded(&step))));
-            for run in client.list::<JourneyRun>(&format!("/journeys/{id}/runs?{}", query.join("&"))).await? {
+        JourneyCommand::Runs(args) => {
+            for run in client.list::<JourneyRun>(&args.path()).await? {
                 println!("{}", line(&run));
             }
+        }
+        JourneyCommand::Log { id, run } => {
+            let log: Page<JourneyLogEntry> = client.get(&format!("/journeys/{id}/runs/{run}/log")).await?;
+            for entry in log.items {
+                println!("{}  {}: {} ({})", entry.at, entry.name, entry.reason, entry.result);
+            }
+        }
+        JourneyCommand::TakeOut { id, run } => {
+            let done: Done = client.delete(&format!("/journeys/{id}/runs/{run}")).await?;
+            println!("{}", done.message);
         }
     }
     Ok(())
@@ -150,5 +204,18 @@ fn state_word(state: JourneyState) -> &'static str {
         JourneyState::Live => "live",
         JourneyState::Paused => "paused",
         JourneyState::Ended => "ended",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_narrowed() {
+        let all = RunsArgs { id: 3, state: None, step: None, version: None, reason: None };
+        assert_eq!(all.path(), "/journeys/3/runs");
+        let some = RunsArgs { step: Some("a&b".to_owned()), version: Some(2), ..all };
+        assert_eq!(some.path(), format!("/journeys/3/runs?step={}&version={}", encoded("a&b"), encoded("2")));
     }
 }

@@ -110,9 +110,9 @@ story('a list is imported, and what is refused is told', { path: '/suppressions'
   const list = 'address,reason,expires_at\nold.one@albatross.example,complaint,\nnobody,,\nold.two@albatross.example,tired,\n';
   await dialog.getByLabel('CSV file').setInputFiles({ name: 'old.csv', mimeType: 'text/csv', buffer: Buffer.from(list) });
   await dialog.getByRole('button', { name: 'Suppress these' }).click();
-  await dialog.getByRole('alert').filter({ hasText: '2 rows were refused' }).waitFor();
-  await dialog.getByText('Line 3, address: it has no @ (nobody)').waitFor();
-  await dialog.getByText('Line 4, reason: not a reason').waitFor();
+  await dialog.getByRole('alert').filter({ hasText: '1 added, 0 there already. 2 rows were refused' }).waitFor();
+  await dialog.getByText('Line 3, address “nobody”: it has no @').waitFor();
+  await dialog.getByText('Line 4, reason “tired”: not a reason').waitFor();
   await dialog.getByRole('button', { name: 'Close', exact: true }).last().click();
   await page.goto('/suppressions?q=old.one');
   await page.getByRole('row').filter({ hasText: 'old.one@albatross.example' }).getByText('Reported as spam').waitFor();

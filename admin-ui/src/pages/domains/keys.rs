@@ -5,13 +5,14 @@ use leptos::prelude::*;
 use view::domain::{can_be_forced, can_be_removed, history, step};
 
 use crate::api::use_api;
+use crate::load::Shown;
 use crate::nav::use_id;
 use crate::parts::*;
 use crate::submit::Submit;
 
 /// The keys, newest first, with rotation and its schedule.
 #[component]
-pub fn Keys(detail: Signal<DomainDetail>, fresh: Callback<DomainDetail>) -> impl IntoView {
+pub fn Keys(detail: Shown<DomainDetail>, fresh: Callback<DomainDetail>) -> impl IntoView {
     let api = use_api();
     let id = use_id();
     let toasts = use_toasts();
@@ -110,7 +111,7 @@ fn card(key: &DomainKey, force: Callback<DomainKey>, remove: Callback<i64>) -> A
 
 /// How often new keys are made by themselves.
 #[component]
-fn Schedule(detail: Signal<DomainDetail>, fresh: Callback<DomainDetail>) -> impl IntoView {
+fn Schedule(detail: Shown<DomainDetail>, fresh: Callback<DomainDetail>) -> impl IntoView {
     let api = use_api();
     let id = use_id();
     let toasts = use_toasts();

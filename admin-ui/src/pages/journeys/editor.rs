@@ -12,7 +12,7 @@ use super::one::waiting_link;
 use super::step::StepDialog;
 use crate::api::{use_api, use_me};
 use crate::guard::UnsavedGuard;
-use crate::load::{Load, load};
+use crate::load::{Load, Shown, load};
 use crate::pages::segments::vocabulary;
 use crate::parts::*;
 use crate::submit::Submit;
@@ -28,12 +28,12 @@ pub struct Desk {
     pub templates: Memo<Vec<Choice>>,
     pub vocabulary: Vocabulary,
     check: Load<JourneyCheck>,
-    found: Signal<Journey>,
+    found: Shown<Journey>,
     may_change: Memo<bool>,
 }
 
 #[component]
-pub fn Editor(found: Signal<Journey>, changed: Callback<()>) -> impl IntoView {
+pub fn Editor(found: Shown<Journey>, changed: Callback<()>) -> impl IntoView {
     let api = use_api();
     let toasts = use_toasts();
     let first = found.get_untracked();

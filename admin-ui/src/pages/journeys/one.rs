@@ -10,7 +10,7 @@ use super::actions::Actions;
 use super::editor::Editor;
 use super::runs::Runs;
 use crate::api::use_api;
-use crate::load::load;
+use crate::load::{Shown, load};
 use crate::nav::{use_id, use_query};
 use crate::parts::*;
 
@@ -62,7 +62,7 @@ fn standing(found: &Journey) -> String {
 }
 
 /// Figures by step, and how those ended who are through.
-fn figures(found: Signal<Journey>) -> AnyView {
+fn figures(found: Shown<Journey>) -> AnyView {
     let ends = move || {
         found.with(|found| {
             let id = found.summary.id;
@@ -91,18 +91,21 @@ fn figures(found: Signal<Journey>) -> AnyView {
                 Head::number("Unsubscribed"),
                 Head::number("Complained"),
             ];
-            let rows = found.figures.iter().map(|step| row(found.summary.id, step)).collect();
+            let rows = journey::in_order(found).iter().map(|step| row(found, step)).collect();
             table("Figures by step", heads, rows)
         })
     };
     view! {
-        {body}
-        <Card title="How they ended"><ul class="plain-list">{ends}</ul></Card>
+        <Card title="By step">{body}</Card>
+        {move || found.with(|found| !found.summary.ended.is_empty()).then(|| view! {
+            <Card title="How they ended"><ul class="plain-list">{ends}</ul></Card>
+        })}
     }
     .into_any()
 }
 
-fn row(id: i64, step: &JourneyFigures) -> Row {
+fn row(found: &Journey, step: &JourneyFigures) -> Row {
+    let id = found.summary.id;
     let waiting = waiting_link(id, step);
     // A mail of which nothing was sent has no recipients to look at.
     let sends = !step.campaign_ids.is_empty();
@@ -112,7 +115,7 @@ fn row(id: i64, step: &JourneyFigures) -> Row {
         _ => none(),
     };
     Row::new(vec![
-        step.name.clone().into_any(),
+        journey::called(&found.graph, &step.step, &step.name).into_any(),
         figure(u64::from(step.version)),
         waiting,
         count(step.sent, ("state", "")),

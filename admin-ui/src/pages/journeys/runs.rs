@@ -1,12 +1,12 @@
 //! Who is under way in a journey or was, with what each has done.
 
-use api_types::{Journey, JourneyLogEntry, JourneyRun, JourneyState, Page, Role};
+use api_types::{Journey, JourneyFigures, JourneyLogEntry, JourneyRun, JourneyState, Page, Role};
 use leptos::prelude::*;
 use view::journey;
 use view::tone::Tone;
 
 use crate::api::{use_api, use_me};
-use crate::load::{listed, load};
+use crate::load::{Shown, listed, load};
 use crate::nav::use_query;
 use crate::parts::*;
 use crate::submit::Submit;
@@ -14,7 +14,7 @@ use crate::submit::Submit;
 const FILTERS: [&str; 4] = ["state", "step", "version", "reason"];
 
 #[component]
-pub fn Runs(found: Signal<Journey>) -> impl IntoView {
+pub fn Runs(found: Shown<Journey>) -> impl IntoView {
     let query = use_query();
     let may_change = use_me().role.may(Role::Marketer);
     let id = found.with_untracked(|found| found.summary.id);
@@ -24,7 +24,8 @@ pub fn Runs(found: Signal<Journey>) -> impl IntoView {
     let states: Vec<Choice> = states.iter().map(|(word, label)| ((*word).to_owned(), (*label).to_owned())).collect();
     let steps = Signal::derive(move || {
         found.with(|found| {
-            let steps = found.figures.iter().map(|step| (step.step.clone(), step.name.clone()));
+            let name = |step: &JourneyFigures| journey::called(&found.graph, &step.step, &step.name);
+            let steps = journey::in_order(found).into_iter().map(|step| (step.step.clone(), name(&step)));
             each_once("Every step", steps)
         })
     });
@@ -53,7 +54,10 @@ pub fn Runs(found: Signal<Journey>) -> impl IntoView {
             Head::text(""),
         ]
     };
-    let row = move |run: &JourneyRun| run_row(run, may_change, log_of, taking_out);
+    let row = move |run: &JourneyRun| {
+        let step = found.with_untracked(|found| journey::called(&found.graph, &run.step, &run.step_name));
+        run_row(run, step, may_change, log_of, taking_out)
+    };
     let empty = || {
         view! { <Empty title="Nobody yet" about="Contacts appear here as soon as they enter, and stay with the reason why they left."/> }
             .into_any()
@@ -66,7 +70,7 @@ pub fn Runs(found: Signal<Journey>) -> impl IntoView {
             <FilterBy query param="reason" label="How it ended" options=reasons/>
         </Toolbar>
         {list("Contacts", query, page, &FILTERS, heads, row, empty)}
-        <LogDialog id log_of/>
+        <LogDialog found log_of/>
         <TakeOutDialog id taking_out changed=Callback::new(move |()| page.reload())/>
     }
     .into_any()
@@ -85,6 +89,7 @@ fn each_once(every: &str, choices: impl Iterator<Item = Choice>) -> Vec<Choice> 
 
 fn run_row(
     run: &JourneyRun,
+    step: String,
     may_change: bool,
     log_of: RwSignal<Option<JourneyRun>>,
     taking_out: RwSignal<Option<JourneyRun>>,
@@ -112,7 +117,7 @@ fn run_row(
     Row::new(vec![
         who,
         state,
-        run.step_name.clone().into_any(),
+        step.into_any(),
         moment(&run.entered_at),
         run.due_at.as_deref().or(run.ended_at.as_deref()).map_or_else(none, moment),
         actions.into_any(),
@@ -120,21 +125,23 @@ fn run_row(
 }
 
 #[component]
-fn LogDialog(id: i64, log_of: RwSignal<Option<JourneyRun>>) -> impl IntoView {
+fn LogDialog(found: Shown<Journey>, log_of: RwSignal<Option<JourneyRun>>) -> impl IntoView {
     let open = open_for(log_of);
     let title = Memo::new(move |_| {
         log_of.with(|run| run.as_ref().and_then(|run| run.email.clone()).unwrap_or_else(|| "A contact".to_owned()))
     });
-    view! { <Dialog open title>{move || log_of.get().map(|run| log(id, &run))}</Dialog> }.into_any()
+    view! { <Dialog open title>{move || log_of.get().map(|run| log(found, &run))}</Dialog> }.into_any()
 }
 
 /// What a run has done.
-fn log(id: i64, run: &JourneyRun) -> AnyView {
+fn log(found: Shown<Journey>, run: &JourneyRun) -> AnyView {
     let api = use_api();
+    let id = found.with_untracked(|found| found.summary.id);
     let path = format!("/journeys/{id}/runs/{}/log", run.id);
     let entries = load(move || api.get::<Page<JourneyLogEntry>>(path.clone()));
-    let line = |entry: &JourneyLogEntry| {
-        view! { <li>{moment(&entry.at)}" "<strong>{entry.name.clone()}</strong>" "<span class="muted">{entry.reason.clone()}</span></li> }
+    let line = move |entry: &JourneyLogEntry| {
+        let name = found.with_untracked(|found| journey::called(&found.graph, &entry.step, &entry.name));
+        view! { <li>{moment(&entry.at)}" "<strong>{name}</strong>" "<span class="muted">{entry.reason.clone()}</span></li> }
     };
     view! {
         <p class="muted">{run.source.clone()}" "{moment(&run.entered_at)}</p>

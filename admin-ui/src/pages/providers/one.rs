@@ -9,7 +9,7 @@ use view::tone;
 
 use super::automations::automations;
 use crate::api::use_api;
-use crate::load::load;
+use crate::load::{Shown, load};
 use crate::parts::*;
 
 pub fn one(name: String) -> impl IntoView {
@@ -25,7 +25,7 @@ pub fn one(name: String) -> impl IntoView {
     let day = move |figure: fn(&ProviderDetail) -> u64| detail.map(move |detail| grouped(figure(detail)));
     let (delivered, deferred, bounced) = (day(|d| d.day.delivered), day(|d| d.day.deferred), day(|d| d.day.bounced));
     let changed = Callback::new(move |()| detail.reload());
-    let body = move |found: Signal<ProviderDetail>| {
+    let body = move |found: Shown<ProviderDetail>| {
         let open = Signal::derive(move || found.get().automations);
         view! {
             <div class="stats">

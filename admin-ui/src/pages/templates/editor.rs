@@ -10,7 +10,7 @@ use super::tags::TagPicker;
 use super::versions::Versions;
 use crate::api::use_api;
 use crate::guard::{Drafts, UnsavedGuard};
-use crate::load::load;
+use crate::load::{Shown, load};
 use crate::nav::{use_id, use_nav, use_query};
 use crate::parts::*;
 use crate::submit::Submit;
@@ -48,7 +48,7 @@ pub fn TemplatePage() -> impl IntoView {
     let restored = Callback::new(move |fresh: Template| {
         template.data.put(fresh);
     });
-    let body = move |template: Signal<Template>| match tab.get().as_str() {
+    let body = move |template: Shown<Template>| match tab.get().as_str() {
         "versions" => {
             view! { <Versions id=template.get_untracked().id current=version.into() on_restored=restored/> }.into_any()
         }
