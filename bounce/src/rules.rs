@@ -28,6 +28,8 @@ struct Hits {
     bits: [u64; PHRASES_MAX / 64],
     /// Each with its place.
     places: Vec<(usize, Range<usize>)>,
+    /// Where a sentence or a part of one ends: what stands behind it is said of something else.
+    ends: Vec<usize>,
 }
 
 impl Hits {
@@ -37,8 +39,12 @@ impl Hits {
 
     /// Whether a phrase of one stands near one of the other, before or behind it.
     fn are_near(&self, one: &Term<usize>, other: &Term<usize>) -> bool {
-        let gap = |a: &Range<usize>, b: &Range<usize>| b.start.saturating_sub(a.end).max(a.start.saturating_sub(b.end));
-        self.places_of(one).any(|here| self.places_of(other).any(|there| gap(here, there) <= NEAR_MAX))
+        self.places_of(one).any(|here| self.places_of(other).any(|there| self.is_near(here, there)))
+    }
+
+    fn is_near(&self, one: &Range<usize>, other: &Range<usize>) -> bool {
+        let between = if one.start < other.start { one.end..other.start } else { other.end..one.start };
+        between.len() <= NEAR_MAX && !self.ends.iter().any(|end| between.contains(end))
     }
 
     fn places_of<'h>(&'h self, term: &'h Term<usize>) -> impl Iterator<Item = &'h Range<usize>> {
@@ -245,7 +251,7 @@ impl Set {
     }
 
     fn phrases_in(&self, text: &str) -> Hits {
-        let mut hits = Hits { bits: [0; PHRASES_MAX / 64], places: Vec::new() };
+        let mut hits = Hits { bits: [0; PHRASES_MAX / 64], places: Vec::new(), ends: ends(text) };
         for hit in self.phrases.find_overlapping_iter(text) {
             let phrase = hit.pattern().as_usize();
             hits.bits[phrase / 64] |= 1 << (phrase % 64);
@@ -253,6 +259,12 @@ impl Set {
         }
         hits
     }
+}
+
+/// Marks before a blank that end a sentence, or a part of one.
+fn ends(text: &str) -> Vec<usize> {
+    let pairs = text.as_bytes().windows(2).enumerate();
+    pairs.filter(|(_, pair)| matches!(pair, [b'.' | b';' | b',' | b'!' | b'?', b' '])).map(|(at, _)| at).collect()
 }
 
 impl Rule {

@@ -115,3 +115,20 @@ fn of_the_recipient() {
         true,
     );
 }
+
+/// Who speaks of our mail on the way to saying that the mailbox does not exist has said that.
+#[test]
+fn of_the_mailbox_all_the_same() {
+    check(
+        &[
+            "550 5.1.1 Your email could not be delivered; user unknown",
+            "550 Your email to <ana@gull.example> could not be delivered: no such user",
+            "550 5.1.1 Your email was not delivered. The recipient is unknown here.",
+            "550 5.1.1 The email account does not exist on our servers, please check your email address list",
+            "550 5.1.1 Address unknown. If you are on our mailing list, please remove this address",
+            "550 Unknown user; check your mailing list",
+            "550 User no longer works here. Please update your mailing list.",
+        ],
+        true,
+    );
+}
