@@ -370,6 +370,13 @@ impl RecipientReport {
         Some(Reply { code: u16::from(class) * 100 + 50, enhanced: status, text: text.to_owned() })
     }
 
+    /// The reporter's own status, where the server gave none and its words say nothing: all but 5.1.1, which sendmail
+    /// and others write about whatever was refused.
+    fn status_for(&self, reply: &Reply) -> Option<EnhancedStatus> {
+        let vague = |status: &EnhancedStatus| matches!((status.subject, status.detail), (1, 1) | (_, 0));
+        self.status.filter(|status| !vague(status) && u16::from(status.class) == reply.code / 100)
+    }
+
     /// What it means; `None` when it tells of no trouble. A delay is never more than a delay, whatever its words.
     #[must_use]
     pub fn classify(&self, rules: &Rules) -> Option<Classified> {
@@ -377,7 +384,12 @@ impl RecipientReport {
             Action::Delivered | Action::Relayed | Action::Expanded => return None,
             Action::Failed | Action::Delayed => {
                 let rules = rules.at(self.provider.as_deref().unwrap_or(""));
-                rules.classify_reported(&self.reply()?, self.stage)
+                let reply = self.reply()?;
+                let found = rules.classify_reported(&reply, self.stage);
+                match self.status_for(&reply).filter(|_| found.class == BounceClass::Unclassified) {
+                    Some(status) => rules.classify_reported(&Reply { enhanced: Some(status), ..reply }, self.stage),
+                    None => found,
+                }
             }
         };
         let kind = if self.action == Action::Delayed { Kind::Delay } else { found.kind };

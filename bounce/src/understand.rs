@@ -33,7 +33,7 @@ pub fn parse_with(raw: &[u8], rules: &Rules) -> Report {
     if let Some(report) = figures::of_file(raw) {
         return report;
     }
-    let mut report = understand(&mended::lines(raw), rules, true);
+    let mut report = understand(mended::lines(raw).trim_ascii_start(), rules, true);
     if report.sort == Sort::Ordinary && report.complaints.is_empty() {
         report.evidence.push("nothing in it is a report of any sort".to_owned());
     }
@@ -144,6 +144,10 @@ fn bounce(message: &Message<'_>, pieces: &Pieces, signs: &Signs, report: &mut Re
     let own = own_addresses(message, report);
     let subject = pieces::subject(message);
     let mut found = words::recipients(&pieces.words, &own);
+    if signs.sender.is_none() {
+        // Anybody may speak of mail that did not arrive, and of whom to ask about it.
+        found.retain(|found| found.is_sure);
+    }
     if found.is_empty() && !wraps_report(report) {
         found = elsewhere(message, report, &subject, &own);
     }
@@ -171,7 +175,7 @@ fn wraps_report(report: &Report) -> bool {
 /// Where the words name nobody: a field of the header, the subject, the only recipient of the returned message; at last
 /// somebody unnamed.
 fn elsewhere(message: &Message<'_>, report: &mut Report, subject: &str, own: &[String]) -> Vec<words::Found> {
-    let found = |recipient: String| words::Found { recipient, original: None, reason: String::new() };
+    let found = |recipient: String| words::Found { recipient, original: None, reason: String::new(), is_sure: true };
     let failed = pieces::header(message, "X-Failed-Recipients").unwrap_or("");
     let failed: Vec<_> = crate::address::all(failed).into_iter().map(|hit| found(hit.address)).collect();
     if !failed.is_empty() {

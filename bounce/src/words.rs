@@ -24,6 +24,8 @@ pub(crate) struct Found {
     /// The address that it was reached through ("expanded from").
     pub original: Option<String>,
     pub reason: String,
+    /// More than an address that happens to stand there.
+    pub is_sure: bool,
 }
 
 /// Finds them. `own` are addresses of the one who gets the report, which are recipients only where nothing else is.
@@ -94,11 +96,12 @@ fn gathered(lines: &[&str], candidates: Vec<Candidate>) -> Vec<Found> {
         let next = starts.iter().copied().find(|line| *line > candidate.line).unwrap_or(lines.len());
         let reason = reason(lines, &candidate, next);
         let original = expanded_from(lines, candidate.line, next);
+        let is_sure = candidate.strength > Strength::Anywhere;
         let known = found.iter().position(|known| known.recipient.eq_ignore_ascii_case(&candidate.address));
         match known {
             Some(place) => also(&mut found[place], &reason),
             None if found.len() < RECIPIENTS_MAX => {
-                found.push(Found { recipient: candidate.address, original, reason });
+                found.push(Found { recipient: candidate.address, original, reason, is_sure });
             }
             None => break,
         }

@@ -1,5 +1,5 @@
 //! Reports in words as the systems in use write them, and mails that are none: `corpus/systems.txt`,
-//! `corpus/more-systems.txt` and `corpus/further-systems.txt` beside what is understood of each.
+//! `corpus/more-systems.txt`, `corpus/further-systems.txt` and `corpus/unseen-systems.txt` beside what is understood of each.
 
 use bounce::{Rules, normal_form, parse};
 use expect_test::expect_file;
@@ -34,4 +34,7 @@ fn every_system_is_understood() {
     let (count, out) = understood(include_str!("../corpus/further-systems.txt"));
     assert!(count >= 30, "{count}");
     expect_file!["../corpus/further-systems.expect"].assert_eq(&out);
+    let (count, out) = understood(include_str!("../corpus/unseen-systems.txt"));
+    assert!(count >= 15, "{count}");
+    expect_file!["../corpus/unseen-systems.expect"].assert_eq(&out);
 }

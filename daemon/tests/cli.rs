@@ -35,6 +35,31 @@ fn a_reader_who_has_seen_enough_is_no_error() {
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
 }
 
+/// As on a full disk, or when nobody reads the log any more.
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("packetboat.toml");
+    let text =
+        format!("[storage]\ndir = {:?}\nmin_free_mb = 0\n[http]\nlisten = \"127.0.0.1:0\"\n", dir.path().join("data"));
+    std::fs::write(&config, text).unwrap();
+    let full = || Stdio::from(std::fs::File::options().write(true).open("/dev/full").unwrap());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_packetboat"));
+    let mut child =
+        command.env("PACKETBOAT_CONFIG", &config).arg("serve").stdout(full()).stderr(full()).spawn().unwrap();
+    let socket = dir.path().join("data").join("packetboat.sock");
+    for _ in 0..600 {
+        assert_eq!(child.try_wait().unwrap(), None, "it has stopped");
+        if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    good(&packetboat(dir.path(), &["workspace", "show"]));
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert!(child.wait().unwrap().success());
+}
+
 #[test]
 fn check_names_every_mistake_at_once() {
     let dir = tempfile::tempdir().unwrap();

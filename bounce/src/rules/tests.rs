@@ -110,7 +110,7 @@ const LATE: [&str; 5] = [
 ];
 
 /// Codes that only one vendor gives, or one RFC: they say as much as words.
-const VENDOR_CODES: [&str; 12] = [
+const VENDOR_CODES: [&str; 13] = [
     "google-unusual-rate",
     "google-blocked-rate",
     "microsoft-authentication",
@@ -121,6 +121,7 @@ const VENDOR_CODES: [&str; 12] = [
     "authentication-status",
     "reverse-dns-status",
     "courier-sender",
+    "sender-status",
     "moved-status",
     "login-codes",
 ];

@@ -36,7 +36,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use storage::{RecipientId, Storage, WorkspaceId};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use world::{Clock, Random};
@@ -143,9 +142,16 @@ pub struct Told {
     pub what: &'static str,
 }
 
+/// Whom an address stands for: of IPv6 one host has as many as it likes, since the last 64 bits are its own.
+fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() & !u128::from(u64::MAX)).into()),
+        ip @ IpAddr::V4(_) => ip,
+    }
+}
+
 /// Serves until `stop`; sessions under way end after their present command.
 pub async fn serve(listener: TcpListener, inbound: Arc<Inbound>, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let peers = Peers::new(CONNECTIONS_PER_PEER_MAX);
     let sessions = TaskTracker::new();
     loop {
@@ -162,8 +168,13 @@ pub async fn serve(listener: TcpListener, inbound: Arc<Inbound>, stop: Cancellat
                 continue;
             }
         };
-        let Some(place) = peers.enter(peer.ip()) else { continue };
-        let Ok(permit) = Arc::clone(&places).try_acquire_owned() else { continue };
+        let place = peers.enter(network(peer.ip()));
+        let permit = Arc::clone(&inbound.desk.places).try_acquire_owned();
+        let (Some(place), Ok(permit)) = (place, permit) else {
+            // As far as it can be said at once: nobody is waited for who is not served.
+            let _ = stream.try_write(b"421 4.7.0 too many connections, try again later\r\n");
+            continue;
+        };
         let (inbound, stop) = (Arc::clone(&inbound), stop.clone());
         sessions.spawn(async move {
             session::run(&inbound, stream, peer.ip(), &stop).await;

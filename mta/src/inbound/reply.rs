@@ -4,7 +4,7 @@
 use super::guard::{self, Rates};
 use super::head::Head;
 use super::report::{Incoming, Settled};
-use super::{Inbound, feedback, forward};
+use super::{CONNECTIONS_MAX, Inbound, feedback, forward};
 use crate::metric;
 use crate::peers::Peers;
 use bounce::Report;
@@ -36,11 +36,18 @@ pub struct Desk {
     pub(super) room: Semaphore,
     /// Who has them.
     pub(super) with_room: Arc<Peers>,
+    /// The right to be served.
+    pub(super) places: Arc<Semaphore>,
 }
 
 impl Default for Desk {
     fn default() -> Self {
-        Desk { rates: Rates::default(), room: Semaphore::new(WHOLE_MAX), with_room: Peers::new(WHOLE_PER_PEER_MAX) }
+        Desk {
+            rates: Rates::default(),
+            room: Semaphore::new(WHOLE_MAX),
+            with_room: Peers::new(WHOLE_PER_PEER_MAX),
+            places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+        }
     }
 }
 

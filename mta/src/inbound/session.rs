@@ -3,7 +3,7 @@
 use super::lines::{Content, Line, Reader};
 use super::purpose::{self, Purpose};
 use super::report::{self, Incoming};
-use super::{Inbound, REPORT_MAX, WHOLE_MAX};
+use super::{CONNECTIONS_MAX, Inbound, REPORT_MAX, WHOLE_MAX, network};
 use mail::Address;
 use smtp_proto::Request;
 use std::collections::HashSet;
@@ -26,6 +26,12 @@ const ERRORS_MAX: u32 = 10;
 const COMMANDS_MAX: u32 = 1000;
 /// RFC 5321 §4.5.3.2.7: wait five minutes for the next command.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(300);
+// Deviates from RFC 5321 §4.5.3.2.7 while three quarters of the places are taken: whoever says nothing must not keep those
+// away who have something to say.
+const CROWDED_TIMEOUT: Duration = Duration::from_secs(20);
+const CROWDED_LEFT: usize = CONNECTIONS_MAX / 4;
+/// Who waits looks so often whether it is crowded.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// A whole message may take this long.
 const CONTENT_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -113,8 +119,12 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(session: &mut Session<'_>, 
             write.write_all(session.replies.as_bytes()).await?;
             session.replies.clear();
         }
-        let line = tokio::time::timeout(COMMAND_TIMEOUT, reader.line()).await;
-        let next = match line.map_err(|_| io::ErrorKind::TimedOut)?? {
+        let Some(line) = patiently(session.inbound, reader.line()).await else {
+            session.reply(421, "4.4.2", "nothing was said for too long, closing");
+            are_too_many = false;
+            break;
+        };
+        let next = match line? {
             Line::Closed => return Ok(None),
             Line::Bad(why) => session.refuse(500, "5.5.2", why),
             Line::Command(line) => session.command(&line).await,
@@ -144,6 +154,22 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(session: &mut Session<'_>, 
     Ok(None)
 }
 
+/// What the client says next; `None` when it has been silent for too long.
+async fn patiently<T>(inbound: &Inbound, says: impl Future<Output = T>) -> Option<T> {
+    let mut says = std::pin::pin!(says);
+    let mut waited = Duration::ZERO;
+    loop {
+        if let Ok(said) = tokio::time::timeout(LOOK_EVERY, &mut says).await {
+            return Some(said);
+        }
+        waited += LOOK_EVERY;
+        let is_crowded = inbound.desk.places.available_permits() < CROWDED_LEFT;
+        if waited >= if is_crowded { CROWDED_TIMEOUT } else { COMMAND_TIMEOUT } {
+            return None;
+        }
+    }
+}
+
 /// Reads and settles the message after DATA; `false` when the client has gone.
 async fn read_content<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     session: &mut Session<'_>,
@@ -154,7 +180,8 @@ async fn read_content<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     // Answers go on whole, and half a zipped report is none; of other reports the beginning says everything.
     let is_whole = |(_, purpose): &(Address, Purpose)| matches!(purpose, Purpose::Reply(_) | Purpose::Figures);
     let whole = session.transaction.rcpts.iter().any(is_whole);
-    let room = whole.then(|| inbound.desk.with_room.enter(session.peer).zip(inbound.desk.room.try_acquire().ok()));
+    let room =
+        whole.then(|| inbound.desk.with_room.enter(network(session.peer)).zip(inbound.desk.room.try_acquire().ok()));
     if matches!(room, Some(None)) {
         session.reply(452, "4.3.1", "too many mails at once, try again later");
         session.transaction = Transaction::default();

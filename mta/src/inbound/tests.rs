@@ -2,6 +2,7 @@
 
 mod auth_failures;
 mod figures;
+mod limits;
 mod purposes;
 
 use super::{Figures, Happened, Inbound, session};
