@@ -42,13 +42,13 @@ fn providers(rows: &[ProviderRow]) -> AnyView {
     let heads = vec![
         Head::text("Provider"),
         Head::number("Connections"),
-        Head::number("Mails per connection"),
-        Head::text("Rate"),
+        Head::number("Mails each"),
+        Head::text("Message rate"),
         Head::number("Open now"),
         Head::number("Accepted, 24 h"),
         Head::number("Deferred, 24 h"),
         Head::number("Bounced, 24 h"),
-        Head::text("Slowed or held"),
+        Head::text("By itself"),
     ];
     let row = |row: &ProviderRow| {
         let by_itself = match row.automations {
