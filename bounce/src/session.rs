@@ -5,6 +5,8 @@
 use crate::classify::Stage;
 use crate::notice::LINES_MAX;
 use crate::vocabulary::WORDS;
+use aho_corasick::{AhoCorasick, MatchKind};
+use std::sync::LazyLock;
 
 /// So many replies of a transcript are kept.
 const REPLIES_MAX: usize = 200;
@@ -52,11 +54,16 @@ const SAID: &[(&str, Stage)] = &[
     ("failed after i sent the message", Stage::Message),
 ];
 
-/// Where in the session the reply came that a reporter's sentence is about.
+/// All of them at once: each report is looked through twice.
+static SAYING: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let phrases = SAID.iter().map(|(phrase, _)| phrase);
+    // A test looks for each of them.
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(phrases).expect("a few phrases")
+});
+
+/// Where in the session the reply came that a reporter's sentence is about: the first that says so.
 pub(crate) fn stage_said(text: &str) -> Option<Stage> {
-    let lower = text.to_lowercase();
-    let found = SAID.iter().filter_map(|(phrase, stage)| Some((lower.find(phrase)?, *stage)));
-    found.min_by_key(|(at, _)| *at).map(|(_, stage)| stage)
+    SAYING.find(&text.to_lowercase()).map(|hit| SAID[hit.pattern().as_usize()].1)
 }
 
 /// A reply in a transcript.
@@ -150,8 +157,13 @@ pub(crate) fn announced(words: &str) -> Option<String> {
 
 fn behind_announcement(line: &str) -> Option<&str> {
     let lower = line.to_lowercase();
+    // Hardly a line has one.
+    if !WORDS.announcements.occurs(&lower) {
+        return None;
+    }
     // Lengths are the same where the words are; elsewhere nothing is cut out of it.
-    let (at, phrase) = WORDS.announcements.iter().find_map(|phrase| Some((lower.find(phrase.as_str())?, phrase)))?;
+    let (at, phrase) =
+        WORDS.announcements.all().iter().find_map(|phrase| Some((lower.find(phrase.as_str())?, phrase)))?;
     (lower.len() == line.len()).then(|| line.get(at + phrase.len()..)).flatten()
 }
 
@@ -192,6 +204,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_phrase_is_found() {
+        for (phrase, stage) in SAID {
+            assert_eq!(stage_said(&format!("Host {phrase}: 550 no")), Some(*stage), "{phrase}");
+        }
+    }
+
+    #[test]
     fn stages_in_sentences() {
         for (text, expected) in [
             ("host mx[192.0.2.1] said: 550 no (in reply to RCPT TO command)", Some(Stage::Rcpt)),
@@ -202,6 +221,7 @@ mod tests {
             ("SMTP error from remote mail server after EHLO me.example: 550 no", Some(Stage::Hello)),
             ("192.0.2.1 does not like recipient. Remote host said: 550 no", Some(Stage::Rcpt)),
             ("Connected to 192.0.2.1 but sender was rejected. Remote host said: 550 no", Some(Stage::Mail)),
+            ("550 no (in reply to DATA), then: refused to talk to me", Some(Stage::Data)),
             ("550 no", None),
         ] {
             assert_eq!(stage_said(text), expected, "{text}");

@@ -52,6 +52,11 @@ impl Phrases {
         self.automaton.find(lower).map(|hit| self.phrases[hit.pattern().as_usize()].as_str())
     }
 
+    /// All of them, in their order.
+    pub fn all(&self) -> &[String] {
+        &self.phrases
+    }
+
     /// Whether one occurs.
     pub fn occurs(&self, lower: &str) -> bool {
         self.automaton.is_match(lower)
@@ -69,7 +74,7 @@ pub(crate) struct Vocabulary {
     pub originals: Phrases,
     pub labels: HashSet<String>,
     pub certain: Vec<String>,
-    pub announcements: Vec<String>,
+    pub announcements: Phrases,
     pub others: HashSet<String>,
     pub challenges: Phrases,
     pub automatic_subjects: Phrases,
@@ -91,7 +96,7 @@ impl Vocabulary {
             originals: Phrases::compile(written.originals)?,
             labels: written.labels.into_iter().collect(),
             certain: written.certain,
-            announcements: written.announcements,
+            announcements: Phrases::compile(written.announcements)?,
             others: written.others.into_iter().collect(),
             challenges: Phrases::compile(written.challenges)?,
             automatic_subjects: Phrases::compile(written.automatic_subjects)?,
