@@ -32,8 +32,8 @@ section! {
         /// Any of these enhanced codes: "5.2.2", "*.2.2" for 4.2.2 and 5.2.2, "5.7.*".
         status: Option<Vec<String>> = none example ["*.2.*"];
         /// Any of these texts, in lower case; "a & b" wants both, "a & b | c" wants "a" and one of the others, "a ~ b"
-        /// wants them near each other, within one part of a sentence. Addresses are taken out of replies before they are compared, and there is a space at
-        /// both ends, so that " rbl " finds a word.
+        /// wants them near each other, within one part of a sentence. Addresses are taken out of replies before they are
+        /// compared, and there is a space at both ends, so that " rbl " finds a word.
         text: Option<Vec<String>> = none example ["out of storage", "mailbox & no room"];
         /// Only there in the session: greeting, hello, mail, rcpt, data, message; or in a report that came back: report.
         /// A report that says where its reply came counts there too.
