@@ -66,12 +66,34 @@ pub fn compile(
     Ok(filter::compile(condition, &context)?)
 }
 
-/// Counts who matches. For readers.
+/// As [`compile`]; where a stream is named, without those who want no mail of it. For readers.
 ///
 /// # Errors
 /// The place in the condition that is wrong.
-pub fn audience(tx: &Connection, workspace: WorkspaceId, condition: &Filter, now_ms: i64) -> Result<Audience, Refused> {
-    let compiled = compile(tx, workspace, condition, now_ms)?;
+pub fn compile_for(
+    c: &Connection,
+    workspace: WorkspaceId,
+    (condition, stream): (&Filter, Option<&str>),
+    now_ms: i64,
+) -> Result<CompiledFilter, Refused> {
+    let compiled = compile(c, workspace, condition, now_ms)?;
+    match stream {
+        Some(stream) if stream_leave::anybody(c, workspace, stream)? => Ok(compiled.wanting(stream)),
+        _ => Ok(compiled),
+    }
+}
+
+/// Counts who matches; where a stream is named, without those who want no mail of it. For readers.
+///
+/// # Errors
+/// The place in the condition that is wrong.
+pub fn audience(
+    tx: &Connection,
+    workspace: WorkspaceId,
+    wanted: (&Filter, Option<&str>),
+    now_ms: i64,
+) -> Result<Audience, Refused> {
+    let compiled = compile_for(tx, workspace, wanted, now_ms)?;
     let found = contact::count_matching(tx, workspace, &compiled, now_ms)?;
     Ok(Audience {
         matching: found.matching,
@@ -80,17 +102,17 @@ pub fn audience(tx: &Connection, workspace: WorkspaceId, condition: &Filter, now
     })
 }
 
-/// Counts who matches, with a few of them. For readers.
+/// Counts who matches, with a few of them; where a stream is named, without those who want no mail of it. For readers.
 ///
 /// # Errors
 /// The place in the condition that is wrong.
 pub fn count(
     tx: &Connection,
     workspace: WorkspaceId,
-    condition: &Filter,
+    wanted: (&Filter, Option<&str>),
     now_ms: i64,
 ) -> Result<(Audience, Vec<Contact>), Refused> {
-    let compiled = compile(tx, workspace, condition, now_ms)?;
+    let compiled = compile_for(tx, workspace, wanted, now_ms)?;
     let found = contact::count_matching(tx, workspace, &compiled, now_ms)?;
     let query = Query { filter: Some(compiled), limit: SAMPLE, ..Query::default() };
     let sample = contact::page(tx, workspace, &query, now_ms)?;
@@ -122,23 +144,6 @@ pub fn audience_of(tx: &Connection, workspace: WorkspaceId, draft: &Draft) -> Re
     let Some(list) = draft.list_id else { return Ok(segment) };
     let on_it = Filter::List { id: list.0, status: ListStatus::Subscribed };
     Ok(Filter::And { filters: vec![segment, on_it] })
-}
-
-/// A condition without those who want no mail of a stream. For readers.
-///
-/// # Errors
-/// The database's.
-pub fn wants_stream(
-    c: &Connection,
-    workspace: WorkspaceId,
-    filter: Filter,
-    stream: &str,
-) -> Result<Filter, StorageError> {
-    if !stream_leave::anybody(c, workspace, stream)? {
-        return Ok(filter);
-    }
-    let left = Filter::LeftStream { stream: stream.to_owned() };
-    Ok(Filter::And { filters: vec![filter, Filter::Not { filter: Box::new(left) }] })
 }
 
 /// Saves a new segment.
@@ -197,7 +202,9 @@ async fn checked(
     let name = error::name("name", &input.name)?;
     let filter = input.filter;
     storage
-        .read(move |tx| Ok(audience(tx, workspace, &filter, now_ms).map(|audience| (name, filter, audience.matching))))
+        .read(move |tx| {
+            Ok(audience(tx, workspace, (&filter, None), now_ms).map(|audience| (name, filter, audience.matching)))
+        })
         .await?
 }
 

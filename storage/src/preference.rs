@@ -1,5 +1,5 @@
-//! What a recipient wants: which lists and streams, all marketing mail or none, a pause. All of it is changed in one commit, with its
-//! events.
+//! What a recipient wants: which lists and streams, all marketing mail or none, a pause. All of it is changed in one commit,
+//! with its events.
 
 use crate::event::{Event, Kind};
 use crate::list::{self, Mover};

@@ -430,7 +430,7 @@ async fn goals_splits_and_lists() {
         "#]],
     );
     let on = Filter::List { id: buyers, status: ListStatus::Subscribed };
-    let count = house.storage.read_blocking(|c| Ok(crate::segment::audience(c, W, &on, 9))).unwrap().unwrap();
+    let count = house.storage.read_blocking(|c| Ok(crate::segment::audience(c, W, (&on, None), 9))).unwrap().unwrap();
     assert_eq!(count.matching, 1);
 }
 

@@ -62,8 +62,7 @@ impl List {
         now_ms: i64,
     ) -> Result<Audience, Refused> {
         let filter = segment::audience_of(tx, workspace, draft)?;
-        let filter = segment::wants_stream(tx, workspace, filter, &draft.stream)?;
-        let audience = match segment::audience(tx, workspace, &filter, now_ms) {
+        let audience = match segment::audience(tx, workspace, (&filter, Some(&draft.stream)), now_ms) {
             Ok(audience) => audience,
             Err(Refused::Invalid { message, .. }) => {
                 self.add("audience", CheckLevel::Fatal, format!("the segment cannot be used: {message}"));

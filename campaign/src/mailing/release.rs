@@ -156,8 +156,8 @@ impl Releaser {
                 let Some(launch) = campaign::find(tx, workspace, id)?.and_then(|campaign| campaign.launch) else {
                     return Ok(Err("the campaign is gone".to_owned()));
                 };
-                let filter = segment::wants_stream(tx, workspace, launch.filter.clone(), &run.stream)?;
-                let filter = match segment::compile(tx, workspace, &filter, launch.launched_ms) {
+                let wanted = (&launch.filter, Some(run.stream.as_str()));
+                let filter = match segment::compile_for(tx, workspace, wanted, launch.launched_ms) {
                     Ok(filter) => filter,
                     Err(crate::Refused::Storage(e)) => return Err(e),
                     Err(refused) => return Ok(Err(refused.to_string())),

@@ -1,6 +1,7 @@
 //! `packetboat reports`.
 
 use super::client::Client;
+use super::shaping::encoded;
 use api_types::{
     AuthFailure, DmarcCounts, DmarcOverview, DmarcSender, DmarcSenderKind, Done, FeedbackOverview, Listing,
     ReportAlarm, SourceLevel, TlsOverview,
@@ -66,8 +67,7 @@ impl Period {
 
 /// The part of a query that asks for one domain.
 fn about(domain: Option<&str>) -> String {
-    let escaped = |text: &str| text.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
-    domain.map(|domain| format!("&domain={}", escaped(domain))).unwrap_or_default()
+    domain.map(|domain| format!("&domain={}", encoded(domain))).unwrap_or_default()
 }
 
 pub(crate) async fn run(client: &Client, command: ReportsCommand) -> anyhow::Result<()> {

@@ -112,11 +112,7 @@ pub(crate) async fn count(
     let counted = app.storage.read(move |c| {
         let names = Names::of(c, workspace, std::iter::once(&input.filter))?;
         let sentence = segment::sentence::sentence(&input.filter, &names);
-        let wanted = match &input.stream {
-            Some(stream) => segment::wants_stream(c, workspace, input.filter, stream)?,
-            None => input.filter,
-        };
-        Ok(match segment::count(c, workspace, &wanted, now_ms) {
+        Ok(match segment::count(c, workspace, (&input.filter, input.stream.as_deref()), now_ms) {
             Ok((audience, sample)) => Ok((audience, standing::contacts(c, workspace, sample, soft, now_ms)?, sentence)),
             Err(refused) => Err(refused),
         })

@@ -41,6 +41,14 @@ pub struct CompiledFilter {
 }
 
 impl CompiledFilter {
+    /// The same without those who want no mail of a stream. Beside what a person wrote, whose bounds it does not touch.
+    #[must_use]
+    pub fn wanting(mut self, stream: &str) -> CompiledFilter {
+        self.sql = format!("(({}) AND NOT {})", self.sql, standing::HAS_LEFT_STREAM);
+        self.params.push(stream.to_owned().into());
+        self
+    }
+
     /// Writes the condition behind what `sql` has so far.
     pub(crate) fn append(&self, sql: &mut String, params: &mut Vec<Value>) {
         sql.push_str(&self.sql);

@@ -17,7 +17,7 @@ const HAS_LEFT: &str = "EXISTS (SELECT 1 FROM list_leave x WHERE x.workspace_id 
      AND x.address_hash = contact.address_hash AND x.list_id = ?)";
 
 /// With one parameter: the stream.
-const HAS_LEFT_STREAM: &str = "EXISTS (SELECT 1 FROM stream_leave x WHERE x.workspace_id = contact.workspace_id \
+pub(super) const HAS_LEFT_STREAM: &str = "EXISTS (SELECT 1 FROM stream_leave x WHERE x.workspace_id = contact.workspace_id \
      AND x.stream = ? AND x.address_hash = contact.address_hash)";
 
 impl Compiler<'_> {

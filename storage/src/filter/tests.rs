@@ -184,6 +184,21 @@ fn attribute(path: &str, op: &str, value: serde_json::Value) -> Filter {
     serde_json::from_value(json!({"type": "attribute", "path": path, "op": op, "value": value})).unwrap()
 }
 
+/// A launched campaign whose segment is as large as one may be goes on when somebody leaves its stream.
+#[test]
+fn a_stream_touches_no_bounds() {
+    let tag = |n: usize| json!({"type": "tag", "name": format!("t{n}")});
+    let many: Vec<_> = (1..CONDITIONS_MAX).map(tag).collect();
+    let largest: Filter = serde_json::from_value(json!({"type": "or", "filters": many})).unwrap();
+    let context = FilterContext { workspace: W, fields: Fields::default(), zone: TimeZone::UTC, now_ms: 0 };
+    let own = compile(&largest, &context).unwrap();
+    let wanting = own.clone().wanting("hints");
+    assert_eq!(wanting.params.len(), own.params.len() + 1);
+    assert!(wanting.sql.starts_with(&format!("(({}) AND NOT EXISTS", own.sql)), "{}", wanting.sql);
+    let beside = Filter::And { filters: vec![largest, Filter::LeftStream { stream: "hints".to_owned() }] };
+    assert!(compile(&beside, &context).is_err(), "written by a person it would be too much");
+}
+
 #[tokio::test]
 async fn who_passes() {
     let town = town().await;
